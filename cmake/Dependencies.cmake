@@ -1,0 +1,49 @@
+# Every dependency is a Debian 12 package; scripts/packages lists them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(prometheus-cpp REQUIRED CONFIG)
+find_package(Protobuf REQUIRED)
+pkg_check_modules(Zstd REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(XxHash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(Sqlite REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(Systemd REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(Tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+
+# librsync, libinotifytools and libcap come without (usable) package files.
+foreach(library rsync inotifytools cap)
+  find_library(LIB_${library} NAMES ${library} REQUIRED)
+endforeach()
+find_path(LIBRSYNC_INCLUDE librsync.h REQUIRED)
+find_path(INOTIFYTOOLS_INCLUDE inotifytools/inotifytools.h REQUIRED)
+find_path(ASIO_INCLUDE asio.hpp REQUIRED)
+
+add_library(maildirsync_asio INTERFACE)
+target_compile_definitions(maildirsync_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+target_link_libraries(maildirsync_asio INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+
+add_library(maildirsync_options INTERFACE)
+target_include_directories(maildirsync_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(maildirsync_options INTERFACE _GNU_SOURCE SPDLOG_FMT_EXTERNAL
+  MAILDIRSYNC_VERSION="${PROJECT_VERSION}")
+target_compile_options(maildirsync_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wcast-qual -Wformat=2 -Wundef -Wduplicated-cond
+  -Wno-missing-field-initializers -fno-omit-frame-pointer -fstack-protector-strong)
+if(MAILDIRSYNC_SANITIZE)
+  target_compile_options(maildirsync_options INTERFACE -fsanitize=${MAILDIRSYNC_SANITIZE} -fno-sanitize-recover=all
+    -D_GLIBCXX_ASSERTIONS)
+  target_link_options(maildirsync_options INTERFACE -fsanitize=${MAILDIRSYNC_SANITIZE})
+else()
+  target_compile_options(maildirsync_options INTERFACE $<$<CONFIG:RelWithDebInfo>:-O2 -D_FORTIFY_SOURCE=2>)
+endif()
+target_link_libraries(maildirsync_options INTERFACE tl::expected fmt::fmt)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports maybe-uninitialized and restrict in std::string code of its own that sanitizers instrument.
+  target_compile_options(maildirsync_options INTERFACE -Wno-restrict $<$<BOOL:${MAILDIRSYNC_SANITIZE}>:-Wno-maybe-uninitialized> -Wno-error=maybe-uninitialized)
+  target_compile_options(maildirsync_options INTERFACE $<$<STREQUAL:${MAILDIRSYNC_SANITIZE},thread>:-Wno-tsan>)
+endif()

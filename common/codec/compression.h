@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/os/result.h"
+
+namespace maildirsync::codec {
+
+/// One zstd stream. Each compress() call yields one flushed block that the peer can decompress at once; the window
+/// reaches back over the earlier ones until reset(). Not thread-safe.
+class Compressor {
+ public:
+  explicit Compressor(int level);
+  ~Compressor();
+  Compressor(Compressor&&) noexcept;
+  Compressor& operator=(Compressor&&) noexcept;
+
+  /// Forgets everything before: the next block opens a new zstd frame. At each account, so that no account's bytes
+  /// shape another's sizes.
+  void reset();
+  /// Takes effect at the next reset().
+  void set_level(int level);
+  int level() const;
+  /// Appends the compressed form of `bytes` to `out`.
+  void compress(std::string_view bytes, std::string& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The other end. The window is bounded (8 MiB), so that a peer cannot make it use more memory. Not thread-safe.
+class Decompressor {
+ public:
+  Decompressor();
+  ~Decompressor();
+  Decompressor(Decompressor&&) noexcept;
+  Decompressor& operator=(Decompressor&&) noexcept;
+
+  void reset();
+  /// Appends to `out` exactly what one compress() call took in; `limit` bounds its size (a bomb gives too_big, garbage
+  /// gives protocol).
+  Result<> decompress(std::string_view block, std::size_t limit, std::string& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Chooses the next account's level in "auto": one up while the wire is what we wait for, one down while a core is.
+/// `wire_share` is the share of the last account's time (0..1) in which the sender waited for the wire. Pure.
+int pick_level(int current, double wire_share);
+inline constexpr int k_auto_start_level = 3;
+
+}  // namespace maildirsync::codec

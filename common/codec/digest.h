@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/sync/manifest.h"
+
+namespace maildirsync::codec {
+
+/// XXH3-128 of all bytes.
+sync::Digest digest(std::string_view bytes);
+
+/// The same, piece by piece.
+class Digester {
+ public:
+  Digester();
+  ~Digester();
+  Digester(Digester&&) noexcept;
+  Digester& operator=(Digester&&) noexcept;
+  void update(std::string_view bytes);
+  sync::Digest finish() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// 32 lower-case hex digits.
+std::string to_hex(const sync::Digest& digest);
+
+}  // namespace maildirsync::codec

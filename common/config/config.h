@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/os/result.h"
+
+namespace maildirsync::config {
+
+struct Endpoint {
+  std::string host;  ///< name or address, without brackets
+  std::uint16_t port = 0;
+  std::string text() const;  ///< host:port, [v6]:port
+};
+
+struct Log {
+  std::string level = "info";  ///< trace, debug, info, warning, error
+};
+
+struct Metrics {
+  std::optional<Endpoint> listen;
+};
+
+enum class Mode : std::uint8_t { mirror, drain };
+
+struct AgentRoot {
+  std::string name;
+  std::string path;
+  std::string accounts;  ///< layout pattern, checked by maildir::Layout::parse
+  std::vector<std::string> include{"*"};
+  std::vector<std::string> exclude;
+  Mode mode = Mode::mirror;
+};
+
+enum class Compression : std::uint8_t { automatic, level, off };
+
+struct Transfer {
+  unsigned connections = 0;  ///< 0: chosen from the number of cores; at most 64
+  Compression compression = Compression::automatic;
+  int level = 3;                       ///< with Compression::level, 1..19
+  std::uint64_t bandwidth_limit = 0;   ///< bytes a second; 0: none
+};
+
+struct AgentTls {
+  std::string certificate;
+  std::string key;
+  std::string receiver_fingerprint;  ///< "sha256:" and 64 lower-case hex digits
+};
+
+/// agent.toml, checked. See CONTRACT.md (docs/configuration.md) for the keys.
+struct Agent {
+  std::string file;  ///< where it was read from
+  Endpoint receiver;
+  std::string state_dir = "/var/lib/maildirsync-agent";
+  std::string control = "/run/maildirsync-agent/control.sock";
+  AgentTls tls;
+  std::vector<AgentRoot> roots;
+  Transfer transfer;
+  Log log;
+  Metrics metrics;
+};
+
+enum class OwnerPolicy : std::uint8_t { map, name, numeric };
+
+/// How a root's owners become the destination's. Keys and values as written: a name or a number.
+struct Owner {
+  OwnerPolicy policy = OwnerPolicy::name;
+  std::map<std::string, std::string> users;
+  std::map<std::string, std::string> groups;
+  std::string unmapped = "reject";  ///< or "user:group"
+};
+
+struct PeerRoot {
+  std::string name;
+  std::string path;
+  Owner owner;
+};
+
+struct Peer {
+  std::string name;
+  std::string fingerprint;
+  std::vector<PeerRoot> roots;
+};
+
+struct ReceiverTls {
+  std::string certificate;
+  std::string key;
+};
+
+/// receiver.toml, checked.
+struct Receiver {
+  std::string file;
+  Endpoint listen;
+  std::string state_dir = "/var/lib/maildirsyncd";
+  std::string control = "/run/maildirsyncd/control.sock";
+  ReceiverTls tls;
+  std::vector<Peer> peers;
+  Log log;
+  Metrics metrics;
+};
+
+/// Reads and checks a configuration file. A wrong one gives ErrorCode::config with one sentence in `detail` that names
+/// file, line and key, what is wrong, and how to put it right (for an unknown key, the nearest known one). Checked:
+/// unknown keys, types, required keys, duplicate names, formats (endpoint, fingerprint, sizes, levels, layouts,
+/// absolute paths), and that certificate and key exist, are readable, and that the key is not readable by others.
+/// That a root's path exists is not checked here: it may be mounted later.
+Result<Agent> read_agent(const std::string& path);
+Result<Receiver> read_receiver(const std::string& path);
+
+/// "20MiB/s", "1.5 GB/s", "500k", "0": bytes a second.
+Result<std::uint64_t> parse_rate(const std::string& text);
+Result<Endpoint> parse_endpoint(const std::string& text);
+
+}  // namespace maildirsync::config

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/os/result.h"
+
+namespace maildirsync::control {
+
+/// Sends one request over the control socket and waits for the answer; progress lines go to `on_progress`. Blocking;
+/// `timeout_seconds` 0: none. unreachable with a sentence that says what to do when nobody listens or when permission
+/// is missing.
+Result<nlohmann::json> call(const std::string& socket, const nlohmann::json& request,
+                            const std::function<void(const nlohmann::json&)>& on_progress, double timeout_seconds);
+
+}  // namespace maildirsync::control

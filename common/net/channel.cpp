@@ -1,0 +1,62 @@
+#include "common/net/channel.h"
+
+#include <asio/as_tuple.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+
+namespace maildirsync::net {
+
+namespace {
+
+constexpr auto k_await = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t k_read_size = 256 * 1024;
+
+Failure connection_ended(const asio::error_code& error) {
+  const bool tls = error.category() == asio::error::get_ssl_category();
+  return failure(tls ? ErrorCode::tls : ErrorCode::unreachable, "", "the connection ended: " + error.message());
+}
+
+}  // namespace
+
+asio::awaitable<Result<>> Channel::fill(std::size_t size) {
+  while (buffer_.size() - position_ < size) {
+    if (position_ > 0) {
+      buffer_.erase(0, position_);
+      position_ = 0;
+    }
+    const std::size_t filled = buffer_.size();
+    buffer_.resize(std::max(size, filled + k_read_size));
+    const auto [error, count] =
+        co_await stream_.async_read_some(asio::buffer(buffer_.data() + filled, buffer_.size() - filled), k_await);
+    buffer_.resize(filled + count);
+    bytes_read_ += count;
+    if (error) co_return connection_ended(error);
+  }
+  co_return Result<>{};
+}
+
+asio::awaitable<Result<wire::Frame>> Channel::read() {
+  if (auto filled = co_await fill(wire::k_prefix); !filled) co_return Failure(filled.error());
+  const auto lengths = wire::decode_prefix(std::string_view(buffer_).substr(position_, wire::k_prefix));
+  if (!lengths) co_return Failure(lengths.error());
+  const std::size_t whole = wire::k_prefix + lengths->header + lengths->payload;
+  if (auto filled = co_await fill(whole); !filled) co_return Failure(filled.error());
+  const std::string_view frame = std::string_view(buffer_).substr(position_ + wire::k_prefix, whole - wire::k_prefix);
+  auto decoded = wire::decode(frame.substr(0, lengths->header), std::string(frame.substr(lengths->header)));
+  position_ += whole;
+  co_return decoded;
+}
+
+asio::awaitable<Result<>> Channel::write(const std::string& bytes) {
+  const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(bytes), k_await);
+  bytes_written_ += count;
+  if (error) co_return connection_ended(error);
+  co_return Result<>{};
+}
+
+void Channel::close() {
+  asio::error_code ignored;
+  stream_.next_layer().close(ignored);
+}
+
+}  // namespace maildirsync::net

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/net/tls.h"
+#include "common/wire/frame.h"
+
+namespace maildirsync::net {
+
+/// Frames over one TLS stream; owns the stream. All calls on the event loop's thread. One reader and one writer
+/// coroutine at a time.
+class Channel {
+ public:
+  explicit Channel(TlsStream stream) : stream_(std::move(stream)) {}
+
+  /// The next frame; protocol on a frame out of bounds, unreachable when the connection ended (detail says how).
+  asio::awaitable<Result<wire::Frame>> read();
+  /// Writes bytes made by wire::encode.
+  asio::awaitable<Result<>> write(const std::string& bytes);
+  /// Ends the connection at once: pending reads and writes fail.
+  void close();
+
+  TlsStream& stream() { return stream_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }       ///< of frames, before TLS
+  std::uint64_t bytes_written() const { return bytes_written_; }
+
+ private:
+  TlsStream stream_;
+  std::string buffer_;
+  std::size_t position_ = 0;
+  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_written_ = 0;
+
+  asio::awaitable<Result<>> fill(std::size_t size);
+};
+
+}  // namespace maildirsync::net

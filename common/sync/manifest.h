@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace maildirsync::sync {
+
+/// XXH3-128 of a file's bytes, big-endian (the canonical form of xxHash).
+struct Digest {
+  std::array<std::uint8_t, 16> bytes{};
+  bool operator==(const Digest&) const = default;
+};
+
+/// Where in a folder a file lies.
+enum class Area : std::uint8_t {
+  folder = 0,  ///< in the folder's own directory: control files
+  cur = 1,
+  new_ = 2,
+};
+
+enum class EntryKind : std::uint8_t { file = 0, symlink = 1 };
+
+/// Owner and mode as the source has them; of a file or a directory.
+struct Attributes {
+  std::uint32_t mode = 0;  ///< permission bits, 07777
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool operator==(const Attributes&) const = default;
+};
+
+/// One file of a folder.
+struct Entry {
+  Area area = Area::cur;
+  EntryKind kind = EntryKind::file;
+  std::string name;         ///< byte for byte
+  std::uint64_t inode = 0;  ///< at the source; 0: not known (an entry that the receiver listed)
+  std::uint64_t size = 0;   ///< bytes
+  std::int64_t mtime = 0;   ///< nanoseconds since the epoch
+  Attributes attributes;
+  std::optional<Digest> digest;  ///< of the content, when it was read; for a link, its target is the content
+  std::string target;            ///< of a symbolic link
+  bool operator==(const Entry&) const = default;
+};
+
+/// Orders the entries of a folder: by area, then by name.
+bool before_in_folder(const Entry& left, const Entry& right);
+
+/// How much of a folder a manifest speaks of.
+enum class Scope : std::uint8_t {
+  everything,  ///< an entry that is not here does not exist
+  names,       ///< speaks only of some names; both sides of a plan speak of the same ones
+};
+
+/// What a folder holds. A folder is any directory of an account but cur/, new/ and tmp/: a Maildir, or a plain
+/// directory such as sieve/.
+struct FolderManifest {
+  std::string path;  ///< below the account; "" is the account's own directory
+  std::uint64_t inode = 0;
+  Attributes self;
+  std::optional<Attributes> cur, new_, tmp;  ///< the Maildir's directories, where they exist
+  Scope scope = Scope::everything;
+  std::vector<Entry> entries;  ///< sorted by before_in_folder
+};
+
+/// Folders of one account, sorted by path.
+struct AccountManifest {
+  bool exists = true;            ///< the account's directory is there
+  bool structure_whole = false;  ///< the list of folders is complete: one that is not here does not exist
+  std::vector<FolderManifest> folders;
+
+  const FolderManifest* find(std::string_view path) const;
+};
+
+/// The message's identity within a folder: what stands before the flags. For files in Area::folder, the whole name.
+std::string_view base_name(const Entry& entry);
+
+/// Whether both are the same message: equal size and mtime, and the same inode, or, where an inode is not known, the
+/// same base name. (A Maildir message never changes in place.)
+bool same_message(const Entry& left, const Entry& right);
+
+}  // namespace maildirsync::sync

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "common/os/result.h"
+#include "common/sync/operation.h"
+#include "common/wire/protocol.pb.h"
+
+namespace maildirsync::wire {
+
+/// Between the wire's messages and ours. Coming from the wire, everything is checked: enumerations, digest lengths,
+/// modes, and that folders are confined paths and names single components that are not ours (protocol or bad_name).
+void to_wire(const sync::Entry& entry, Entry& out);
+void to_wire(const sync::FolderShape& shape, FolderShape& out);
+void to_wire(const sync::Operation& operation, Operation& out);
+Result<sync::Entry> from_wire(const Entry& entry);
+Result<sync::FolderShape> from_wire(const FolderShape& shape);
+Result<sync::Operation> from_wire(const Operation& operation);
+
+}  // namespace maildirsync::wire
