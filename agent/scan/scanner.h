@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/os/directory.h"
+#include "common/os/result.h"
+#include "common/sync/manifest.h"
+
+namespace maildirsync::agent {
+
+/// The mtimes (ns) of a folder's directories at a scan; 0: not there, or not to be trusted because it was "racy" (so
+/// young that another change could share the stamp).
+struct Stamps {
+  std::int64_t self = 0, cur = 0, new_ = 0;
+  bool operator==(const Stamps&) const = default;
+};
+
+/// A file or folder that cannot be mirrored, for `problems`. `path` is below the account.
+struct ScanProblem {
+  ErrorCode code = ErrorCode::special_file;
+  std::string path;
+  std::string detail;
+};
+
+/// The folders of an account, without their entries, and the stamps that they had *before* they were listed.
+struct StructureScan {
+  sync::AccountManifest manifest;  ///< structure_whole unless a directory could not be read
+  std::map<std::string, Stamps> stamps;
+  std::vector<ScanProblem> problems;
+};
+
+/// Called for each directory before it is listed (folder itself, cur, new): the place to watch it.
+/// part: 'f', 'c' or 'n'.
+using OnDirectory = std::function<void(const os::Directory& directory, const std::string& folder, char part)>;
+
+/// Walks an account's directories (all but cur/, new/, tmp/ are folders; symbolic links are not followed, a loop cannot
+/// arise). A folder that cannot be read is a problem and makes the structure not whole; the rest goes on. A missing
+/// account gives a manifest with exists == false. cur/, new/ or tmp/ that are files are entries, not areas.
+StructureScan scan_structure(const os::Directory& root, const std::string& account, const OnDirectory& on_directory);
+
+enum class Depth : std::uint8_t {
+  names,  ///< a known entry with the same name and inode is taken as unchanged, without a stat
+  full,   ///< every entry is stat-ed
+};
+
+struct FolderScan {
+  sync::FolderManifest manifest;               ///< path, inode, shape, entries sorted
+  std::map<std::string, std::string> control;  ///< contents of control files that differ from `known`, read before
+                                               ///< the messages were listed; only those up to k_snapshot_limit
+  Stamps stamps;                               ///< before the listing, racy ones 0
+  bool whole = true;  ///< false: the directory kept changing while it was listed; then entries that are in `known` but
+                      ///< were not seen are kept as known, and the folder must be looked at again
+  std::vector<ScanProblem> problems;
+};
+
+/// Control files up to this size are read at the scan (a consistent snapshot older than the listing); larger ones
+/// when they are sent.
+inline constexpr std::size_t k_snapshot_limit = 32 * 1024 * 1024;
+
+/// Lists one folder: first its control files (stat and snapshot), then new/ and cur/. `account` is the account's
+/// directory, `known` the folder's entries in the state, sorted. Sockets, devices, fifos, links that leave the account and
+/// subdirectories of cur/ and new/ are problems and not entries. Entries get inode, size, mtime, attributes; those
+/// equal to `known` (inode, size, mtime) take over its digest. vanished when the folder is gone.
+Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder,
+                               const std::vector<sync::Entry>& known, Depth depth);
+
+/// The same for some names only: stats each (area, name); those that are not there are left out. Scope::names.
+struct AreaName {
+  sync::Area area = sync::Area::cur;
+  std::string name;
+  auto operator<=>(const AreaName&) const = default;
+};
+Result<FolderScan> scan_names(const os::Directory& account, const std::string& folder,
+                              const std::vector<AreaName>& names, const std::vector<sync::Entry>& known);
+
+/// Whether a symbolic link's target is relative and stays inside the account (by its text, seen from the folder and
+/// area that holds the link).
+bool stays_inside(const std::string& folder, sync::Area area, const std::string& target);
+
+/// The stamps of a folder now, for pruning: equal to the trusted ones of the last acknowledged scan means that no name
+/// came or went. Also whether any control file differs from `known_control` (they are modified in place).
+struct QuickLook {
+  Stamps stamps;  ///< as they are, also racy ones
+  bool control_changed = false;
+};
+Result<QuickLook> quick_look(const os::Directory& account, const std::string& folder,
+                             const std::vector<sync::Entry>& known_control);
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/scan/scanner.h"
+#include "common/os/result.h"
+#include "common/sync/operation.h"
+
+namespace maildirsync::agent {
+
+using AccountId = std::uint32_t;
+
+/// What the receiver has acknowledged, in one SQLite file (WAL, synchronous=NORMAL) in the state directory. Only saves
+/// work: without it, everything is compared with the receiver again. Thread-safe (one connection behind one lock);
+/// callers work on one account in one place at a time. A corrupt database is moved aside and a new one begun
+/// (`was_reset`). Errors are ErrorCode::state.
+class State {
+ public:
+  static Result<std::unique_ptr<State>> open(const std::string& directory);
+  virtual ~State() = default;
+
+  /// Held by flock; a second agent on the same directory fails to open with ErrorCode::exists.
+
+  // -- small values: receiver instance per root, root modes, clean-shutdown marks …
+  virtual Result<std::optional<std::string>> value(const std::string& key) = 0;
+  virtual Result<> set_value(const std::string& key, const std::string& value) = 0;
+
+  // -- accounts
+  struct AccountRow {
+    AccountId id = 0;
+    std::string path;        ///< below the root
+    bool complete = false;   ///< its first pass was acknowledged as a whole
+    std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< messages: files in cur/ and new/
+  };
+  /// Gets or makes the id; stable over restarts.
+  virtual Result<AccountId> account(const std::string& root, const std::string& path) = 0;
+  virtual Result<std::vector<AccountRow>> accounts(const std::string& root) = 0;
+  virtual Result<AccountRow> account_row(AccountId id) = 0;
+  virtual Result<> set_complete(AccountId id, bool complete) = 0;
+  virtual Result<> forget_account(AccountId id) = 0;
+
+  // -- what is acknowledged
+  /// The folders, without entries; structure_whole.
+  virtual Result<sync::AccountManifest> folders(AccountId id) = 0;
+  virtual Result<std::map<std::string, Stamps>> stamps(AccountId id) = 0;
+  /// Entries of one folder, sorted; empty for an unknown folder.
+  virtual Result<std::vector<sync::Entry>> entries(AccountId id, const std::string& folder) = 0;
+  /// Only those of Area::folder.
+  virtual Result<std::vector<sync::Entry>> control_entries(AccountId id, const std::string& folder) = 0;
+  /// Only those whose base name (sync::base_name) is one of these.
+  virtual Result<std::vector<sync::Entry>> entries_named(AccountId id, const std::string& folder,
+                                                         const std::vector<std::string>& base_names) = 0;
+  /// Where in the account these inodes are known.
+  struct Known {
+    std::string folder;
+    sync::Entry entry;
+  };
+  virtual Result<std::vector<Known>> find_inodes(AccountId id, const std::vector<std::uint64_t>& inodes) = 0;
+
+  /// Records acknowledged operations (meaning: sync::apply), in one transaction.
+  virtual Result<> apply(AccountId id, const std::vector<sync::Operation>& operations) = 0;
+  /// Replaces everything known of an account (after it was compared with the receiver's listing).
+  virtual Result<> replace(AccountId id, const sync::AccountManifest& manifest) = 0;
+  /// Drops one entry, so that it is compared and sent anew.
+  virtual Result<> set_stamps(AccountId id, const std::map<std::string, Stamps>& stamps) = 0;
+
+  // -- intents: what a job is about to create at the destination, so that after a crash or a broken connection it is
+  //    known to be ours. One row a job.
+  struct Intent {
+    sync::Location to;
+    std::uint64_t size = 0;
+    std::int64_t mtime = 0;
+  };
+  virtual Result<std::uint64_t> begin_job(AccountId id, const std::vector<Intent>& intents) = 0;
+  virtual Result<> end_job(std::uint64_t job) = 0;
+  virtual Result<std::vector<Intent>> intents(AccountId id) = 0;
+  virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;
+  virtual Result<> clear_intents(AccountId id) = 0;
+
+  // -- signatures of acknowledged control files, by the digest of the content
+  virtual Result<std::optional<std::string>> signature(AccountId id, const sync::Location& at) = 0;
+  virtual Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) = 0;
+  virtual Result<> drop_signature(AccountId id, const sync::Location& at) = 0;
+
+  // -- aliases: a message whose name was taken at the destination goes by another base name there
+  virtual Result<std::map<std::pair<std::string, std::string>, std::string>> aliases(AccountId id) = 0;  ///< (folder, base) → base
+  virtual Result<> set_alias(AccountId id, const std::string& folder, const std::string& base, const std::string& alias) = 0;
+};
+
+}  // namespace maildirsync::agent
