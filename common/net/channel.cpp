@@ -1,6 +1,6 @@
 #include "common/net/channel.h"
 
-#include <asio/as_tuple.hpp>
+#include <asio/experimental/as_tuple.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 
@@ -8,7 +8,7 @@ namespace maildirsync::net {
 
 namespace {
 
-constexpr auto k_await = asio::as_tuple(asio::use_awaitable);
+constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_read_size = 256 * 1024;
 
 Failure connection_ended(const asio::error_code& error) {

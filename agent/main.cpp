@@ -1,0 +1,218 @@
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <csignal>
+#include <iostream>
+#include <random>
+
+#include "agent/send/engine.h"
+#include "common/net/identity.h"
+#include "common/service/service.h"
+
+namespace {
+
+using namespace maildirsync;
+using namespace std::chrono_literals;
+
+constexpr int k_exit_configuration = 2;
+
+std::string boot_id() {
+  const auto id = os::read_file("/proc/sys/kernel/random/boot_id", 64);
+  return id ? *id : "";
+}
+
+std::string random_bytes(std::size_t count) {
+  std::random_device device;
+  std::string bytes;
+  for (std::size_t i = 0; i < count; ++i) bytes.push_back(static_cast<char>(device() & 0xff));
+  return bytes;
+}
+
+Result<agent::LinkSettings> link_settings(const config::Agent& config) {
+  auto tls = net::make_context(net::Side::client, config.tls.certificate, config.tls.key);
+  if (!tls) return Failure(tls.error());
+  auto own = net::fingerprint_of_file(config.tls.certificate);
+  if (!own) return Failure(own.error());
+  agent::LinkSettings settings;
+  settings.receiver = config.receiver;
+  settings.tls = *tls;
+  settings.own_fingerprint = *own;
+  settings.receiver_fingerprint = config.tls.receiver_fingerprint;
+  for (const auto& root : config.roots) settings.roots.push_back(root.name);
+  settings.bandwidth_limit = config.transfer.bandwidth_limit;
+  return settings;
+}
+
+Result<> make_state_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return os_failure(path, "cannot make the state directory (state_dir)", errno);
+}
+
+/// Who we are to the receiver, and whether the last run ended so that the state can be trusted: after a crash of the
+/// whole machine the database may lack its tail.
+Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
+  auto instance = state.value("instance");
+  if (!instance) return Failure(instance.error());
+  if (!*instance) {
+    *instance = random_bytes(16);
+    MAILDIRSYNC_TRY(state.set_value("instance", **instance));
+  }
+  link.instance = **instance;
+  std::random_device device;
+  link.session = (static_cast<std::uint64_t>(device()) << 32U) | device();
+  auto boot = state.value("running_since_boot");
+  if (!boot) return Failure(boot.error());
+  const bool unclean = *boot && !(*boot)->empty();
+  const bool compare = unclean && **boot != boot_id();
+  MAILDIRSYNC_TRY(state.set_value("running_since_boot", boot_id()));
+  return compare;
+}
+
+class Program {
+ public:
+  Program(std::string config_path, std::string log_level)
+      : config_path_(std::move(config_path)), log_level_(std::move(log_level)), signals_(loop_), watchdog_(loop_),
+        status_(loop_) {}
+
+  Result<> start(config::Agent config) {
+    auto link = link_settings(config);
+    if (!link) return Failure(link.error());
+    MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
+    auto state = agent::State::open(config.state_dir);
+    if (!state) return Failure(state.error());
+    auto watcher = agent::make_inotify_watcher();
+    if (!watcher) return Failure(watcher.error());
+    auto compare = begin_run(**state, *link);
+    if (!compare) return Failure(compare.error());
+    state_ = state->get();
+    auto control = control::Server::listen(loop_, config.control, [this](const auto& request, auto reply) {
+      engine_->handle(request, std::move(reply));
+    });
+    if (!control) return Failure(control.error());
+    control_ = std::move(*control);
+    spdlog::info("start version={} config={} receiver={} fingerprint={}", MAILDIRSYNC_VERSION, config.file,
+                 config.receiver.text(), link->own_fingerprint);
+    engine_ = std::make_unique<agent::Engine>(
+        loop_, agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});
+    return engine_->start();
+  }
+
+  void run() {
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    signals_.add(SIGHUP);
+    wait_for_signal();
+    service::notify_ready();
+    tell_watchdog();
+    tell_status();
+    loop_.run();
+    service::notify_stopping();
+    control_.reset();
+    engine_->stop();
+    if (const auto stored = state_->set_value("running_since_boot", ""); !stored) {
+      spdlog::error("state-failed detail=\"{}\"", stored.error().message());
+    }
+    engine_.reset();
+    spdlog::info("stop");
+  }
+
+ private:
+  void wait_for_signal() {
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return loop_.stop();
+      reload();
+      wait_for_signal();
+    });
+  }
+
+  void reload() {
+    service::notify_reloading();
+    auto config = config::read_agent(config_path_);
+    auto link = config ? link_settings(*config) : Result<agent::LinkSettings>(Failure(config.error()));
+    if (!link) {
+      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", link.error().message());
+    } else {
+      if (log_level_.empty()) service::start_log(config->log.level);
+      if (const auto done = engine_->reload(std::move(*config), std::move(*link)); !done) {
+        spdlog::error("reload-failed detail=\"{}\"", done.error().message());
+      } else {
+        spdlog::info("reloaded config={}", config_path_);
+      }
+    }
+    service::notify_ready();
+  }
+
+  void tell_watchdog() {
+    const auto interval = service::watchdog_interval();
+    if (interval.count() == 0) return;
+    service::notify_watchdog();
+    watchdog_.expires_after(interval);
+    watchdog_.async_wait([this](const asio::error_code& error) {
+      if (!error) tell_watchdog();
+    });
+  }
+
+  void tell_status() {
+    service::notify_status(engine_->summary());
+    status_.expires_after(2s);
+    status_.async_wait([this](const asio::error_code& error) {
+      if (!error) tell_status();
+    });
+  }
+
+  std::string config_path_;
+  std::string log_level_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_;
+  asio::steady_timer watchdog_, status_;
+  agent::State* state_ = nullptr;
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<agent::Engine> engine_;
+};
+
+int complain(const Error& error) {
+  std::cerr << "maildirsync-agent: " << error.message() << '\n';
+  return k_exit_configuration;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app{"Watches Maildir trees and keeps the mirror on a receiver equal to them."};
+  std::string config_path = "/etc/maildirsync/agent.toml";
+  std::string log_level;
+  bool check = false;
+  app.add_option("--config", config_path, "configuration file")->capture_default_str();
+  app.add_flag("--check-config", check, "read and check the configuration, then end: 0 good, 2 not");
+  app.add_option("--log-level", log_level, "trace, debug, info, warning or error; overrides [log] level")
+      ->check([](const std::string& level) { return service::is_log_level(level) ? "" : "is not a log level"; });
+  app.set_version_flag("--version", std::string("maildirsync-agent ") + MAILDIRSYNC_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : k_exit_configuration;
+  }
+  auto config = config::read_agent(config_path);
+  if (!config) return complain(config.error());
+  if (check) {
+    if (const auto link = link_settings(*config); !link) return complain(link.error());
+    std::cout << config_path << ": good\n";
+    return 0;
+  }
+  service::start_log(log_level.empty() ? config->log.level : log_level);
+  service::raise_file_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  Program program(config_path, log_level);
+  if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
+  program.run();
+  return 0;
+} catch (const std::exception& exception) {
+  std::cerr << "maildirsync-agent: " << exception.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/send/discovery.h"
+#include "agent/send/job.h"
+
+namespace maildirsync::agent {
+
+/// What the engine knows of an account. Event loop only.
+struct Account {
+  AccountId id = 0;
+  std::size_t root = 0;
+  std::string path;
+  std::string name;
+  Work work;                 ///< what its next turn is to look at
+  std::shared_ptr<Job> job;  ///< its present turn
+  bool queued = false;
+  bool complete = false;  ///< its first pass is done
+  bool held = false;      ///< the brake
+  bool released = false;  ///< a person looked; for the next turn
+  bool gone_confirmed = false;
+  bool awaits_discovery = false;
+  std::string hold_reason;
+  std::map<std::string, Problem> problems;  ///< by path
+  Time not_before{};                        ///< its next turn does not begin earlier
+  unsigned failures = 0;                    ///< turns in a row that must be repeated
+  std::uint64_t wanted_generation = 0;      ///< the newest flush that waits for it
+  std::uint64_t verified_generation = 0;    ///< the newest flush that it satisfied
+  std::uint64_t folders = 0, messages = 0, bytes = 0;
+  std::size_t unwatched = 0, extra = 0;
+  std::deque<std::pair<Time, std::uint64_t>> removed;  ///< messages removed lately, for the brake
+
+  /// Messages removed within the brake's window.
+  std::uint64_t recently_removed(Time now);
+};
+
+/// A configured root. Event loop only.
+struct Root {
+  config::AgentRoot config;
+  maildir::Layout layout;
+  std::shared_ptr<const os::Directory> directory;
+  bool discovered = false;
+  bool discovering = false;
+  bool discover_again = false;
+  bool held = false;
+  bool released = false;
+  bool removed = false;  ///< no longer configured
+  std::string hold_reason;
+  std::vector<Problem> problems;
+  config::Mode mode = config::Mode::mirror;
+  std::uint64_t discoveries = 0;  ///< finished ones
+};
+
+}  // namespace maildirsync::agent

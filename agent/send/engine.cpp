@@ -1,0 +1,664 @@
+#include "agent/send/engine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <thread>
+
+#include "common/maildir/name.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto k_brake_window = 60s;
+constexpr auto k_tick = 1s;
+constexpr auto k_retry_problems = 30s;
+constexpr auto k_look_at_unwatched = 10s;
+constexpr auto k_look_at_missing_root = 5s;
+
+std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
+  return std::make_shared<const LinkSettings>(settings);
+}
+
+}  // namespace
+
+std::uint64_t Account::recently_removed(Time now) {
+  while (!removed.empty() && now - removed.front().first > k_brake_window) removed.pop_front();
+  std::uint64_t count = 0;
+  for (const auto& [at, some] : removed) count += some;
+  return count;
+}
+
+Engine::Engine(asio::io_context& loop, Parts parts)
+    : loop_(loop), config_(std::move(parts.config)), state_(std::move(parts.state)),
+      watcher_(std::move(parts.watcher)), link_settings_(std::move(parts.link)), compare_all_(parts.compare_all),
+      delay_timer_(loop), tick_timer_(loop), watch_descriptor_(loop) {}
+
+Engine::~Engine() {
+  stop();
+  watch_descriptor_.release();  // the watcher closes it
+}
+
+Result<> Engine::start() {
+  if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
+  if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
+  for (const auto& root : config_.roots) MAILDIRSYNC_TRY(add_root(root));
+  watch_descriptor_.assign(watcher_->fd());
+  watch_events();
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config_.transfer.connections != 0 ? config_.transfer.connections : std::min(cores, 8U) + 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto link = std::make_shared<Link>(
+        loop_, shared(link_settings_), limiter_,
+        Link::Events{.up = [this, i](const wire::Hello& receiver) { link_up(i, receiver); },
+                     .down = [this, i](const Error& error, std::vector<Sent> lost) { link_down(i, error, std::move(lost)); },
+                     .acknowledged = [this](std::vector<Sent> done, const wire::Ack& ack) { acknowledged(std::move(done), ack); },
+                     .wrote = [this](std::size_t bytes) { totals_.bytes_wire += bytes; }});
+    lanes_.push_back(std::make_unique<Lane>(loop_, *state_, *watcher_, totals_, link,
+                                            [this](std::shared_ptr<Job> job) { lane_done(std::move(job)); }));
+    link->start();
+  }
+  tick();
+  return {};
+}
+
+void Engine::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  for (auto& lane : lanes_) lane->link().stop();
+  // A lane that waits for an answer is woken by its link's end, which runs on the loop.
+  loop_.restart();
+  const auto deadline = Clock::now() + 3s;
+  while (Clock::now() < deadline &&
+         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->job() != nullptr; })) {
+    loop_.run_one_for(20ms);
+  }
+  for (auto& lane : lanes_) lane->stop();
+  walkers_.join();
+  keeper_.join();
+  asio::error_code ignored;
+  watch_descriptor_.cancel(ignored);
+}
+
+Result<> Engine::add_root(const config::AgentRoot& config) {
+  auto layout = maildir::Layout::parse(config.accounts);
+  if (!layout) return Failure(layout.error());
+  Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
+  if (auto mode = state_->value("mode:" + config.name); mode && *mode) {
+    root.mode = **mode == "drain" ? config::Mode::drain : config::Mode::mirror;
+  }
+  roots_.push_back(std::move(root));
+  const std::size_t index = roots_.size() - 1;
+  auto rows = state_->accounts(config.name);
+  if (!rows) return Failure(rows.error());
+  for (const auto& row : *rows) {
+    const auto name = roots_[index].layout.account_name(row.path);
+    Account account;
+    account.id = row.id;
+    account.root = index;
+    account.path = row.path;
+    account.name = name.value_or(row.path);
+    account.complete = row.complete;
+    account.folders = row.folders;
+    account.messages = row.messages;
+    account.bytes = row.bytes;
+    account.work.compare = compare_all_ || !row.complete;
+    account.awaits_discovery = true;
+    accounts_.emplace(row.id, std::move(account));
+  }
+  if (auto uncertain = state_->accounts_with_intents()) {
+    for (const AccountId id : *uncertain) {
+      if (const auto found = accounts_.find(id); found != accounts_.end()) found->second.work.compare = true;
+    }
+  }
+  discover_root(index);
+  return {};
+}
+
+// ---- accounts ----
+
+void Engine::discover_root(std::size_t index) {
+  Root& root = roots_[index];
+  if (root.removed || stopping_) return;
+  if (root.discovering) {
+    root.discover_again = true;
+    return;
+  }
+  root.discovering = true;
+  asio::post(walkers_, [this, index, config = root.config, layout = root.layout] {
+    auto found = std::make_shared<Discovery>(
+        discover(config, static_cast<std::uint32_t>(index), layout, *watcher_));
+    asio::post(loop_, [this, index, found] { discovered(index, std::move(*found)); });
+  });
+}
+
+std::vector<Account*> Engine::accounts_of(std::size_t root) {
+  std::vector<Account*> found;
+  for (auto& [id, account] : accounts_) {
+    if (account.root == root) found.push_back(&account);
+  }
+  return found;
+}
+
+/// An unmounted or emptied root must not look like mail that people deleted.
+bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanished) {
+  const std::size_t known = accounts_of(static_cast<std::size_t>(&root - roots_.data())).size();
+  std::string reason;
+  if (!discovery.directory) {
+    reason = "the root cannot be opened (" + discovery.error.message() + ")";
+  } else if (known > 0 && discovery.accounts.empty()) {
+    reason = "the root " + root.config.path + " is empty where there were " + std::to_string(known) + " accounts";
+  } else if (vanished >= 10 && vanished * 4 > known) {
+    reason = std::to_string(vanished) + " of " + std::to_string(known) + " accounts of the root are gone at once";
+  }
+  const bool hold = !reason.empty() && !(root.released && discovery.directory);
+  if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
+  if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
+  root.held = hold;
+  root.hold_reason = hold ? reason + "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
+                                     "maildirsync release"
+                          : "";
+  return hold;
+}
+
+void Engine::discovered(std::size_t index, Discovery discovery) {
+  if (stopping_) return;
+  Root& root = roots_[index];
+  root.discovering = false;
+  ++root.discoveries;
+  root.directory = discovery.directory;
+  root.problems.clear();
+  for (const auto& link : discovery.links) {
+    root.problems.push_back({ErrorCode::special_file, link, "a symbolic link where an account would be; it is not followed"});
+  }
+  for (const auto& error : discovery.problems) root.problems.push_back({error.code, error.path, error.message()});
+  std::unordered_map<std::string, const Discovery::Found*> found;
+  for (const auto& account : discovery.accounts) found.emplace(account.path, &account);
+  const auto known = accounts_of(index);
+  const auto vanished = static_cast<std::size_t>(
+      std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
+  if (!must_hold(root, discovery, vanished)) {
+    root.discovered = true;
+    root.released = false;
+    for (Account* account : known) {
+      if (!found.contains(account->path)) {
+        if (!discovery.whole || account->gone_confirmed || account->held) continue;
+        const bool excluded = !maildir::is_included(root.config.include, root.config.exclude, account->name);
+        if (excluded) continue;  // no longer ours to mirror; what was copied stays
+        account->gone_confirmed = true;
+        account->awaits_discovery = false;
+        account->work.structure = true;
+        delay(*account, 1s);
+      } else if (account->awaits_discovery || account->gone_confirmed) {
+        account->gone_confirmed = false;
+        account->awaits_discovery = false;
+        account->work.structure = true;
+        schedule(*account);
+      }
+    }
+    std::unordered_map<std::string, bool> have;
+    for (const Account* account : known) have.emplace(account->path, true);
+    for (const auto& account : discovery.accounts) {
+      if (have.contains(account.path)) continue;
+      if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
+    }
+  }
+  if (root.discover_again) {
+    root.discover_again = false;
+    discover_root(index);
+  }
+  dispatch();
+  check_flushes();
+}
+
+Account* Engine::add_account(std::size_t root, const std::string& path, const std::string& name) {
+  auto id = state_->account(roots_[root].config.name, path);
+  if (!id) {
+    keeper_failed(id.error());
+    return nullptr;
+  }
+  Account account;
+  account.id = *id;
+  account.root = root;
+  account.path = path;
+  account.name = name;
+  account.work.structure = true;
+  account.work.compare = true;
+  const bool after_first_look = roots_[root].discoveries > 1;
+  if (after_first_look) account.work.oldest = Clock::now();
+  return &accounts_.insert_or_assign(*id, std::move(account)).first->second;
+}
+
+void Engine::drop_account(AccountId id) {
+  watcher_->forget_account(id);
+  accounts_.erase(id);
+}
+
+// ---- watching ----
+
+void Engine::watch_events() {
+  watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+    if (error || stopping_) return;
+    for (const auto& event : watcher_->read()) take_event(event);
+    dispatch();
+    watch_events();
+  });
+}
+
+void Engine::take_event(const Event& event) {
+  if (event.kind == EventKind::overflow) return lost_events();
+  if (event.place.part == Part::root) {
+    if (event.place.owner < roots_.size()) discover_root(event.place.owner);
+    return;
+  }
+  const auto found = accounts_.find(event.place.owner);
+  if (found == accounts_.end()) return;
+  Account& account = found->second;
+  const Time now = Clock::now();
+  if (event.kind == EventKind::self_gone) {
+    account.work.add_structure(now);
+  } else if (event.place.part == Part::folder) {
+    if (event.kind == EventKind::directory) {
+      account.work.add_structure(now);
+    } else {
+      account.work.add_name(event.place.path, {sync::Area::folder, event.name}, now);
+    }
+  } else if (event.kind == EventKind::name) {
+    const auto area = event.place.part == Part::cur ? sync::Area::cur : sync::Area::new_;
+    account.work.add_name(event.place.path, {area, event.name}, now);
+  } else {
+    account.work.add_structure(now);
+  }
+  schedule(account);
+}
+
+void Engine::lost_events() {
+  ++totals_.overflows;
+  spdlog::warn("watch-overflow action=\"everything is looked at again\" remedy=\"raise fs.inotify.max_queued_events\"");
+  const Time now = Clock::now();
+  for (auto& [id, account] : accounts_) {
+    account.work.full = true;
+    account.work.add_structure(now);
+    schedule(account);
+  }
+  for (std::size_t i = 0; i < roots_.size(); ++i) discover_root(i);
+}
+
+// ---- turns ----
+
+void Engine::schedule(Account& account) {
+  const Root& root = roots_[account.root];
+  if (account.queued || account.job || account.held || account.awaits_discovery || account.work.empty() || root.held ||
+      root.removed || !root.directory || stopping_) {
+    return;
+  }
+  const Time now = Clock::now();
+  if (account.not_before > now) {
+    delayed_.emplace(account.not_before, account.id);
+    arm_delay_timer();
+    return;
+  }
+  account.queued = true;
+  const Work& work = account.work;
+  const bool live = account.complete && !work.structure && !work.full && !work.compare;
+  (live ? live_ : bulk_).push_back(account.id);
+}
+
+void Engine::schedule_all() {
+  for (auto& [id, account] : accounts_) schedule(account);
+  dispatch();
+}
+
+void Engine::delay(Account& account, Clock::duration by) {
+  account.not_before = Clock::now() + by;
+  schedule(account);
+}
+
+void Engine::arm_delay_timer() {
+  if (delayed_.empty() || stopping_) return;
+  delay_timer_.expires_at(delayed_.begin()->first);
+  delay_timer_.async_wait([this](const asio::error_code& error) {
+    if (error || stopping_) return;
+    const Time now = Clock::now();
+    while (!delayed_.empty() && delayed_.begin()->first <= now) {
+      const AccountId id = delayed_.begin()->second;
+      delayed_.erase(delayed_.begin());
+      if (const auto found = accounts_.find(id); found != accounts_.end()) schedule(found->second);
+    }
+    arm_delay_timer();
+    dispatch();
+  });
+}
+
+Account* Engine::next_account(bool live_only) {
+  for (auto* queue : {&live_, &bulk_}) {
+    if (queue == &bulk_ && live_only) return nullptr;
+    while (!queue->empty()) {
+      const auto found = accounts_.find(queue->front());
+      queue->pop_front();
+      if (found == accounts_.end()) continue;
+      found->second.queued = false;
+      const Root& root = roots_[found->second.root];
+      if (found->second.held || found->second.job || root.held || root.removed) continue;
+      return &found->second;
+    }
+  }
+  return nullptr;
+}
+
+/// The first lane is kept for live changes, so that no first copy stands before them.
+void Engine::dispatch() {
+  if (paused_ || stopping_) return;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *lanes_[i];
+    if (!lane.link().is_up() || lane.job()) continue;
+    Account* account = next_account(i == 0 && lanes_.size() > 1);
+    if (account != nullptr) give(lane, *account);
+  }
+}
+
+void Engine::give(Lane& lane, Account& account) {
+  const Root& root = roots_[account.root];
+  auto job = std::make_shared<Job>();
+  job->order = {.account = account.id,
+                .root_name = root.config.name,
+                .account_path = account.path,
+                .account_name = account.name,
+                .root = root.directory,
+                .mode = root.mode,
+                .work = std::exchange(account.work, {}),
+                .released = account.released,
+                .gone_confirmed = account.gone_confirmed,
+                .recently_removed = account.recently_removed(Clock::now()),
+                .generation = 0};
+  if (job->order.work.structure || job->order.work.full) job->order.generation = account.wanted_generation;
+  account.job = job;
+  lane.give(std::move(job), config_.transfer);
+}
+
+// ---- answers ----
+
+void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
+  if (link_error_ || lane == 0) {
+    spdlog::info("connected lane={} receiver={} software=\"{}\" fingerprint={}", lane, config_.receiver.text(),
+                 receiver.software(), link_settings_.receiver_fingerprint);
+  }
+  link_error_.reset();
+  if (receiver.instance() != receiver_instance_) {
+    // Another state directory there: another history. What it holds must be asked.
+    if (!receiver_instance_.empty()) {
+      spdlog::warn("receiver-changed action=\"every account is compared with what it holds\"");
+      for (auto& [id, account] : accounts_) {
+        account.complete = false;
+        account.work.compare = true;
+        account.work.structure = true;
+        schedule(account);
+      }
+    }
+    receiver_instance_ = receiver.instance();
+    if (const auto stored = state_->set_value("receiver_instance", receiver_instance_); !stored) {
+      keeper_failed(stored.error());
+    }
+  }
+  asio::post(loop_, [this] { dispatch(); });
+}
+
+void Engine::link_down(std::size_t lane, const Error& error, std::vector<Sent> lost) {
+  if (stopping_) return;
+  if (!link_error_ || link_error_->detail != error.detail) {
+    spdlog::warn("disconnected lane={} receiver={} code={} reason=\"{}\"", lane, config_.receiver.text(),
+                 to_string(error.code), error.message());
+  }
+  link_error_ = error;
+  std::vector<std::shared_ptr<Job>> jobs;
+  for (auto& sent : lost) {
+    if (!sent.job->lost) jobs.push_back(sent.job);
+    sent.job->lost = true;
+  }
+  for (const auto& job : jobs) finish_if_answered(job);
+}
+
+void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
+  std::unordered_map<std::uint64_t, const wire::Ack::Failed*> failed;
+  for (const auto& failure : ack.failed()) failed.emplace(failure.sequence(), &failure);
+  std::unordered_map<std::uint64_t, const wire::Ack::Renamed*> renamed;
+  for (const auto& rename : ack.renamed()) renamed.emplace(rename.sequence(), &rename);
+  for (std::size_t i = 0; i < done.size();) {
+    const auto job = done[i].job;
+    auto applied = std::make_shared<std::vector<sync::Operation>>();
+    for (; i < done.size() && done[i].job == job; ++i) {
+      auto& operation = done[i].operation;
+      ++job->acknowledged;
+      if (operation.kind == sync::OperationKind::put) {
+        --job->pending_messages;
+        job->pending_bytes -= std::min<std::uint64_t>(job->pending_bytes, operation.result.size);
+      }
+      if (const auto refusal = failed.find(done[i].sequence); refusal != failed.end()) {
+        refused(*job, operation, *refusal->second);
+        continue;
+      }
+      if (const auto rename = renamed.find(done[i].sequence); rename != renamed.end()) {
+        ++totals_.conflicts;
+        job->refused.push_back({ErrorCode::conflict, path_of(operation.to), rename->second->detail()});
+        const auto alias = std::string(maildir::base_of(rename->second->name()));
+        const auto base = std::string(sync::base_name(operation.result));
+        asio::post(keeper_, [this, id = job->order.account, folder = operation.to.folder, base, alias] {
+          if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
+        });
+      }
+      applied->push_back(std::move(operation));
+    }
+    if (!applied->empty()) {
+      asio::post(keeper_, [this, id = job->order.account, applied] {
+        if (const auto stored = state_->apply(id, *applied); !stored) keeper_failed(stored.error());
+      });
+    }
+    finish_if_answered(job);
+  }
+}
+
+void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed) {
+  const bool takes_away =
+      operation.kind == sync::OperationKind::remove || operation.kind == sync::OperationKind::remove_folder;
+  const sync::Location& at = takes_away ? operation.from : operation.to;
+  const auto code = static_cast<ErrorCode>(failed.code());
+  job.failed_folders.insert(at.folder);
+  std::erase_if(job.report.signatures, [&](const auto& signature) { return signature.first == at; });
+  spdlog::debug("refused account={} path={} code={} detail=\"{}\"", job.order.account_name, path_of(at), to_string(code),
+                failed.detail());
+  switch (code) {
+    case ErrorCode::postponed:
+    case ErrorCode::changed_while_read: job.retry = true; return;
+    case ErrorCode::unexpected: job.wants_comparison = job.retry = true; return;
+    case ErrorCode::basis_mismatch:
+      job.retry = true;
+      asio::post(keeper_, [this, id = job.order.account, at] {
+        if (const auto dropped = state_->drop_signature(id, at); !dropped) keeper_failed(dropped.error());
+      });
+      return;
+    case ErrorCode::no_space:
+    case ErrorCode::io: job.retry = true; break;
+    default: break;
+  }
+  job.refused.push_back({code, path_of(at), failed.detail()});
+}
+
+void Engine::lane_done(std::shared_ptr<Job> job) {
+  job->lane_done = true;
+  if (job->report.end == JobEnd::lost_link) job->lost = true;
+  finish_if_answered(job);
+  dispatch();
+}
+
+void Engine::finish_if_answered(const std::shared_ptr<Job>& job) {
+  if (!job->lane_done || job->finishing) return;
+  if (job->lost || job->acknowledged >= job->report.operations) finish(job);
+}
+
+/// Writes the end of a turn to the state, after all its operations.
+void Engine::finish(const std::shared_ptr<Job>& job) {
+  job->finishing = true;
+  for (const auto& folder : job->failed_folders) job->report.stamps.erase(folder);
+  if (job->lost || job->retry || job->report.end != JobEnd::sent) job->report.stamps.clear();
+  asio::post(keeper_, [this, job] {
+    const AccountId id = job->order.account;
+    const auto& report = job->report;
+    const auto note = [this](const Result<>& result) {
+      if (!result) keeper_failed(result.error());
+    };
+    for (const auto& [at, signature] : report.signatures) {
+      if (!job->lost) note(state_->set_signature(id, at, signature));
+    }
+    if (!report.stamps.empty()) note(state_->set_stamps(id, report.stamps));
+    // An intent of a turn that was cut off stays: it says what may be there of ours.
+    if (report.intent && !job->lost) note(state_->end_job(*report.intent));
+    const bool first_pass_done = report.structure && report.end == JobEnd::sent && !job->lost && !job->retry;
+    if (first_pass_done && report.account_gone && job->refused.empty()) {
+      note(state_->forget_account(id));
+    } else if (first_pass_done) {
+      note(state_->set_complete(id, true));
+    }
+    auto row = std::make_shared<Result<State::AccountRow>>(state_->account_row(id));
+    asio::post(loop_, [this, job, row] { finished(job, *row); });
+  });
+}
+
+void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::AccountRow>& row) {
+  const auto found = accounts_.find(job->order.account);
+  if (found == accounts_.end() || found->second.job != job) return;
+  Account& account = found->second;
+  const JobReport& report = job->report;
+  account.job.reset();
+  const bool sent = report.end == JobEnd::sent && !job->lost;
+  if (row) {
+    account.complete = row->complete;
+    account.folders = row->folders;
+    account.messages = row->messages;
+    account.bytes = row->bytes;
+  }
+  if (sent && report.account_gone && job->refused.empty() && !job->retry) {
+    spdlog::info("account-removed root={} account={}", job->order.root_name, account.name);
+    const std::size_t root = account.root;
+    drop_account(job->order.account);
+    discover_root(root);  // it may have been made again meanwhile
+    check_flushes();
+    return;
+  }
+  if (sent && report.messages_removed > 0) account.removed.emplace_back(Clock::now(), report.messages_removed);
+  if (sent) account.released = false;
+  settle_problems(account, *job);
+  plan_next(account, *job);
+  schedule(account);
+  dispatch();
+  check_flushes();
+}
+
+void Engine::settle_problems(Account& account, const Job& job) {
+  const JobReport& report = job.report;
+  if (job.lost) return;
+  if (report.structure) {
+    account.problems.clear();
+    account.unwatched = report.unwatched;
+    if (report.compared) account.extra = report.extra;
+  } else {
+    for (const auto& [folder, dirt] : job.order.work.folders) {
+      for (const auto& name : dirt.names) account.problems.erase(path_of({folder, name.area, name.name}));
+    }
+  }
+  for (const auto* list : {&report.problems, &job.refused}) {
+    for (const auto& problem : *list) {
+      const bool known = account.problems.contains(problem.path);
+      account.problems[problem.path] = problem;
+      if (!known) {
+        spdlog::warn("problem code={} root={} account={} path={} detail=\"{}\"", to_string(problem.code),
+                     job.order.root_name, account.name, problem.path, problem.detail);
+      }
+    }
+  }
+}
+
+/// What the account's next turn is to look at, and when.
+void Engine::plan_next(Account& account, const Job& job) {
+  const JobReport& report = job.report;
+  const bool verifies = job.order.generation > account.verified_generation;
+  account.work.merge(report.again);
+  if (job.lost) {
+    account.work.merge(job.order.work);
+    account.work.compare = account.work.structure = true;
+  }
+  if (job.wants_comparison) account.work.compare = true;
+  if (job.retry) {
+    account.work.structure = true;
+    if (job.order.work.oldest) account.work.changed_at(*job.order.work.oldest);
+  }
+  if (report.end == JobEnd::failed) account.work.structure = true;
+  if (report.end == JobEnd::held) {
+    account.held = true;
+    account.hold_reason = std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
+                          " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
+                          "destination. If that is meant: maildirsync release --account '" + account.name + "'";
+    spdlog::warn("account-held root={} account={} removed={} messages={}", job.order.root_name, account.name,
+                 report.messages_removed, report.account_messages);
+    return;
+  }
+  if (report.end == JobEnd::gone) {
+    account.work.merge(job.order.work);
+    account.awaits_discovery = true;
+    discover_root(account.root);
+    return;
+  }
+  const bool clean = report.end == JobEnd::sent && !job.lost && !job.retry && report.again.empty();
+  if (clean) {
+    account.failures = 0;
+    if (job.order.generation != 0) account.verified_generation = std::max(account.verified_generation, job.order.generation);
+    return;
+  }
+  if (verifies) account.work.structure = true;
+  if (report.removals_wait) {
+    account.work.settled = true;
+    account.not_before = Clock::now() + 250ms;
+  } else {
+    const unsigned failures = std::min(account.failures++, 10U);
+    const auto step = job.lost ? 0ms : job.retry || report.end == JobEnd::failed ? 200ms : 10ms;
+    account.not_before = Clock::now() + std::min<Clock::duration>(step * (1U << failures), 30s);
+  }
+}
+
+void Engine::keeper_failed(const Error& error) {
+  spdlog::error("state-failed detail=\"{}\"", error.message());
+  asio::post(loop_, [this, error] { state_error_ = error; });
+}
+
+// ---- once a second ----
+
+void Engine::tick() {
+  if (stopping_) return;
+  const Time now = Clock::now();
+  const bool retry = now - last_retry_ > k_retry_problems;
+  const bool look_at_unwatched = now - last_look_at_unwatched_ > k_look_at_unwatched;
+  if (retry) last_retry_ = now;
+  if (look_at_unwatched) last_look_at_unwatched_ = now;
+  for (auto& [id, account] : accounts_) {
+    const bool unwatched = account.unwatched > 0 && look_at_unwatched;
+    if (account.job || account.held || !((retry && !account.problems.empty()) || unwatched)) continue;
+    account.work.structure = true;
+    schedule(account);
+  }
+  if (now.time_since_epoch() / k_tick % (k_look_at_missing_root / k_tick) == 0) {
+    for (std::size_t i = 0; i < roots_.size(); ++i) {
+      if (roots_[i].held || !roots_[i].directory) discover_root(i);
+    }
+  }
+  dispatch();
+  check_flushes();
+  tick_timer_.expires_after(k_tick);
+  tick_timer_.async_wait([this](const asio::error_code& error) {
+    if (!error) tick();
+  });
+}
+
+}  // namespace maildirsync::agent

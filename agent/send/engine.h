@@ -1,0 +1,130 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/send/account.h"
+#include "agent/send/lane.h"
+#include "common/control/server.h"
+
+namespace maildirsync::agent {
+
+/// The agent's heart: owns accounts, roots, lanes, and decides whose turn it is. All of it lives on the event loop;
+/// walks, reads and the state database are lanes', pool's and keeper's business.
+class Engine {
+ public:
+  struct Parts {
+    config::Agent config;
+    std::unique_ptr<State> state;
+    std::unique_ptr<Watcher> watcher;
+    LinkSettings link;
+    bool compare_all = false;  ///< the last run ended so that the state may lack what was sent
+  };
+
+  Engine(asio::io_context& loop, Parts parts);
+  ~Engine();
+
+  /// Begins: known accounts, discovery, watching, links.
+  Result<> start();
+  /// Ends links and lanes; what is on its way is left to the next run. Then `stopped` may destroy the engine.
+  void stop();
+  /// A new configuration (SIGHUP): roots, transfer, receiver and keys change without a restart.
+  Result<> reload(config::Agent config, LinkSettings link);
+
+  /// Control requests.
+  void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  nlohmann::json status(const std::string& account_glob);
+  /// One line for systemd.
+  std::string summary();
+  const Totals& totals() const { return totals_; }
+  std::string state_word() const;
+  std::optional<double> lag() const;
+  std::pair<std::uint64_t, std::uint64_t> pending() const;
+
+ private:
+  struct Flush;
+
+  // discovery.cpp's results, and the accounts that follow
+  Result<> add_root(const config::AgentRoot& root);
+  void discover_root(std::size_t index);
+  void discovered(std::size_t index, Discovery discovery);
+  bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
+  std::vector<Account*> accounts_of(std::size_t root);
+  Account* add_account(std::size_t root, const std::string& path, const std::string& name);
+  void drop_account(AccountId id);
+
+  // watching
+  void watch_events();
+  void take_event(const Event& event);
+  void lost_events();
+
+  // turns
+  void schedule(Account& account);
+  void schedule_all();
+  void dispatch();
+  Account* next_account(bool live_only);
+  void give(Lane& lane, Account& account);
+  void delay(Account& account, Clock::duration by);
+  void arm_delay_timer();
+
+  // answers
+  void link_up(std::size_t lane, const wire::Hello& receiver);
+  void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
+  void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
+  void refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed);
+  void lane_done(std::shared_ptr<Job> job);
+  void finish_if_answered(const std::shared_ptr<Job>& job);
+  void finish(const std::shared_ptr<Job>& job);
+  void finished(const std::shared_ptr<Job>& job, const Result<State::AccountRow>& row);
+  void settle_problems(Account& account, const Job& job);
+  void plan_next(Account& account, const Job& job);
+  void keeper_failed(const Error& error);
+
+  // commands
+  void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void flush_accounts(const std::shared_ptr<Flush>& flush);
+  void check_flushes();
+  void set_paused(bool paused, control::Reply& reply);
+  void release(const std::string& glob, control::Reply& reply);
+  void set_mode(const std::string& root, config::Mode mode, control::Reply& reply);
+  nlohmann::json root_status(std::size_t index) const;
+  nlohmann::json problems(const std::string& account_glob) const;
+  void tick();
+
+  asio::io_context& loop_;
+  config::Agent config_;
+  std::unique_ptr<State> state_;
+  std::unique_ptr<Watcher> watcher_;
+  LinkSettings link_settings_;
+  bool compare_all_;
+  Totals totals_;
+  std::shared_ptr<Limiter> limiter_ = std::make_shared<Limiter>();
+  std::vector<Root> roots_;
+  std::unordered_map<AccountId, Account> accounts_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::deque<AccountId> live_, bulk_;
+  std::multimap<Time, AccountId> delayed_;
+  asio::steady_timer delay_timer_;
+  asio::steady_timer tick_timer_;
+  asio::posix::stream_descriptor watch_descriptor_;
+  asio::thread_pool keeper_{1};  ///< the state database's thread, in order
+  asio::thread_pool walkers_{1};
+  std::vector<std::shared_ptr<Flush>> flushes_;
+  std::uint64_t generation_ = 0;
+  bool paused_ = false;
+  bool stopping_ = false;
+  std::optional<Error> link_error_, state_error_;
+  std::string receiver_instance_;
+  Time last_retry_{}, last_look_at_unwatched_{};
+};
+
+}  // namespace maildirsync::agent

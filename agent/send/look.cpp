@@ -1,0 +1,360 @@
+#include "agent/send/look.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace maildirsync::agent {
+
+namespace {
+
+using sync::AccountManifest;
+using sync::Area;
+using sync::Entry;
+using sync::FolderManifest;
+
+void sort_entries(FolderManifest& folder) {
+  std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
+  const auto same = [](const Entry& left, const Entry& right) {
+    return left.area == right.area && left.name == right.name;
+  };
+  folder.entries.erase(std::unique(folder.entries.begin(), folder.entries.end(), same), folder.entries.end());
+}
+
+class Looker {
+ public:
+  Looker(const JobOrder& order, State& state, Watcher& watcher, Totals& totals, JobReport& report)
+      : order_(order), state_(state), watcher_(watcher), totals_(totals), report_(report) {}
+
+  Result<Look> run() {
+    auto known = state_.folders(order_.account);
+    if (!known) return Failure(known.error());
+    known_ = std::move(*known);
+    const Work& work = order_.work;
+    if (work.structure || work.full || work.compare || first_time()) {
+      MAILDIRSYNC_TRY(whole_account());
+    } else {
+      auto account = order_.root->open_directory(order_.account_path);
+      if (!account) return look_wider(account.error());
+      MAILDIRSYNC_TRY(some_folders(*account));
+      if (!report_.structure) MAILDIRSYNC_TRY(follow_inodes(*account));
+    }
+    const auto by_path = [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; };
+    std::sort(look_.before.folders.begin(), look_.before.folders.end(), by_path);
+    std::sort(look_.after.folders.begin(), look_.after.folders.end(), by_path);
+    return std::move(look_);
+  }
+
+ private:
+  bool first_time() const { return known_.folders.empty(); }
+
+  /// The structure is not as the state says: the next turn walks it.
+  Result<Look> look_wider(const Error& error) {
+    if (error.code != ErrorCode::vanished) return Failure(error);
+    report_.again.structure = true;
+    return Look{};
+  }
+
+  Result<> whole_account() {
+    report_.structure = true;
+    ++totals_.rescans;
+    auto structure = scan_structure(*order_.root, order_.account_path,
+                                    [this](const os::Directory& directory, const std::string& folder, char part) {
+                                      watch(directory, folder, part);
+                                    });
+    report_.unwatched = unwatched_.size();
+    for (auto& problem : structure.problems) {
+      report_.problems.push_back({problem.code, problem.path, problem.detail});
+    }
+    auto stamps = state_.stamps(order_.account);
+    if (!stamps) return Failure(stamps.error());
+    look_.after.exists = structure.manifest.exists;
+    look_.after.structure_whole = structure.manifest.structure_whole;
+    look_.before.structure_whole = true;
+    if (!structure.manifest.exists) return known_but_gone();
+    auto account = order_.root->open_directory(order_.account_path);
+    if (!account) return Failure(account.error());
+    std::unordered_map<std::uint64_t, const FolderManifest*> by_inode;
+    for (const auto& folder : known_.folders) by_inode.emplace(folder.inode, &folder);
+    std::set<std::string> listed;
+    for (auto& folder : structure.manifest.folders) {
+      const FolderManifest* known = known_.find(folder.path);
+      if (known == nullptr || known->inode != folder.inode) {
+        const auto renamed = by_inode.find(folder.inode);
+        known = renamed != by_inode.end() ? renamed->second : known;
+      }
+      const bool moved = known != nullptr && known->path != folder.path;
+      const auto seen = stamps->find(folder.path);
+      const bool unchanged = known != nullptr && !moved && !order_.work.full && !order_.work.compare &&
+                             !names_everything(folder.path) && seen != stamps->end() &&
+                             is_unchanged(*account, folder, seen->second, structure.stamps[folder.path]);
+      if (known != nullptr) listed.insert(known->path);
+      if (unchanged) {
+        MAILDIRSYNC_TRY(unchanged_folder(*account, *known, folder));
+      } else {
+        MAILDIRSYNC_TRY(changed_folder(*account, known, std::move(folder)));
+      }
+    }
+    for (const auto& folder : known_.folders) {  // those that are gone
+      if (!listed.contains(folder.path)) MAILDIRSYNC_TRY(add_before(folder));
+    }
+    if (!look_.after.structure_whole) keep_what_was_not_seen();
+    return {};
+  }
+
+  Result<> known_but_gone() {
+    for (const auto& folder : known_.folders) MAILDIRSYNC_TRY(add_before(folder));
+    return {};
+  }
+
+  /// An unreadable directory hides what is below it: nothing is removed for that.
+  void keep_what_was_not_seen() {
+    std::erase_if(look_.before.folders,
+                  [&](const FolderManifest& folder) { return look_.after.find(folder.path) == nullptr; });
+  }
+
+  bool names_everything(const std::string& folder) const {
+    const auto found = order_.work.folders.find(folder);
+    return found != order_.work.folders.end() && found->second.everything;
+  }
+
+  bool is_unchanged(const os::Directory& account, const FolderManifest& folder, const Stamps& acknowledged,
+                    const Stamps& now) {
+    const auto trusted = [](std::int64_t then, std::int64_t current, bool exists) {
+      return !exists || (then != 0 && then == current);
+    };
+    if (!trusted(acknowledged.self, now.self, true) || !trusted(acknowledged.cur, now.cur, folder.cur.has_value()) ||
+        !trusted(acknowledged.new_, now.new_, folder.new_.has_value())) {
+      return false;
+    }
+    auto control = state_.control_entries(order_.account, folder.path);
+    if (!control) return false;
+    const auto quick = quick_look(account, folder.path, *control);
+    return quick && !quick->control_changed;
+  }
+
+  /// No name came or went: only the names that events told of are looked at.
+  Result<> unchanged_folder(const os::Directory& account, const FolderManifest& known, const FolderManifest& shape) {
+    FolderManifest before = known;
+    FolderManifest after = shape;
+    before.scope = after.scope = sync::Scope::names;
+    const auto dirt = order_.work.folders.find(shape.path);
+    report_.folders.insert(shape.path);
+    look_.before.folders.push_back(std::move(before));
+    look_.after.folders.push_back(std::move(after));
+    if (dirt == order_.work.folders.end()) return {};
+    return add_names(account, look_.before.folders.back(), look_.after.folders.back(), dirt->second.names);
+  }
+
+  Result<> changed_folder(const os::Directory& account, const FolderManifest* known, FolderManifest shape) {
+    FolderManifest before;
+    if (known != nullptr) {
+      before = *known;
+      auto entries = state_.entries(order_.account, known->path);
+      if (!entries) return Failure(entries.error());
+      before.entries = std::move(*entries);
+    }
+    const bool full = order_.work.full || names_everything(shape.path);
+    auto scan = scan_folder(account, shape.path, before.entries, full ? Depth::full : Depth::names);
+    if (scan && !full) look_again_at_names(account, shape.path, before.entries, *scan);
+    if (!scan) {
+      if (scan.error().code == ErrorCode::vanished) {  // the walk is old already
+        look_.after.structure_whole = false;
+        report_.again.structure = true;
+      } else {
+        report_.problems.push_back({scan.error().code, shape.path, scan.error().message()});
+        look_.after.structure_whole = false;
+      }
+      return {};
+    }
+    take_scan(shape.path, *scan);
+    scan->manifest.path = shape.path;
+    if (known != nullptr) look_.before.folders.push_back(std::move(before));
+    look_.after.folders.push_back(std::move(scan->manifest));
+    return {};
+  }
+
+  /// A listing does not see that a known message changed in place; the events that told of it do.
+  void look_again_at_names(const os::Directory& account, const std::string& folder, const std::vector<Entry>& known,
+                           FolderScan& scan) const {
+    const auto dirt = order_.work.folders.find(folder);
+    if (dirt == order_.work.folders.end() || dirt->second.names.empty()) return;
+    const auto fresh = scan_names(account, folder, {dirt->second.names.begin(), dirt->second.names.end()}, known);
+    if (!fresh) return;
+    for (const auto& entry : fresh->manifest.entries) {
+      const auto found = std::lower_bound(scan.manifest.entries.begin(), scan.manifest.entries.end(), entry,
+                                          sync::before_in_folder);
+      const bool listed = found != scan.manifest.entries.end() && found->area == entry.area && found->name == entry.name;
+      if (listed && entry.area != Area::folder) *found = entry;
+    }
+  }
+
+  Result<> add_before(const FolderManifest& folder) {
+    auto entries = state_.entries(order_.account, folder.path);
+    if (!entries) return Failure(entries.error());
+    look_.before.folders.push_back(folder);
+    look_.before.folders.back().entries = std::move(*entries);
+    return {};
+  }
+
+  void take_scan(const std::string& folder, FolderScan& scan) {
+    report_.folders.insert(folder);
+    for (auto& problem : scan.problems) report_.problems.push_back({problem.code, problem.path, problem.detail});
+    for (auto& [name, content] : scan.control) {
+      look_.snapshots[{folder, Area::folder, name}] = std::move(content);
+    }
+    if (scan.whole && scan.manifest.scope == sync::Scope::everything) {
+      report_.stamps[folder] = scan.stamps;
+    } else if (!scan.whole) {
+      report_.again.folders[folder].everything = true;
+    }
+  }
+
+  Result<> some_folders(const os::Directory& account) {
+    for (const auto& [path, dirt] : order_.work.folders) {
+      const FolderManifest* known = known_.find(path);
+      if (known == nullptr) {
+        report_.again.structure = true;
+        continue;
+      }
+      if (dirt.everything) {
+        MAILDIRSYNC_TRY(listed_folder(account, *known));
+        continue;
+      }
+      FolderManifest before = *known;
+      FolderManifest after = *known;
+      before.scope = after.scope = sync::Scope::names;
+      const auto added = add_names(account, before, after, dirt.names);
+      if (!added) {
+        if (added.error().code != ErrorCode::vanished) return added;
+        report_.again.structure = true;
+        continue;
+      }
+      look_.before.folders.push_back(std::move(before));
+      look_.after.folders.push_back(std::move(after));
+    }
+    return {};
+  }
+
+  Result<> listed_folder(const os::Directory& account, const FolderManifest& known) {
+    FolderManifest before = known;
+    auto entries = state_.entries(order_.account, known.path);
+    if (!entries) return Failure(entries.error());
+    before.entries = std::move(*entries);
+    auto scan = scan_folder(account, known.path, before.entries, Depth::full);
+    if (!scan) {
+      if (scan.error().code != ErrorCode::vanished) return Failure(scan.error());
+      report_.again.structure = true;
+      return {};
+    }
+    take_scan(known.path, *scan);
+    if (scan->manifest.inode != known.inode) {  // another folder has its place: a matter of structure
+      report_.again.structure = true;
+      return {};
+    }
+    look_.before.folders.push_back(std::move(before));
+    look_.after.folders.push_back(std::move(scan->manifest));
+    return {};
+  }
+
+  /// Widens both sides of a folder by some names and all that share their base names, so that a renamed message is
+  /// seen from both ends.
+  Result<> add_names(const os::Directory& account, FolderManifest& before, FolderManifest& after,
+                     const std::set<AreaName>& names) {
+    std::set<std::string> bases;
+    std::vector<AreaName> look_at;
+    for (const auto& name : names) {
+      Entry probe;
+      probe.area = name.area;
+      probe.name = name.name;
+      bases.insert(std::string(sync::base_name(probe)));
+      look_at.push_back(name);
+    }
+    auto known = state_.entries_named(order_.account, before.path, {bases.begin(), bases.end()});
+    if (!known) return Failure(known.error());
+    for (const auto& entry : *known) look_at.push_back({entry.area, entry.name});
+    std::sort(look_at.begin(), look_at.end());
+    look_at.erase(std::unique(look_at.begin(), look_at.end()), look_at.end());
+    auto scan = scan_names(account, after.path, look_at, *known);
+    if (!scan) return Failure(scan.error());
+    take_scan(after.path, *scan);
+    before.entries.insert(before.entries.end(), known->begin(), known->end());
+    after.entries.insert(after.entries.end(), std::make_move_iterator(scan->manifest.entries.begin()),
+                         std::make_move_iterator(scan->manifest.entries.end()));
+    sort_entries(before);
+    sort_entries(after);
+    return {};
+  }
+
+  /// A message that is new in its folder may be known in another one, that nobody spoke of yet: it is looked at too.
+  Result<> follow_inodes(const os::Directory& account) {
+    std::vector<std::uint64_t> inodes;
+    for (const auto& folder : look_.after.folders) {
+      const FolderManifest* before = nullptr;
+      for (const auto& candidate : look_.before.folders) {
+        if (candidate.path == folder.path) before = &candidate;
+      }
+      for (const auto& entry : folder.entries) {
+        if (entry.area == Area::folder) continue;
+        const bool known =
+            before != nullptr && std::any_of(before->entries.begin(), before->entries.end(),
+                                             [&](const Entry& old) { return old.inode == entry.inode; });
+        if (!known) inodes.push_back(entry.inode);
+      }
+      if (inodes.size() > k_names_before_listing) break;
+    }
+    if (inodes.empty()) return {};
+    auto found = state_.find_inodes(order_.account, inodes);
+    if (!found) return Failure(found.error());
+    std::map<std::string, std::set<AreaName>> more;
+    for (const auto& known : *found) more[known.folder].insert({known.entry.area, known.entry.name});
+    for (const auto& [path, names] : more) {
+      const auto same_path = [&path = path](const FolderManifest& folder) { return folder.path == path; };
+      auto before = std::find_if(look_.before.folders.begin(), look_.before.folders.end(), same_path);
+      if (before == look_.before.folders.end()) {
+        const FolderManifest* known = known_.find(path);
+        if (known == nullptr) continue;
+        look_.before.folders.push_back(*known);
+        look_.after.folders.push_back(*known);
+        look_.before.folders.back().scope = look_.after.folders.back().scope = sync::Scope::names;
+        before = std::prev(look_.before.folders.end());
+      } else if (before->scope == sync::Scope::everything) {
+        continue;
+      }
+      const auto after = std::find_if(look_.after.folders.begin(), look_.after.folders.end(), same_path);
+      const auto added = add_names(account, *before, *after, names);
+      if (!added && added.error().code == ErrorCode::vanished) {
+        report_.again.structure = true;
+      } else if (!added) {
+        return added;
+      }
+    }
+    return {};
+  }
+
+  void watch(const os::Directory& directory, const std::string& folder, char part) {
+    const Part kind = part == 'c' ? Part::cur : part == 'n' ? Part::new_ : Part::folder;
+    const auto watched = watcher_.watch(directory, {kind, order_.account, folder});
+    if (!watched && watched.error().code != ErrorCode::vanished && unwatched_.insert(folder).second) {
+      report_.problems.push_back({watched.error().code, folder, watched.error().message()});
+    }
+  }
+
+  const JobOrder& order_;
+  State& state_;
+  Watcher& watcher_;
+  Totals& totals_;
+  JobReport& report_;
+  AccountManifest known_;
+  Look look_;
+  std::set<std::string> unwatched_;
+};
+
+}  // namespace
+
+Result<Look> look(const JobOrder& order, State& state, Watcher& watcher, Totals& totals, JobReport& report) {
+  return Looker(order, state, watcher, totals, report).run();
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/send/job.h"
+#include "agent/send/sender.h"
+#include "agent/watch/watcher.h"
+
+namespace maildirsync::agent {
+
+/// Both sides of a plan, and what was found on the way.
+struct Look {
+  sync::AccountManifest before;  ///< what the state says was acknowledged
+  sync::AccountManifest after;   ///< what the source holds
+  Snapshots snapshots{location_less};
+};
+
+/// Looks at an account as far as its work asks: a whole walk pruned by stamps, or only some names. Reads the source
+/// and the state, writes neither; problems, stamps and what must be looked at again go into the report. For a
+/// comparison, every folder is listed.
+Result<Look> look(const JobOrder& order, State& state, Watcher& watcher, Totals& totals, JobReport& report);
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,243 @@
+#include "agent/send/runner.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agent/send/look.h"
+#include "common/sync/brake.h"
+#include "common/sync/plan.h"
+#include "common/sync/reconcile.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using sync::Area;
+using sync::Operation;
+using sync::OperationKind;
+
+/// What changed this recently may be the beginning of an `rm -rf`: the brake must see all of it.
+constexpr auto k_settle = std::chrono::milliseconds(250);
+
+bool removes_message(const Operation& operation) {
+  return operation.kind == OperationKind::remove && operation.from.area != Area::folder;
+}
+
+bool removes(const Operation& operation) {
+  return operation.kind == OperationKind::remove || operation.kind == OperationKind::remove_folder;
+}
+
+/// A drained root only gives: new mail, and folders for it.
+void keep_only_new_mail(std::vector<Operation>& operations) {
+  std::erase_if(operations, [](const Operation& operation) {
+    return operation.kind != OperationKind::put && operation.kind != OperationKind::make_folder;
+  });
+}
+
+std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) {
+  std::vector<State::Intent> intents;
+  for (const auto& operation : operations) {
+    switch (operation.kind) {
+      case OperationKind::put:
+      case OperationKind::put_control:
+      case OperationKind::link:
+      case OperationKind::rename:
+        intents.push_back({operation.to, operation.result.size, operation.result.mtime});
+        break;
+      case OperationKind::make_folder:
+      case OperationKind::rename_folder:
+        intents.push_back({operation.to, 0, 0});
+        break;
+      default: break;
+    }
+  }
+  return intents;
+}
+
+/// One turn.
+class Turn {
+ public:
+  Turn(const std::shared_ptr<Job>& job, State& state, Watcher& watcher, Sender& sender, Receiver& receiver,
+       Totals& totals)
+      : job_(job), order_(job->order), report_(job->report), state_(state), watcher_(watcher), sender_(sender),
+        receiver_(receiver), totals_(totals) {}
+
+  void run() {
+    auto looked = look(order_, state_, watcher_, totals_, report_);
+    if (!looked) return fail(looked.error());
+    if (report_.structure && !looked->after.exists) {
+      if (!order_.gone_confirmed) {
+        report_.end = JobEnd::gone;
+        return;
+      }
+      report_.account_gone = true;
+      looked->after.structure_whole = true;
+    }
+    if (order_.work.compare) {
+      if (const auto compared = compare(*looked); !compared) return fail(compared.error());
+    }
+    auto operations = sync::plan(looked->before, looked->after);
+    if (order_.mode == config::Mode::drain) keep_only_new_mail(operations);
+    if (!let_removals_settle(operations) || brake(operations)) return;
+    if (operations.empty()) return;
+    send(*looked, std::move(operations));
+  }
+
+ private:
+  void fail(const Error& error) {
+    report_.end = error.code == ErrorCode::cancelled ? JobEnd::lost_link : JobEnd::failed;
+    report_.again.merge(order_.work);
+    if (report_.end == JobEnd::failed) report_.problems.push_back({error.code, "", error.message()});
+  }
+
+  /// The destination's own word for what it holds takes the place of the state.
+  Result<> compare(Look& looked) {
+    auto listed = receiver_.list(order_, false);
+    if (!listed) return Failure(listed.error());
+    const auto aliases = state_.aliases(order_.account);
+    if (!aliases) return Failure(aliases.error());
+    if (!aliases->empty()) give_own_names(*listed, *aliases);
+    auto intents = state_.intents(order_.account);
+    if (!intents) return Failure(intents.error());
+    std::vector<sync::Ours> ours;
+    for (auto& intent : *intents) ours.push_back({intent.to, intent.size, intent.mtime});
+    auto mapping = owners(looked.after);
+    if (!mapping) return Failure(mapping.error());
+    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after,
+                                      [&](const sync::Attributes& owner) { return (*mapping)[{owner.uid, owner.gid}]; });
+    MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
+    MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
+    report_.extra = reconciled.extra.size();
+    report_.compared = true;
+    looked.before = std::move(reconciled.before);
+    return {};
+  }
+
+  /// What the destination holds under a name that was not taken, under our name for it.
+  static void give_own_names(sync::AccountManifest& listed, const Aliases& aliases) {
+    std::map<std::pair<std::string, std::string>, std::string> own;
+    for (const auto& [place, alias] : aliases) own.emplace(std::pair(place.first, alias), place.second);
+    for (auto& folder : listed.folders) {
+      // The taker of the name is somebody else's: it must not be mistaken for ours.
+      std::erase_if(folder.entries, [&](const sync::Entry& entry) {
+        return entry.area != Area::folder && aliases.contains({folder.path, std::string(sync::base_name(entry))});
+      });
+      for (auto& entry : folder.entries) {
+        if (entry.area == Area::folder) continue;
+        const std::string base(sync::base_name(entry));
+        const auto found = own.find({folder.path, base});
+        if (found != own.end()) entry.name = found->second + entry.name.substr(base.size());
+      }
+      std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
+    }
+  }
+
+  using Owners = std::map<std::pair<std::uint32_t, std::uint32_t>, std::optional<std::pair<std::uint32_t, std::uint32_t>>>;
+
+  Result<Owners> owners(const sync::AccountManifest& after) {
+    Owners mapping;
+    for (const auto& folder : after.folders) {
+      mapping[{folder.self.uid, folder.self.gid}];
+      for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
+        if (*area) mapping[{(*area)->uid, (*area)->gid}];
+      }
+      for (const auto& entry : folder.entries) mapping[{entry.attributes.uid, entry.attributes.gid}];
+    }
+    std::vector<sync::Attributes> asked;
+    for (const auto& [owner, unused] : mapping) asked.push_back({0, owner.first, owner.second});
+    if (asked.empty()) return mapping;
+    auto answered = receiver_.map_owners(order_, asked);
+    if (!answered) return Failure(answered.error());
+    for (std::size_t i = 0; i < asked.size() && i < answered->size(); ++i) {
+      mapping[{asked[i].uid, asked[i].gid}] = (*answered)[i];
+    }
+    return mapping;
+  }
+
+  /// False when nothing may be sent now. What was removed a moment ago waits, with all that follows it, so that the
+  /// brake sees a mass deletion as a whole; what was added does not wait.
+  bool let_removals_settle(std::vector<Operation>& operations) {
+    if (order_.work.settled || order_.released || report_.account_gone || !order_.work.oldest) return true;
+    if (std::none_of(operations.begin(), operations.end(), removes)) return true;
+    if (Clock::now() - *order_.work.oldest > 4 * k_settle && !order_.work.structure) return true;
+    for (const auto& operation : operations) {
+      if (!sync::follows_messages(operation.kind)) continue;
+      const auto& at = operation.kind == OperationKind::put_control ? operation.to : operation.from;
+      report_.stamps.erase(at.folder);
+      if (operation.kind == OperationKind::remove_folder) {
+        report_.again.structure = true;
+      } else {
+        report_.again.add_name(at.folder, {at.area, at.name}, *order_.work.oldest);
+      }
+    }
+    if (report_.structure) report_.again.structure = true;
+    report_.removals_wait = true;
+    std::erase_if(operations, [](const Operation& operation) { return sync::follows_messages(operation.kind); });
+    return true;
+  }
+
+  bool brake(const std::vector<Operation>& operations) {
+    report_.messages_removed = static_cast<std::uint64_t>(
+        std::count_if(operations.begin(), operations.end(), removes_message));
+    const auto row = state_.account_row(order_.account);
+    report_.account_messages = row ? row->messages : 0;
+    if (report_.messages_removed == 0 || order_.released) return false;
+    const std::uint64_t removed = report_.messages_removed + order_.recently_removed;
+    const std::uint64_t messages = report_.account_messages + order_.recently_removed;
+    if (!sync::should_hold(messages, removed)) return false;
+    report_.end = JobEnd::held;
+    report_.messages_removed = removed;
+    report_.account_messages = messages;
+    report_.again.merge(order_.work);
+    report_.stamps.clear();
+    return true;
+  }
+
+  void send(const Look& looked, std::vector<Operation> operations) {
+    auto account = order_.root->open_directory(order_.account_path);
+    if (!account && !report_.account_gone) return fail(account.error());
+    auto intent = state_.begin_job(order_.account, intents_of(operations));
+    if (!intent) return fail(intent.error());
+    report_.intent = *intent;
+    for (const auto& operation : operations) {
+      if (operation.kind != OperationKind::put) continue;
+      ++job_->pending_messages;
+      job_->pending_bytes += operation.result.size;
+    }
+    const os::Directory none;
+    const auto aliases = state_.aliases(order_.account);
+    if (!aliases) return fail(aliases.error());
+    if (!sender_.send(job_, account ? *account : none, std::move(operations), looked.snapshots, *aliases)) {
+      report_.end = JobEnd::lost_link;
+      report_.again.merge(order_.work);
+    }
+  }
+
+  const std::shared_ptr<Job>& job_;
+  const JobOrder& order_;
+  JobReport& report_;
+  State& state_;
+  Watcher& watcher_;
+  Sender& sender_;
+  Receiver& receiver_;
+  Totals& totals_;
+};
+
+}  // namespace
+
+void Runner::run(const std::shared_ptr<Job>& job) {
+  try {
+    Turn(job, state_, watcher_, sender_, receiver_, totals_).run();
+  } catch (const std::exception& exception) {
+    // A bug or memory that ran out, in one account: the others go on, and this one is tried again.
+    spdlog::error("job-exception root={} account={} what={}", job->order.root_name, job->order.account_path,
+                  exception.what());
+    job->report.end = JobEnd::failed;
+    job->report.problems.push_back({ErrorCode::io, "", exception.what()});
+    job->report.again.merge(job->order.work);
+  }
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "agent/send/job.h"
+#include "agent/send/sender.h"
+#include "agent/watch/watcher.h"
+
+namespace maildirsync::agent {
+
+/// Questions that a lane asks the receiver over its own connection; each waits for the answer, or for the connection's
+/// end (cancelled).
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  /// What the destination holds of an account, with the destination's owners; exists == false when nothing.
+  virtual Result<sync::AccountManifest> list(const JobOrder& order, bool digests) = 0;
+  /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
+  virtual Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> map_owners(
+      const JobOrder& order, const std::vector<sync::Attributes>& owners) = 0;
+};
+
+/// Does an account's turn on a lane's thread: looks at what may have changed, plans, and has the operations sent. The
+/// order of looking is what makes control files safe: watch, then snapshot control files, then list messages.
+class Runner {
+ public:
+  Runner(State& state, Watcher& watcher, Sender& sender, Receiver& receiver, Totals& totals)
+      : state_(state), watcher_(watcher), sender_(sender), receiver_(receiver), totals_(totals) {}
+
+  /// Fills job->report.
+  void run(const std::shared_ptr<Job>& job);
+
+ private:
+  State& state_;
+  Watcher& watcher_;
+  Sender& sender_;
+  Receiver& receiver_;
+  Totals& totals_;
+};
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,356 @@
+#include "agent/send/sender.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <tuple>
+
+#include "agent/send/names.h"
+#include "common/codec/delta.h"
+#include "common/codec/digest.h"
+#include "common/maildir/name.h"
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: what does not shrink grows a little
+constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
+constexpr std::size_t k_whole_message = k_piece;
+
+bool is_as_scanned(const struct stat& status, const sync::Entry& entry) {
+  return S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == entry.size &&
+         os::nanoseconds(status.st_mtim) == entry.mtime;
+}
+
+Failure changed(const std::string& path) {
+  return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
+}
+
+std::string digest_bytes(const sync::Digest& digest) { return {digest.bytes.begin(), digest.bytes.end()}; }
+
+}  // namespace
+
+std::string path_of(const sync::Location& at) {
+  const std::string_view area = at.area == sync::Area::cur ? "cur" : at.area == sync::Area::new_ ? "new" : "";
+  return os::join(os::join(at.folder, area), at.name);
+}
+
+bool location_less(const sync::Location& left, const sync::Location& right) {
+  return std::tie(left.folder, left.area, left.name) < std::tie(right.folder, right.area, right.name);
+}
+
+void Sender::begin(std::uint64_t epoch, const config::Transfer& transfer) {
+  const bool fresh = epoch != epoch_;
+  epoch_ = epoch;
+  const bool same_coding = transfer.compression == transfer_.compression && transfer.level == transfer_.level;
+  transfer_ = transfer;
+  if (fresh) {
+    users_.clear();
+    groups_.clear();
+  }
+  if (fresh || !same_coding) {
+    const int level = transfer.compression == config::Compression::level ? transfer.level : codec::k_auto_start_level;
+    compressor_ = transfer.compression == config::Compression::off ? nullptr : std::make_unique<codec::Compressor>(level);
+  }
+}
+
+bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account, std::vector<sync::Operation> operations,
+                  const Snapshots& snapshots, const Aliases& aliases) {
+  job_ = job;
+  account_ = &account;
+  aliases_ = &aliases;
+  held_back_ = false;
+  const auto start = std::chrono::steady_clock::now();
+  const auto waited_before = outbox_.waited();
+  if (!open_account(job->order)) return false;
+  for (auto& operation : operations) {
+    const bool follows = sync::follows_messages(operation.kind);
+    if (follows && held_back_) {
+      job->report.again.folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder
+                                                                                   : operation.from.folder]
+          .everything = true;
+      continue;
+    }
+    const auto snapshot = operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to)
+                                                                             : snapshots.end();
+    if (!announce_owners(operation)) return false;
+    const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
+    if (step == Step::broken) return false;
+  }
+  if (transfer_.compression == config::Compression::automatic && compressor_) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double> waited = outbox_.waited() - waited_before;
+    // Only an account that kept the lane busy for a while says something about the wire.
+    if (took.count() > 0.1) compressor_->set_level(codec::pick_level(compressor_->level(), waited / took));
+  }
+  return true;
+}
+
+bool Sender::open_account(const JobOrder& order) {
+  wire::Header header;
+  auto& open = *header.mutable_open_account();
+  open.set_root(order.root_name);
+  open.set_account(order.account_path);
+  wire::Header names_header;
+  for (std::size_t slash = order.account_path.find('/'); slash != std::string::npos;
+       slash = order.account_path.find('/', slash + 1)) {
+    const auto directory = order.root->open_directory(order.account_path.substr(0, slash));
+    const auto status = directory ? directory->status("") : Result<struct stat>(Failure(directory.error()));
+    if (!status) break;  // the account has gone; the receiver then makes nothing either
+    auto& parent = *open.add_parents();
+    parent.set_mode(status->st_mode & 07777);
+    parent.set_uid(status->st_uid);
+    parent.set_gid(status->st_gid);
+    announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
+  }
+  if (names_header.has_names() && !outbox_.push(epoch_, names_header, {}, std::nullopt)) return false;
+  if (compressor_) compressor_->reset();
+  return outbox_.push(epoch_, header, {}, std::nullopt);
+}
+
+void Sender::announce(const sync::Attributes& owner, wire::Names& names) {
+  if (users_.insert(owner.uid).second) {
+    auto& user = *names.add_users();
+    user.set_id(owner.uid);
+    user.set_name(user_name(owner.uid));
+  }
+  if (groups_.insert(owner.gid).second) {
+    auto& group = *names.add_groups();
+    group.set_id(owner.gid);
+    group.set_name(group_name(owner.gid));
+  }
+}
+
+bool Sender::announce_owners(const sync::Operation& operation) {
+  wire::Header header;
+  auto& names = *header.mutable_names();
+  if (operation.kind == sync::OperationKind::make_folder) {
+    announce(operation.folder.self, names);
+    for (const auto* area : {&operation.folder.cur, &operation.folder.new_, &operation.folder.tmp}) {
+      if (*area) announce(**area, names);
+    }
+  } else if (!operation.result.name.empty()) {
+    announce(operation.result.attributes, names);
+  }
+  if (names.users_size() == 0 && names.groups_size() == 0) return true;
+  return outbox_.push(epoch_, header, {}, std::nullopt);
+}
+
+Sender::Step Sender::send_one(const sync::Operation& operation) {
+  switch (operation.kind) {
+    case sync::OperationKind::put:
+    case sync::OperationKind::put_control:
+      return operation.result.kind == sync::EntryKind::symlink ? send_header(operation) : send_message(operation);
+    case sync::OperationKind::rename: ++totals_.renames; break;
+    case sync::OperationKind::link: ++totals_.links; break;
+    case sync::OperationKind::remove: ++totals_.deletes; break;
+    default: break;
+  }
+  return send_header(operation);
+}
+
+sync::Location Sender::at_destination(const sync::Location& at) const {
+  if (at.area == sync::Area::folder) return at;
+  const std::string_view base = maildir::base_of(at.name);
+  const auto alias = aliases_->find({at.folder, std::string(base)});
+  return alias == aliases_->end() ? at : sync::Location{at.folder, at.area, alias->second + at.name.substr(base.size())};
+}
+
+void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
+  if (aliases_->empty()) return wire::to_wire(operation, out);
+  sync::Operation named = operation;
+  named.from = at_destination(operation.from);
+  named.to = at_destination(operation.to);
+  if (!named.result.name.empty()) named.result.name = named.to.name;
+  wire::to_wire(named, out);
+}
+
+Sent Sender::record(const sync::Operation& operation, std::uint64_t sequence) {
+  ++job_->report.operations;
+  return {.sequence = sequence, .job = job_, .operation = operation};
+}
+
+Sender::Step Sender::send_header(const sync::Operation& operation) {
+  wire::Header header;
+  fill(operation, *header.mutable_operation());
+  const auto sequence = outbox_.next_sequence(epoch_);
+  header.mutable_operation()->set_sequence(sequence);
+  return outbox_.push(epoch_, header, {}, record(operation, sequence)) ? Step::sent : Step::broken;
+}
+
+std::string Sender::encode_piece(std::string_view piece, wire::BodyCoding& coding) {
+  totals_.bytes_source += piece.size();
+  if (!compressor_) {
+    coding = wire::BODY_PLAIN;
+    return std::string(piece);
+  }
+  coding = wire::BODY_ZSTD;
+  std::string packed;
+  compressor_->compress(piece, packed);
+  return packed;
+}
+
+Sender::Step Sender::send_message(const sync::Operation& operation) {
+  const std::string path = path_of(operation.to);
+  auto fd = account_->open_for_reading(path);
+  if (!fd) return skip(operation, fd.error());
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0) return skip(operation, os_error(path, "cannot stat", errno));
+  if (!is_as_scanned(status, operation.result)) return skip(operation, changed(path).value());
+  if (operation.result.size > k_whole_message) return send_large(operation, fd->get(), path);
+  auto content = os::read_all(fd->get(), k_whole_message, path);
+  if (!content) {
+    return skip(operation, content.error().code == ErrorCode::too_big ? changed(path).value() : content.error());
+  }
+  if (::fstat(fd->get(), &status) != 0 || !is_as_scanned(status, operation.result) ||
+      content->size() != operation.result.size) {
+    return skip(operation, changed(path).value());
+  }
+  return send_content(operation, *content);
+}
+
+/// A body that is not kept in memory: pieces as they are read, the digest with the last one.
+Sender::Step Sender::send_large(const sync::Operation& operation, int fd, const std::string& path) {
+  sync::Operation with_digest = operation;
+  codec::Digester digester;
+  std::string piece(k_piece, '\0');
+  std::uint64_t offset = 0;
+  std::uint64_t sequence = 0;
+  const auto read_piece = [&]() -> Result<std::string_view> {
+    std::size_t filled = 0;
+    while (filled < piece.size()) {
+      const ssize_t count = ::pread(fd, piece.data() + filled, piece.size() - filled, static_cast<off_t>(offset + filled));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return os_failure(path, "cannot read", errno);
+      if (count == 0) break;
+      filled += static_cast<std::size_t>(count);
+    }
+    offset += filled;
+    return std::string_view(piece.data(), filled);
+  };
+  auto first = read_piece();
+  if (!first) return skip(operation, first.error());
+  digester.update(*first);
+  wire::Header header;
+  auto& head = *header.mutable_operation();
+  fill(operation, head);
+  sequence = outbox_.next_sequence(epoch_);
+  head.set_sequence(sequence);
+  head.set_more(true);
+  head.set_plain_size(static_cast<std::uint32_t>(first->size()));
+  wire::BodyCoding coding = wire::BODY_NONE;
+  const std::string packed = encode_piece(*first, coding);
+  head.set_coding(coding);
+  if (!outbox_.push(epoch_, header, packed, std::nullopt)) return Step::broken;
+  for (;;) {
+    const auto next = read_piece();
+    struct stat status {};
+    const bool at_end = !next || next->empty();
+    const bool good = next && ::fstat(fd, &status) == 0 && is_as_scanned(status, operation.result) &&
+                      offset <= operation.result.size && (!at_end || offset == operation.result.size);
+    wire::Header body_header;
+    auto& body = *body_header.mutable_body();
+    body.set_last(at_end || !good);
+    if (!good) {
+      body.set_abandoned(true);
+    } else if (at_end) {
+      with_digest.result.digest = digester.finish();
+      body.set_digest(digest_bytes(*with_digest.result.digest));
+    } else {
+      digester.update(*next);
+      body.set_plain_size(static_cast<std::uint32_t>(next->size()));
+    }
+    std::string payload;
+    if (good && !at_end) {
+      payload = encode_piece(*next, coding);
+      body.set_coding(coding);
+    }
+    if (!body.last()) {
+      if (!outbox_.push(epoch_, body_header, payload, std::nullopt)) return Step::broken;
+      continue;
+    }
+    if (!outbox_.push(epoch_, body_header, payload, record(good ? with_digest : operation, sequence))) {
+      return Step::broken;
+    }
+    if (good) ++totals_.messages_sent;
+    return good ? Step::sent : skip(operation, next ? changed(path).value() : next.error());
+  }
+}
+
+Sender::Step Sender::send_content(sync::Operation operation, const std::string& content) {
+  operation.result.digest = codec::digest(content);
+  const bool control = operation.kind == sync::OperationKind::put_control;
+  if (!control) ++totals_.messages_sent;
+  if (control && content.size() >= k_delta_from) {
+    if (operation.expected && operation.expected->digest) {
+      const auto signature = state_.signature(job_->order.account, operation.to);
+      if (signature && *signature) {
+        const auto delta = codec::delta(**signature, content);
+        if (delta && delta->size() < content.size() / 2) {
+          ++totals_.deltas;
+          if (auto fresh = codec::signature(content)) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+          const std::string basis = digest_bytes(*operation.expected->digest);
+          return send_pieces(std::move(operation), *delta, basis);
+        }
+      }
+    }
+    if (auto fresh = codec::signature(content)) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+  }
+  return send_pieces(std::move(operation), content, "");
+}
+
+Sender::Step Sender::send_pieces(sync::Operation operation, std::string_view body, const std::string& basis) {
+  wire::Header header;
+  auto& head = *header.mutable_operation();
+  fill(operation, head);
+  const auto sequence = outbox_.next_sequence(epoch_);
+  head.set_sequence(sequence);
+  head.set_basis(basis);
+  std::string_view piece = body.substr(0, k_piece);
+  body.remove_prefix(piece.size());
+  head.set_plain_size(static_cast<std::uint32_t>(piece.size()));
+  head.set_more(!body.empty());
+  const std::string digest = digest_bytes(*operation.result.digest);
+  wire::BodyCoding coding = wire::BODY_NONE;
+  std::string payload = piece.empty() ? "" : encode_piece(piece, coding);
+  head.set_coding(piece.empty() ? wire::BODY_NONE : coding);
+  if (body.empty()) {
+    return outbox_.push(epoch_, header, payload, record(operation, sequence)) ? Step::sent : Step::broken;
+  }
+  if (!outbox_.push(epoch_, header, payload, std::nullopt)) return Step::broken;
+  while (!body.empty()) {
+    piece = body.substr(0, k_piece);
+    body.remove_prefix(piece.size());
+    wire::Header body_header;
+    auto& next = *body_header.mutable_body();
+    payload = encode_piece(piece, coding);
+    next.set_coding(coding);
+    next.set_plain_size(static_cast<std::uint32_t>(piece.size()));
+    next.set_last(body.empty());
+    if (body.empty()) next.set_digest(digest);
+    const bool pushed = outbox_.push(epoch_, body_header, payload,
+                                     body.empty() ? std::optional(record(operation, sequence)) : std::nullopt);
+    if (!pushed) return Step::broken;
+  }
+  return Step::sent;
+}
+
+Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) {
+  ++totals_.skipped;
+  auto& report = job_->report;
+  const std::string path = path_of(operation.to);
+  report.stamps.erase(operation.to.folder);
+  if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
+    held_back_ = true;
+    report.again.folders[operation.to.folder].everything = true;
+  } else {
+    report.problems.push_back({error.code, path, error.message()});
+  }
+  return Step::skipped;
+}
+
+}  // namespace maildirsync::agent

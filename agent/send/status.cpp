@@ -1,0 +1,208 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/send/engine.h"
+
+namespace maildirsync::agent {
+
+using nlohmann::json;
+
+namespace {
+
+/// Bytes that are no UTF-8 cannot stand in JSON: they are shown as \xNN.
+std::string printable(const std::string& text) {
+  const json probe(text);
+  try {
+    (void)probe.dump();
+    return text;
+  } catch (const json::type_error&) {
+    std::string shown;
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x80) {
+        shown += c;
+      } else {
+        shown += fmt::format("\\x{:02x}", byte);
+      }
+    }
+    return shown;
+  }
+}
+
+const char* word(config::Mode mode) { return mode == config::Mode::drain ? "drain" : "mirror"; }
+
+}  // namespace
+
+std::string Engine::state_word() const {
+  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  if (paused_) return "paused";
+  const bool root_held = std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.held && !r.removed; });
+  const bool account_held = std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
+  if (root_held || account_held) return "held";
+  if (!connected) return "connecting";
+  const bool undiscovered =
+      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.discovered && !r.removed; });
+  const bool incomplete =
+      std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return !a.second.complete; });
+  if (undiscovered || incomplete) return "initial";
+  const bool draining = !roots_.empty() && std::all_of(roots_.begin(), roots_.end(), [](const Root& r) {
+    return r.removed || r.mode == config::Mode::drain;
+  });
+  return draining ? "draining" : "live";
+}
+
+std::optional<double> Engine::lag() const {
+  for (const auto& root : roots_) {
+    if (!root.removed && !root.discovered) return std::nullopt;
+  }
+  std::optional<Time> oldest;
+  for (const auto& [id, account] : accounts_) {
+    if (!account.complete || account.awaits_discovery) return std::nullopt;
+    for (const auto& at : {account.work.oldest, account.job ? account.job->order.work.oldest : std::nullopt}) {
+      if (at && (!oldest || *at < *oldest)) oldest = at;
+    }
+  }
+  if (!oldest) return 0.0;
+  return std::max(0.0, std::chrono::duration<double>(Clock::now() - *oldest).count());
+}
+
+std::pair<std::uint64_t, std::uint64_t> Engine::pending() const {
+  std::uint64_t messages = 0, bytes = 0;
+  for (const auto& [id, account] : accounts_) {
+    messages += account.work.names();
+    if (account.job) {
+      messages += account.job->pending_messages;
+      bytes += account.job->pending_bytes;
+    }
+  }
+  return {messages, bytes};
+}
+
+json Engine::root_status(std::size_t index) const {
+  const Root& root = roots_[index];
+  std::uint64_t accounts = 0, complete = 0, folders = 0, messages = 0, bytes = 0, pending = 0, unwatched = 0, extra = 0;
+  bool held = root.held;
+  std::optional<Time> oldest;
+  for (const auto& [id, account] : accounts_) {
+    if (account.root != index) continue;
+    ++accounts;
+    complete += account.complete ? 1 : 0;
+    folders += account.folders;
+    messages += account.messages;
+    bytes += account.bytes;
+    unwatched += account.unwatched;
+    extra += account.extra;
+    held |= account.held;
+    pending += account.work.names();
+    if (account.job) pending += account.job->pending_messages;
+    for (const auto& at : {account.work.oldest, account.job ? account.job->order.work.oldest : std::nullopt}) {
+      if (at && (!oldest || *at < *oldest)) oldest = at;
+    }
+  }
+  const bool initial = !root.discovered || complete < accounts;
+  json lag = nullptr;
+  if (!initial) lag = oldest ? std::chrono::duration<double>(Clock::now() - *oldest).count() : 0.0;
+  const char* state = paused_                               ? "paused"
+                      : held                                ? "held"
+                      : initial                             ? "initial"
+                      : root.mode == config::Mode::drain ? "draining"
+                                                            : "live";
+  return {{"name", root.config.name}, {"mode", word(root.mode)},  {"state", state},
+          {"accounts", accounts},     {"accounts_complete", complete}, {"folders", folders},
+          {"messages", messages},     {"bytes", bytes},           {"pending_messages", pending},
+          {"lag_seconds", lag},       {"unwatched_folders", unwatched}, {"extra", extra}};
+}
+
+json Engine::problems(const std::string& account_glob) const {
+  constexpr std::size_t k_most = 10'000;
+  json list = json::array();
+  const auto add = [&](std::string_view code, const std::string& root, const std::string& account,
+                       const std::string& path, const std::string& detail) {
+    if (list.size() < k_most) {
+      list.push_back({{"code", code}, {"root", root}, {"account", printable(account)}, {"path", printable(path)},
+                      {"detail", printable(detail)}});
+    }
+  };
+  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  if (link_error_ && !connected) add(to_string(link_error_->code), "", "", "", link_error_->message());
+  if (state_error_) add("state", "", "", "", state_error_->message());
+  for (const auto& root : roots_) {
+    if (root.removed) continue;
+    if (root.held) add("root-gone", root.config.name, "", root.config.path, root.hold_reason);
+    for (const auto& problem : root.problems) {
+      add(to_string(problem.code), root.config.name, "", problem.path, problem.detail);
+    }
+  }
+  for (const auto& [id, account] : accounts_) {
+    if (!account_glob.empty() && !maildir::glob_match(account_glob, account.name)) continue;
+    const std::string& root = roots_[account.root].config.name;
+    if (account.held) add("mass-deletion", root, account.name, account.path, account.hold_reason);
+    for (const auto& [path, problem] : account.problems) {
+      add(to_string(problem.code), root, account.name, path, problem.detail);
+    }
+  }
+  return list;
+}
+
+json Engine::status(const std::string& account_glob) {
+  const auto [pending_messages, pending_bytes] = pending();
+  const auto lag_now = lag();
+  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  json roots = json::array();
+  for (std::size_t i = 0; i < roots_.size(); ++i) {
+    if (!roots_[i].removed) roots.push_back(root_status(i));
+  }
+  json status = {
+      {"role", "agent"},
+      {"version", MAILDIRSYNC_VERSION},
+      {"state", state_word()},
+      {"lag_seconds", lag_now ? json(*lag_now) : json(nullptr)},
+      {"pending", {{"messages", pending_messages}, {"bytes", pending_bytes}}},
+      {"peer",
+       {{"address", config_.receiver.text()},
+        {"connected", connected},
+        {"fingerprint", link_settings_.receiver_fingerprint},
+        {"connections", std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); })}}},
+      {"totals",
+       {{"messages_sent", totals_.messages_sent.load()},
+        {"bytes_source", totals_.bytes_source.load()},
+        {"bytes_wire", totals_.bytes_wire.load()},
+        {"renames", totals_.renames.load()},
+        {"deletes", totals_.deletes.load()},
+        {"links", totals_.links.load()},
+        {"deltas", totals_.deltas.load()},
+        {"conflicts", totals_.conflicts.load()},
+        {"skipped", totals_.skipped.load()},
+        {"rescans", totals_.rescans.load()},
+        {"overflows", totals_.overflows.load()}}},
+      {"watches", watcher_->watches()},
+      {"roots", std::move(roots)},
+      {"problems", problems(account_glob)}};
+  if (!account_glob.empty()) {
+    json accounts = json::array();
+    for (const auto& [id, account] : accounts_) {
+      if (!maildir::glob_match(account_glob, account.name)) continue;
+      accounts.push_back({{"name", printable(account.name)},
+                          {"root", roots_[account.root].config.name},
+                          {"complete", account.complete},
+                          {"held", account.held},
+                          {"folders", account.folders},
+                          {"messages", account.messages},
+                          {"bytes", account.bytes},
+                          {"pending_messages",
+                           account.work.names() + (account.job ? account.job->pending_messages.load() : 0)}});
+    }
+    status["accounts"] = std::move(accounts);
+  }
+  return status;
+}
+
+std::string Engine::summary() {
+  const auto [messages, bytes] = pending();
+  const auto lag_now = lag();
+  return fmt::format("{}; lag {}; {} messages pending", state_word(),
+                     lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
+}
+
+}  // namespace maildirsync::agent

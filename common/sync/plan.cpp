@@ -1,0 +1,438 @@
+// How the order is found. A message's name is unique for ever by the Maildir rules, so that almost every target of a
+// link or a rename is free in `before`. Where one is not (a tool gave an old name to another message), the message is
+// put anew over it instead. Then no rename waits for another, and the order is simply: links and renames of what the
+// destination has, puts, links to what was put, removals, control files, folders that go.
+
+#include "common/sync/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace maildirsync::sync {
+
+namespace {
+
+bool is_below(std::string_view path, std::string_view folder) {
+  return path.size() > folder.size() && path.substr(0, folder.size()) == folder && path[folder.size()] == '/';
+}
+
+FolderShape shape_of(const FolderManifest& folder) { return {folder.self, folder.cur, folder.new_, folder.tmp}; }
+
+FolderShape union_of(const FolderShape& wanted, const FolderShape& present) {
+  return {wanted.self, wanted.cur ? wanted.cur : present.cur, wanted.new_ ? wanted.new_ : present.new_,
+          wanted.tmp ? wanted.tmp : present.tmp};
+}
+
+/// Equal as far as the destination can hold it: a link's own mode and owner are not kept.
+bool equal_content(const Entry& before, const Entry& after) {
+  return before.kind == after.kind && before.size == after.size && before.target == after.target &&
+         (before.kind == EntryKind::symlink || before.mtime == after.mtime);
+}
+
+struct Place {
+  std::size_t folder = 0;
+  std::size_t entry = 0;
+};
+
+class Planner {
+ public:
+  Planner(const AccountManifest& before, const AccountManifest& after) : before_(before.folders), after_(after) {}
+
+  std::vector<Operation> run() {
+    remove_files_in_the_way();
+    rename_folders();
+    make_folders();
+    index_before();
+    match_entries();
+    find_sources();
+    emit_links_and_renames();
+    emit_puts();
+    emit_removals();
+    emit_control_files();
+    emit_folder_removals();
+    emit_shrunk_folders();
+    return std::move(operations_);
+  }
+
+ private:
+  FolderManifest* find_before(std::string_view path) {
+    for (auto& folder : before_) {
+      if (folder.path == path) return &folder;
+    }
+    return nullptr;
+  }
+
+  /// A file where a folder is to be must go first.
+  void remove_files_in_the_way() {
+    for (auto& folder : before_) {
+      std::erase_if(folder.entries, [&](const Entry& entry) {
+        if (entry.area != Area::folder) return false;
+        const std::string path = folder.path.empty() ? entry.name : folder.path + "/" + entry.name;
+        if (after_.find(path) == nullptr) return false;
+        operations_.push_back({.kind = OperationKind::remove,
+                               .from = {folder.path, Area::folder, entry.name},
+                               .expected = entry});
+        return true;
+      });
+    }
+  }
+
+  /// A folder of the same inode at another path was renamed, with all below it. Repeated while that frees targets.
+  void rename_folders() {
+    if (!after_.structure_whole) return;
+    std::map<std::string, const FolderManifest*> wanted;
+    for (const auto& folder : after_.folders) {
+      const auto* present = find_before(folder.path);
+      if (folder.inode != 0 && !folder.path.empty() && (present == nullptr || present->inode != folder.inode)) {
+        wanted.emplace(folder.path, &folder);
+      }
+    }
+    for (bool progress = true; progress && !wanted.empty();) {
+      progress = false;
+      for (auto next = wanted.begin(); next != wanted.end();) {
+        const FolderManifest& target = *next->second;
+        const auto* source = source_of_rename(target);
+        const auto slash = target.path.rfind('/');
+        const bool parent_waits =
+            slash != std::string::npos && wanted.contains(target.path.substr(0, slash)) &&
+            source_of_rename(*wanted.at(target.path.substr(0, slash))) != nullptr;
+        if (source == nullptr) {
+          next = parent_waits ? std::next(next) : wanted.erase(next);
+        } else if (parent_waits || find_before(target.path) != nullptr) {
+          ++next;
+        } else {
+          make_parents(target.path);
+          rename_folder(source->path, target);
+          next = wanted.erase(next);
+          progress = true;
+        }
+      }
+    }
+  }
+
+  const FolderManifest* source_of_rename(const FolderManifest& target) const {
+    for (const auto& folder : before_) {
+      if (folder.inode != target.inode || folder.path.empty() || is_below(target.path, folder.path)) continue;
+      const auto* still = after_.find(folder.path);
+      if (still == nullptr || still->inode != folder.inode) return &folder;
+    }
+    return nullptr;
+  }
+
+  void make_parents(const std::string& path) {
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+      const std::string parent = path.substr(0, slash);
+      const auto* folder = after_.find(parent);
+      if (folder != nullptr && find_before(parent) == nullptr) make_folder(*folder, shape_of(*folder));
+    }
+  }
+
+  void rename_folder(const std::string& from, const FolderManifest& target) {
+    operations_.push_back({.kind = OperationKind::rename_folder,
+                           .from = {from, Area::folder, ""},
+                           .to = {target.path, Area::folder, ""},
+                           .folder_inode = target.inode});
+    const std::string old = from;
+    for (auto& folder : before_) {
+      if (folder.path == old) {
+        folder.path = target.path;
+      } else if (is_below(folder.path, old)) {
+        folder.path = target.path + folder.path.substr(old.size());
+      }
+    }
+  }
+
+  void make_folder(const FolderManifest& folder, const FolderShape& shape) {
+    operations_.push_back({.kind = OperationKind::make_folder,
+                           .to = {folder.path, Area::folder, ""},
+                           .folder = shape,
+                           .folder_inode = folder.inode});
+    if (auto* present = find_before(folder.path)) {
+      present->self = shape.self;
+      present->cur = shape.cur;
+      present->new_ = shape.new_;
+      present->tmp = shape.tmp;
+      present->inode = folder.inode;
+    } else {
+      before_.push_back({.path = folder.path, .inode = folder.inode, .self = shape.self, .cur = shape.cur,
+                         .new_ = shape.new_, .tmp = shape.tmp, .scope = folder.scope, .entries = {}});
+    }
+  }
+
+  /// Parents come first: a path sorts before what is below it.
+  void make_folders() {
+    std::unordered_map<std::string_view, const FolderManifest*> present;
+    for (const auto& folder : before_) present.emplace(folder.path, &folder);
+    std::vector<std::pair<const FolderManifest*, FolderShape>> missing;
+    for (const auto& folder : after_.folders) {
+      const auto found = present.find(folder.path);
+      if (found == present.end()) {
+        missing.emplace_back(&folder, shape_of(folder));
+        continue;
+      }
+      const FolderShape shape = union_of(shape_of(folder), shape_of(*found->second));
+      if (shape != shape_of(*found->second) || folder.inode != found->second->inode) missing.emplace_back(&folder, shape);
+    }
+    for (const auto& [folder, shape] : missing) make_folder(*folder, shape);
+  }
+
+  void index_before() {
+    std::sort(before_.begin(), before_.end(),
+              [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; });
+    for (std::size_t f = 0; f < before_.size(); ++f) {
+      retained_.emplace_back(before_[f].entries.size(), false);
+      consumed_.emplace_back(before_[f].entries.size(), false);
+    }
+  }
+
+  /// Walks each folder's sorted entries on both sides: what stays is retained, what is new or changed is to be made.
+  void match_entries() {
+    std::size_t b = 0;
+    for (std::size_t a = 0; a < after_.folders.size(); ++a) {
+      while (b < before_.size() && before_[b].path < after_.folders[a].path) ++b;
+      match_folder(a, b);  // make_folders saw to it that it is there
+    }
+  }
+
+  void match_folder(std::size_t a, std::size_t b) {
+    const auto& after = after_.folders[a].entries;
+    const auto& before = before_[b].entries;
+    std::size_t old = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      while (old < before.size() && before_in_folder(before[old], after[i])) ++old;
+      const bool present = old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
+      if (present && equal_content(before[old], after[i])) {
+        retained_[b][old] = true;
+        if (!same_record(before[old], after[i])) changed_.push_back({a, i});
+      } else {
+        made_.push_back({.after = {a, i}, .occupied = present ? &before[old] : nullptr, .before_folder = b});
+      }
+    }
+  }
+
+  static bool same_record(const Entry& before, const Entry& after) {
+    const bool same_inode = before.inode == after.inode;
+    return same_inode && before.attributes == after.attributes && before.mtime == after.mtime;
+  }
+
+  struct Made {
+    Place after;
+    const Entry* occupied = nullptr;  ///< what `before` has at that name
+    std::size_t before_folder = 0;
+    std::optional<Place> source{};    ///< a before entry that is the same message
+    std::optional<Place> twin{};      ///< an after entry of the same inode that is put first
+  };
+
+  const Entry& after_entry(Place place) const { return after_.folders[place.folder].entries[place.entry]; }
+  const Entry& before_entry(Place place) const { return before_[place.folder].entries[place.entry]; }
+
+  void find_sources() {
+    if (made_.empty()) return;
+    std::unordered_map<std::uint64_t, std::vector<Place>> by_inode;
+    for (std::size_t f = 0; f < before_.size(); ++f) {
+      for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
+        const Entry& entry = before_[f].entries[e];
+        if (entry.area != Area::folder && entry.kind == EntryKind::file && entry.inode != 0) {
+          by_inode[entry.inode].push_back({f, e});
+        }
+      }
+    }
+    std::unordered_map<std::uint64_t, Place> put_inodes;
+    for (auto& made : made_) {
+      const Entry& entry = after_entry(made.after);
+      if (entry.area == Area::folder || entry.kind != EntryKind::file || made.occupied != nullptr) continue;
+      if (const auto found = by_inode.find(entry.inode); entry.inode != 0 && found != by_inode.end()) {
+        for (const Place place : found->second) {
+          if (same_message(before_entry(place), entry)) made.source = place;
+        }
+      }
+      if (!made.source) made.source = listed_twin(made, entry);
+      if (!made.source && entry.inode != 0) {
+        const auto [twin, first] = put_inodes.emplace(entry.inode, made.after);
+        if (!first && same_message(after_entry(twin->second), entry)) made.twin = twin->second;
+      }
+    }
+  }
+
+  /// An entry whose inode is not known (the receiver listed it) is found by its base name, within its folder.
+  std::optional<Place> listed_twin(const Made& made, const Entry& entry) {
+    if (!listed_indexed_) {
+      listed_indexed_ = true;
+      for (std::size_t f = 0; f < before_.size(); ++f) {
+        for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
+          const Entry& old = before_[f].entries[e];
+          if (old.inode == 0 && old.area != Area::folder && !retained_[f][e]) {
+            listed_.emplace(std::string(base_name(old)), Place{f, e});
+          }
+        }
+      }
+    }
+    const auto [begin, end] = listed_.equal_range(std::string(base_name(entry)));
+    for (auto candidate = begin; candidate != end; ++candidate) {
+      const Place place = candidate->second;
+      if (place.folder == made.before_folder && same_message(before_entry(place), entry)) return place;
+    }
+    return std::nullopt;
+  }
+
+  Location before_location(Place place) const {
+    const Entry& entry = before_entry(place);
+    return {before_[place.folder].path, entry.area, entry.name};
+  }
+  Location after_location(Place place) const {
+    const Entry& entry = after_entry(place);
+    return {after_.folders[place.folder].path, entry.area, entry.name};
+  }
+
+  Entry result_of(Place after, const std::optional<Digest>& digest) const {
+    Entry entry = after_entry(after);
+    if (!entry.digest) entry.digest = digest;
+    return entry;
+  }
+
+  /// All links of a source come before the rename that takes it away; that is the last one that wants it.
+  void emit_links_and_renames() {
+    std::map<std::pair<std::size_t, std::size_t>, std::size_t> last_user;
+    for (std::size_t i = 0; i < made_.size(); ++i) {
+      if (made_[i].source) last_user[{made_[i].source->folder, made_[i].source->entry}] = i;
+    }
+    std::vector<Operation> renames;
+    for (std::size_t i = 0; i < made_.size(); ++i) {
+      const Made& made = made_[i];
+      if (!made.source) continue;
+      const Place source = *made.source;
+      const bool vacated = !retained_[source.folder][source.entry];
+      const bool takes_away = vacated && last_user.at({source.folder, source.entry}) == i;
+      if (takes_away) consumed_[source.folder][source.entry] = true;
+      (takes_away ? renames : operations_)
+          .push_back({.kind = takes_away ? OperationKind::rename : OperationKind::link,
+                      .from = before_location(source),
+                      .to = after_location(made.after),
+                      .expected = before_entry(source),
+                      .result = result_of(made.after, before_entry(source).digest)});
+    }
+    for (auto& rename : renames) operations_.push_back(std::move(rename));
+    for (const Place place : changed_) {
+      if (after_entry(place).area == Area::folder) continue;
+      operations_.push_back({.kind = OperationKind::set_attributes,
+                             .to = after_location(place),
+                             .result = result_of(place, std::nullopt)});
+    }
+  }
+
+  void emit_puts() {
+    std::vector<Operation> links;
+    for (const Made& made : made_) {
+      const Entry& entry = after_entry(made.after);
+      if (entry.area == Area::folder || made.source) continue;
+      if (made.twin) {
+        links.push_back({.kind = OperationKind::link,
+                         .from = after_location(*made.twin),
+                         .to = after_location(made.after),
+                         .expected = after_entry(*made.twin),
+                         .result = entry});
+      } else {
+        operations_.push_back(put(OperationKind::put, made));
+      }
+    }
+    for (auto& link : links) operations_.push_back(std::move(link));
+  }
+
+  Operation put(OperationKind kind, const Made& made) const {
+    Operation operation{.kind = kind, .to = after_location(made.after), .result = after_entry(made.after)};
+    if (made.occupied != nullptr) operation.expected = *made.occupied;
+    return operation;
+  }
+
+  bool is_replaced(const Location& at) const {
+    const auto* folder = after_.find(at.folder);
+    if (folder == nullptr) return false;
+    Entry probe;
+    probe.area = at.area;
+    probe.name = at.name;
+    return std::binary_search(folder->entries.begin(), folder->entries.end(), probe, before_in_folder);
+  }
+
+  bool speaks_of(const FolderManifest& folder) const {
+    return after_.structure_whole || after_.find(folder.path) != nullptr;
+  }
+
+  template <class Wanted>
+  void emit_removals_of(Wanted wanted) {
+    for (std::size_t f = 0; f < before_.size(); ++f) {
+      if (!speaks_of(before_[f])) continue;
+      for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
+        const Entry& entry = before_[f].entries[e];
+        if (!wanted(entry) || retained_[f][e] || consumed_[f][e]) continue;
+        const Location at = before_location({f, e});
+        if (!is_replaced(at)) {
+          operations_.push_back({.kind = OperationKind::remove, .from = at, .expected = entry});
+        }
+      }
+    }
+  }
+
+  void emit_removals() {
+    emit_removals_of([](const Entry& entry) { return entry.area != Area::folder; });
+  }
+
+  void emit_control_files() {
+    for (const Made& made : made_) {
+      if (after_entry(made.after).area == Area::folder) operations_.push_back(put(OperationKind::put_control, made));
+    }
+    for (const Place place : changed_) {
+      if (after_entry(place).area != Area::folder) continue;
+      operations_.push_back({.kind = OperationKind::set_attributes,
+                             .to = after_location(place),
+                             .result = result_of(place, std::nullopt)});
+    }
+    emit_removals_of([](const Entry& entry) { return entry.area == Area::folder; });
+  }
+
+  void emit_folder_removals() {
+    if (!after_.structure_whole) return;
+    for (auto folder = before_.rbegin(); folder != before_.rend(); ++folder) {
+      if (after_.find(folder->path) == nullptr) {
+        operations_.push_back({.kind = OperationKind::remove_folder, .from = {folder->path, Area::folder, ""}});
+      }
+    }
+  }
+
+  /// A cur/, new/ or tmp/ that went can go only after its messages.
+  void emit_shrunk_folders() {
+    for (const auto& folder : after_.folders) {
+      const auto* present = find_sorted(folder.path);
+      if (present != nullptr && shape_of(*present) != shape_of(folder)) {
+        operations_.push_back({.kind = OperationKind::make_folder,
+                               .to = {folder.path, Area::folder, ""},
+                               .folder = shape_of(folder),
+                               .folder_inode = folder.inode});
+      }
+    }
+  }
+
+  const FolderManifest* find_sorted(std::string_view path) const {
+    const auto found =
+        std::lower_bound(before_.begin(), before_.end(), path,
+                         [](const FolderManifest& folder, std::string_view p) { return folder.path < p; });
+    return found != before_.end() && found->path == path ? &*found : nullptr;
+  }
+
+  std::vector<FolderManifest> before_;
+  const AccountManifest& after_;
+  std::vector<Operation> operations_;
+  std::vector<std::vector<bool>> retained_, consumed_;
+  std::vector<Made> made_;
+  std::vector<Place> changed_;
+  std::unordered_multimap<std::string, Place> listed_;
+  bool listed_indexed_ = false;
+};
+
+}  // namespace
+
+std::vector<Operation> plan(const AccountManifest& before, const AccountManifest& after) {
+  return Planner(before, after).run();
+}
+
+}  // namespace maildirsync::sync

@@ -1,0 +1,165 @@
+#include "common/sync/reconcile.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace maildirsync::sync {
+
+namespace {
+
+constexpr std::uint32_t k_other_owner = 0xffffffff;  // no source has it, so the plan sets the owner
+
+bool equal_file(const Entry& left, const Entry& right) {
+  return left.kind == right.kind && left.size == right.size && left.target == right.target &&
+         (left.mtime == right.mtime || left.kind == EntryKind::symlink);
+}
+
+/// The entries of a folder by name and by base name.
+class Index {
+ public:
+  explicit Index(const FolderManifest* folder) : folder_(folder) {
+    if (folder == nullptr) return;
+    for (const auto& entry : folder->entries) {
+      if (entry.area != Area::folder) by_base_.emplace(base_name(entry), &entry);
+    }
+  }
+
+  const Entry* at(const Entry& place) const {
+    if (folder_ == nullptr) return nullptr;
+    const auto found =
+        std::lower_bound(folder_->entries.begin(), folder_->entries.end(), place, before_in_folder);
+    const bool there = found != folder_->entries.end() && found->area == place.area && found->name == place.name;
+    return there ? &*found : nullptr;
+  }
+
+  /// The same message under another name.
+  const Entry* like(const Entry& entry) const {
+    if (entry.area == Area::folder) return nullptr;
+    const auto [begin, end] = by_base_.equal_range(base_name(entry));
+    for (auto candidate = begin; candidate != end; ++candidate) {
+      if (equal_file(*candidate->second, entry)) return candidate->second;
+    }
+    return nullptr;
+  }
+
+ private:
+  const FolderManifest* folder_;
+  std::unordered_multimap<std::string_view, const Entry*> by_base_;
+};
+
+class Reconciler {
+ public:
+  Reconciler(const AccountManifest& known, const std::vector<Ours>& intents, const AccountManifest& after,
+             const OwnerMapping& owner)
+      : known_(known), after_(after), owner_(owner) {
+    for (const auto& intent : intents) intents_[{intent.to.folder, intent.to.area, intent.to.name}].push_back(intent);
+  }
+
+  void folder(const FolderManifest& listed) {
+    const auto* wanted = after_.find(listed.path);
+    const auto* known = known_folder(listed.path, wanted);
+    const bool intended = intents_.contains({listed.path, Area::folder, ""});
+    if (wanted == nullptr && known == nullptr && !intended) {
+      result_.extra.push_back({listed.path, Area::folder, ""});
+      return;
+    }
+    FolderManifest ours = listed;
+    ours.entries.clear();
+    ours.inode = known != nullptr ? known->inode : wanted != nullptr ? wanted->inode : 0;
+    if (wanted != nullptr) {
+      adopt_owner(ours.self, wanted->self);
+      adopt_owner(ours.cur, wanted->cur);
+      adopt_owner(ours.new_, wanted->new_);
+      adopt_owner(ours.tmp, wanted->tmp);
+    }
+    const Index known_index(known);
+    const Index wanted_index(wanted);
+    for (const auto& entry : listed.entries) this->entry(listed.path, entry, known_index, wanted_index, ours.entries);
+    result_.before.folders.push_back(std::move(ours));
+  }
+
+  Reconciled take() { return std::move(result_); }
+
+ private:
+  /// The state may know the folder by an old path, if a rename of it was not acknowledged.
+  const FolderManifest* known_folder(const std::string& path, const FolderManifest* wanted) const {
+    if (const auto* known = known_.find(path)) return known;
+    if (wanted == nullptr || wanted->inode == 0 || !intents_.contains({path, Area::folder, ""})) return nullptr;
+    for (const auto& folder : known_.folders) {
+      if (folder.inode == wanted->inode) return &folder;
+    }
+    return nullptr;
+  }
+
+  void entry(const std::string& folder, const Entry& listed, const Index& known, const Index& wanted,
+             std::vector<Entry>& ours) {
+    Entry entry = listed;
+    const Entry* same = wanted.at(listed);
+    if (same != nullptr && equal_file(*same, listed)) {
+      entry.inode = same->inode;
+      entry.mtime = same->mtime;
+      const Entry* remembered = known.at(listed);
+      if (remembered != nullptr && equal_file(*remembered, listed)) entry.digest = remembered->digest;
+      adopt_owner(entry.attributes, same->attributes);
+    } else if (const Entry* remembered = known.at(listed); remembered != nullptr && equal_file(*remembered, listed)) {
+      entry.inode = remembered->inode;
+      entry.digest = remembered->digest;
+    } else if (const Entry* moved = wanted.like(listed)) {
+      entry.inode = moved->inode;
+    } else if (const Entry* earlier = known.like(listed)) {
+      entry.inode = earlier->inode;
+      entry.digest = earlier->digest;
+    } else if (!is_intended(folder, listed) && !is_our_control_file(listed, known, same)) {
+      result_.extra.push_back({folder, listed.area, listed.name});
+      return;
+    }
+    ours.push_back(std::move(entry));
+  }
+
+  bool is_intended(const std::string& folder, const Entry& listed) const {
+    const auto found = intents_.find({folder, listed.area, listed.name});
+    if (found == intents_.end()) return false;
+    return std::any_of(found->second.begin(), found->second.end(), [&](const Ours& ours) {
+      return ours.size == listed.size && (ours.mtime == listed.mtime || listed.kind == EntryKind::symlink);
+    });
+  }
+
+  /// Control files are the account's, whoever wrote them last: the source's replace them.
+  static bool is_our_control_file(const Entry& listed, const Index& known, const Entry* wanted) {
+    return listed.area == Area::folder && (wanted != nullptr || known.at(listed) != nullptr);
+  }
+
+  void adopt_owner(Attributes& listed, const Attributes& wanted) const {
+    const auto mapped = owner_(wanted);
+    if (mapped && mapped->first == listed.uid && mapped->second == listed.gid) {
+      listed.uid = wanted.uid;
+      listed.gid = wanted.gid;
+    } else {
+      listed.uid = listed.gid = k_other_owner;
+    }
+  }
+  void adopt_owner(std::optional<Attributes>& listed, const std::optional<Attributes>& wanted) const {
+    if (listed && wanted) adopt_owner(*listed, *wanted);
+  }
+
+  const AccountManifest& known_;
+  const AccountManifest& after_;
+  const OwnerMapping& owner_;
+  std::map<std::tuple<std::string, Area, std::string>, std::vector<Ours>> intents_;
+  Reconciled result_;
+};
+
+}  // namespace
+
+Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+                     const AccountManifest& after, const OwnerMapping& owner_at_destination) {
+  Reconciler reconciler(known, intents, after, owner_at_destination);
+  for (const auto& folder : listed.folders) reconciler.folder(folder);
+  Reconciled result = reconciler.take();
+  result.before.structure_whole = true;
+  return result;
+}
+
+}  // namespace maildirsync::sync

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/sync/operation.h"
+
+namespace maildirsync::sync {
+
+/// Something that the agent was about to create when it lost touch with the receiver: if it is there, it is ours.
+struct Ours {
+  Location to;
+  std::uint64_t size = 0;
+  std::int64_t mtime = 0;
+};
+
+/// The destination's (uid, gid) of a source owner; nothing when it is not mapped.
+using OwnerMapping = std::function<std::optional<std::pair<std::uint32_t, std::uint32_t>>(const Attributes&)>;
+
+struct Reconciled {
+  AccountManifest before;        ///< what the destination holds of ours: the `before` of the next plan
+  std::vector<Location> extra;   ///< what others put there: never touched
+};
+
+/// Finds out what of a receiver's listing is ours, when the agent's state is missing, old, or uncertain. Ours is what
+/// the state or an intent names, and what equals something at the source (a destination filled earlier by another
+/// tool is adopted). `listed` has the destination's owners and no inodes; `before` comes out with the source's owners
+/// where they are as `owner_at_destination` maps them, and with the inodes of the source. Pure.
+Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+                     const AccountManifest& after, const OwnerMapping& owner_at_destination);
+
+}  // namespace maildirsync::sync

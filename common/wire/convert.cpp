@@ -1,0 +1,184 @@
+#include "common/wire/convert.h"
+
+#include <algorithm>
+
+#include "common/maildir/name.h"
+#include "common/os/directory.h"
+
+namespace maildirsync::wire {
+
+namespace {
+
+constexpr std::size_t k_max_target = 4096;
+
+void to_wire(const sync::Attributes& attributes, Attributes* out) {
+  out->set_mode(attributes.mode);
+  out->set_uid(attributes.uid);
+  out->set_gid(attributes.gid);
+}
+
+void to_wire(const sync::Location& location, Location* out) {
+  out->set_folder(location.folder);
+  out->set_area(static_cast<std::uint32_t>(location.area));
+  out->set_name(location.name);
+}
+
+Result<sync::Attributes> from_wire(const Attributes& attributes) {
+  if (attributes.mode() > 07777) return failure(ErrorCode::protocol, "", "a mode is out of range");
+  return sync::Attributes{attributes.mode(), attributes.uid(), attributes.gid()};
+}
+
+Result<sync::Area> area_from(std::uint32_t area) {
+  if (area > static_cast<std::uint32_t>(sync::Area::new_)) return failure(ErrorCode::protocol, "", "unknown area");
+  return static_cast<sync::Area>(area);
+}
+
+Result<> check_name(const std::string& name) {
+  const bool single = name.find('/') == std::string::npos && os::is_confined(name);
+  if (!single) return failure(ErrorCode::bad_name, name, "the name is not one that a file may have");
+  if (name.starts_with(maildir::k_aside_prefix)) {
+    return failure(ErrorCode::bad_name, name, "the name is reserved for files written aside");
+  }
+  return {};
+}
+
+Result<sync::Location> from_wire(const Location& location) {
+  if (!os::is_confined(location.folder())) {
+    return failure(ErrorCode::bad_name, location.folder(), "the folder's path is not confined to the account");
+  }
+  if (location.folder().find(maildir::k_aside_prefix) != std::string::npos) {
+    return failure(ErrorCode::bad_name, location.folder(), "the name is reserved for files written aside");
+  }
+  auto area = area_from(location.area());
+  if (!area) return Failure(area.error());
+  MAILDIRSYNC_TRY(check_name(location.name()));
+  return sync::Location{location.folder(), *area, location.name()};
+}
+
+bool names_from(sync::OperationKind kind) {
+  return kind == sync::OperationKind::link || kind == sync::OperationKind::rename ||
+         kind == sync::OperationKind::remove;
+}
+
+bool names_to(sync::OperationKind kind) {
+  return kind != sync::OperationKind::make_folder && kind != sync::OperationKind::rename_folder &&
+         kind != sync::OperationKind::remove && kind != sync::OperationKind::remove_folder;
+}
+
+}  // namespace
+
+void to_wire(const sync::Entry& entry, Entry& out) {
+  out.set_area(static_cast<std::uint32_t>(entry.area));
+  out.set_kind(static_cast<std::uint32_t>(entry.kind));
+  out.set_name(entry.name);
+  out.set_size(entry.size);
+  out.set_mtime(entry.mtime);
+  to_wire(entry.attributes, out.mutable_attributes());
+  if (entry.digest) out.set_digest(entry.digest->bytes.data(), entry.digest->bytes.size());
+  if (!entry.target.empty()) out.set_target(entry.target);
+}
+
+void to_wire(const sync::FolderShape& shape, FolderShape& out) {
+  to_wire(shape.self, out.mutable_self());
+  if (shape.cur) to_wire(*shape.cur, out.mutable_cur());
+  if (shape.new_) to_wire(*shape.new_, out.mutable_new_());
+  if (shape.tmp) to_wire(*shape.tmp, out.mutable_tmp());
+}
+
+void to_wire(const sync::Operation& operation, Operation& out) {
+  out.set_kind(static_cast<std::uint32_t>(operation.kind));
+  const bool has_from = names_from(operation.kind) || operation.kind == sync::OperationKind::rename_folder ||
+                        operation.kind == sync::OperationKind::remove_folder;
+  const bool has_to = operation.kind != sync::OperationKind::remove &&
+                      operation.kind != sync::OperationKind::remove_folder;
+  if (has_from) to_wire(operation.from, out.mutable_from());
+  if (has_to) to_wire(operation.to, out.mutable_to());
+  if (operation.expected) to_wire(*operation.expected, *out.mutable_expected());
+  if (names_to(operation.kind)) to_wire(operation.result, *out.mutable_result());
+  if (operation.kind == sync::OperationKind::make_folder) to_wire(operation.folder, *out.mutable_folder());
+}
+
+Result<sync::Entry> from_wire(const Entry& entry) {
+  sync::Entry out;
+  auto area = area_from(entry.area());
+  if (!area) return Failure(area.error());
+  if (entry.kind() > static_cast<std::uint32_t>(sync::EntryKind::symlink)) {
+    return failure(ErrorCode::protocol, "", "unknown kind of entry");
+  }
+  MAILDIRSYNC_TRY(check_name(entry.name()));
+  auto attributes = from_wire(entry.attributes());
+  if (!attributes) return Failure(attributes.error());
+  if (!entry.digest().empty()) {
+    sync::Digest digest;
+    if (entry.digest().size() != digest.bytes.size()) return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
+    std::copy(entry.digest().begin(), entry.digest().end(), digest.bytes.begin());
+    out.digest = digest;
+  }
+  if (entry.target().size() > k_max_target || entry.target().find('\0') != std::string::npos) {
+    return failure(ErrorCode::bad_name, entry.name(), "the target of a symbolic link is not one");
+  }
+  out.area = *area;
+  out.kind = static_cast<sync::EntryKind>(entry.kind());
+  out.name = entry.name();
+  out.size = entry.size();
+  out.mtime = entry.mtime();
+  out.attributes = *attributes;
+  out.target = entry.target();
+  return out;
+}
+
+Result<sync::FolderShape> from_wire(const FolderShape& shape) {
+  sync::FolderShape out;
+  auto self = from_wire(shape.self());
+  if (!self) return Failure(self.error());
+  out.self = *self;
+  const auto optional = [](bool has, const Attributes& wire, std::optional<sync::Attributes>& to) -> Result<> {
+    if (!has) return {};
+    auto attributes = from_wire(wire);
+    if (!attributes) return Failure(attributes.error());
+    to = *attributes;
+    return {};
+  };
+  MAILDIRSYNC_TRY(optional(shape.has_cur(), shape.cur(), out.cur));
+  MAILDIRSYNC_TRY(optional(shape.has_new_(), shape.new_(), out.new_));
+  MAILDIRSYNC_TRY(optional(shape.has_tmp(), shape.tmp(), out.tmp));
+  return out;
+}
+
+Result<sync::Operation> from_wire(const Operation& operation) {
+  sync::Operation out;
+  if (operation.kind() < 1 || operation.kind() > static_cast<std::uint32_t>(sync::OperationKind::remove_folder)) {
+    return failure(ErrorCode::protocol, "", "unknown kind of operation");
+  }
+  out.kind = static_cast<sync::OperationKind>(operation.kind());
+  auto from = from_wire(operation.from());
+  if (!from) return Failure(from.error());
+  auto to = from_wire(operation.to());
+  if (!to) return Failure(to.error());
+  out.from = std::move(*from);
+  out.to = std::move(*to);
+  if ((names_from(out.kind) && out.from.name.empty()) || (names_to(out.kind) && out.to.name.empty())) {
+    return failure(ErrorCode::bad_name, "", "the name is empty");
+  }
+  if (operation.has_expected()) {
+    auto expected = from_wire(operation.expected());
+    if (!expected) return Failure(expected.error());
+    out.expected = std::move(*expected);
+  }
+  if (names_to(out.kind)) {
+    auto result = from_wire(operation.result());
+    if (!result) return Failure(result.error());
+    if (result->area != out.to.area || result->name != out.to.name) {
+      return failure(ErrorCode::protocol, out.to.name, "an operation's target and result have different names");
+    }
+    out.result = std::move(*result);
+  }
+  if (out.kind == sync::OperationKind::make_folder) {
+    auto shape = from_wire(operation.folder());
+    if (!shape) return Failure(shape.error());
+    out.folder = *shape;
+  }
+  return out;
+}
+
+}  // namespace maildirsync::wire
