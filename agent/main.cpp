@@ -12,6 +12,7 @@
 
 #include "agent/send/engine.h"
 #include "common/net/identity.h"
+#include "common/service/metrics.h"
 #include "common/service/service.h"
 
 namespace {
@@ -95,6 +96,11 @@ class Program {
     });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
+    if (config.metrics.listen) {
+      auto metrics = service::Metrics::listen(config.metrics.listen->text());
+      if (!metrics) return Failure(metrics.error());
+      metrics_ = std::move(*metrics);
+    }
     spdlog::info("start version={} config={} receiver={} fingerprint={}", MAILDIRSYNC_VERSION, config.file,
                  config.receiver.text(), link->own_fingerprint);
     engine_ = std::make_unique<agent::Engine>(
@@ -160,7 +166,8 @@ class Program {
 
   void tell_status() {
     service::notify_status(engine_->summary());
-    status_.expires_after(2s);
+    if (metrics_) metrics_->show(engine_->metrics());
+    status_.expires_after(1s);
     status_.async_wait([this](const asio::error_code& error) {
       if (!error) tell_status();
     });
@@ -174,6 +181,7 @@ class Program {
   agent::State* state_ = nullptr;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<agent::Engine> engine_;
+  std::unique_ptr<service::Metrics> metrics_;
 };
 
 int complain(const Error& error) {

@@ -193,12 +193,14 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
         account->awaits_discovery = false;
         account->work.structure = true;
         delay(*account, 1s);
-      } else if (account->awaits_discovery || account->gone_confirmed) {
+        continue;
+      }
+      if (account->awaits_discovery || account->gone_confirmed) {
         account->gone_confirmed = false;
         account->awaits_discovery = false;
         account->work.structure = true;
-        schedule(*account);
       }
+      schedule(*account);  // also what waited while the root was held
     }
     std::unordered_map<std::string, bool> have;
     for (const Account* account : known) have.emplace(account->path, true);
@@ -617,7 +619,11 @@ void Engine::plan_next(Account& account, const Job& job) {
     if (job.order.generation != 0) account.verified_generation = std::max(account.verified_generation, job.order.generation);
     return;
   }
-  if (verifies) account.work.structure = true;
+  if (verifies) {
+    account.work.structure = true;
+    // A flush names what the destination refuses (a full disk) rather than wait for ever.
+    if (job.retry && !job.refused.empty()) account.verified_generation = job.order.generation;
+  }
   if (report.removals_wait) {
     account.work.settled = true;
     account.not_before = Clock::now() + 250ms;

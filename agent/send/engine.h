@@ -15,6 +15,7 @@
 #include "agent/send/account.h"
 #include "agent/send/lane.h"
 #include "common/control/server.h"
+#include "common/service/metrics.h"
 
 namespace maildirsync::agent {
 
@@ -45,6 +46,7 @@ class Engine {
   nlohmann::json status(const std::string& account_glob);
   /// One line for systemd.
   std::string summary();
+  std::vector<service::Metric> metrics();
   const Totals& totals() const { return totals_; }
   std::string state_word() const;
   std::optional<double> lag() const;

@@ -205,4 +205,34 @@ std::string Engine::summary() {
                      lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
 }
 
+std::vector<service::Metric> Engine::metrics() {
+  using Kind = service::Metric::Kind;
+  const auto [pending_messages, pending_bytes] = pending();
+  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  std::vector<service::Metric> metrics{
+      {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, connected ? 1.0 : 0.0},
+      {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge, static_cast<double>(pending_messages)},
+      {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge, static_cast<double>(pending_bytes)},
+      {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge, static_cast<double>(problems("").size())},
+      {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
+      {"maildirsync_watches", "inotify watches.", Kind::gauge, static_cast<double>(watcher_->watches())}};
+  // No sample rather than a wrong one while the lag cannot be known.
+  if (const auto now = lag()) {
+    metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});
+  }
+  const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
+    metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});
+  };
+  counter("maildirsync_messages_sent_total", "Messages whose body was sent.", totals_.messages_sent);
+  counter("maildirsync_source_bytes_total", "Bytes of bodies before compression.", totals_.bytes_source);
+  counter("maildirsync_wire_bytes_total", "Bytes written to the receiver.", totals_.bytes_wire);
+  counter("maildirsync_renames_total", "Renames sent.", totals_.renames);
+  counter("maildirsync_links_total", "Links sent.", totals_.links);
+  counter("maildirsync_deletes_total", "Deletions sent.", totals_.deletes);
+  counter("maildirsync_deltas_total", "Control files sent as deltas.", totals_.deltas);
+  counter("maildirsync_conflicts_total", "Messages put under another name.", totals_.conflicts);
+  counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals_.overflows);
+  return metrics;
+}
+
 }  // namespace maildirsync::agent

@@ -1,0 +1,117 @@
+#include "common/codec/compression.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+namespace maildirsync::codec {
+
+namespace {
+
+constexpr int k_max_window_log = 23;  // 8 MiB; both ends know it
+constexpr int k_min_level = 1;
+constexpr int k_max_level = 19;
+// From level 10 on, a context takes tens of MiB; each connection has one.
+constexpr int k_max_auto_level = 9;
+
+std::size_t checked(std::size_t result) {
+  if (ZSTD_isError(result)) throw std::runtime_error(std::string("zstd: ") + ZSTD_getErrorName(result));
+  return result;
+}
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+}  // namespace
+
+struct Compressor::State {
+  std::unique_ptr<ZSTD_CCtx, FreeContext> context{ZSTD_createCCtx()};
+  int level = k_auto_start_level;
+  std::vector<char> buffer = std::vector<char>(ZSTD_CStreamOutSize());
+};
+
+Compressor::Compressor(int level) : state_(std::make_unique<State>()) {
+  if (!state_->context) throw std::bad_alloc();
+  set_level(level);
+  reset();
+}
+
+Compressor::~Compressor() = default;
+Compressor::Compressor(Compressor&&) noexcept = default;
+Compressor& Compressor::operator=(Compressor&&) noexcept = default;
+
+void Compressor::reset() {
+  ZSTD_CCtx* context = state_->context.get();
+  checked(ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters));
+  checked(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, state_->level));
+  checked(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0));
+}
+
+void Compressor::set_level(int level) { state_->level = std::clamp(level, k_min_level, k_max_level); }
+
+int Compressor::level() const { return state_->level; }
+
+void Compressor::compress(std::string_view bytes, std::string& out) {
+  ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
+  std::size_t remaining = 0;
+  do {
+    ZSTD_outBuffer output{state_->buffer.data(), state_->buffer.size(), 0};
+    remaining = checked(ZSTD_compressStream2(state_->context.get(), &output, &input, ZSTD_e_flush));
+    out.append(state_->buffer.data(), output.pos);
+  } while (remaining > 0 || input.pos < input.size);
+}
+
+struct Decompressor::State {
+  std::unique_ptr<ZSTD_DCtx, FreeContext> context{ZSTD_createDCtx()};
+  std::vector<char> buffer = std::vector<char>(ZSTD_DStreamOutSize());
+};
+
+Decompressor::Decompressor() : state_(std::make_unique<State>()) {
+  if (!state_->context) throw std::bad_alloc();
+  checked(ZSTD_DCtx_setParameter(state_->context.get(), ZSTD_d_windowLogMax, k_max_window_log));
+}
+
+Decompressor::~Decompressor() = default;
+Decompressor::Decompressor(Decompressor&&) noexcept = default;
+Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
+
+void Decompressor::reset() { checked(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only)); }
+
+Result<> Decompressor::decompress(std::string_view block, std::size_t limit, std::string& out) {
+  const std::size_t start = out.size();
+  const auto refuse = [&](ErrorCode code, std::string detail) {
+    out.resize(start);
+    return failure(code, "", std::move(detail));
+  };
+  ZSTD_inBuffer input{block.data(), block.size(), 0};
+  bool more_to_flush = false;
+  while (input.pos < input.size || more_to_flush) {
+    ZSTD_outBuffer output{state_->buffer.data(), state_->buffer.size(), 0};
+    const std::size_t hint = ZSTD_decompressStream(state_->context.get(), &output, &input);
+    if (ZSTD_isError(hint)) {
+      return refuse(ErrorCode::protocol, std::string("compressed data is damaged: ") + ZSTD_getErrorName(hint));
+    }
+    if (output.pos > limit - (out.size() - start)) {
+      return refuse(ErrorCode::too_big, "compressed data holds more than " + std::to_string(limit) + " bytes");
+    }
+    out.append(state_->buffer.data(), output.pos);
+    if (hint == 0) return refuse(ErrorCode::protocol, "compressed data ends its stream, which only a reset may do");
+    more_to_flush = output.pos == output.size;
+  }
+  return {};
+}
+
+int pick_level(int current, double wire_share) {
+  constexpr double k_waits_for_wire = 0.6;
+  constexpr double k_waits_for_core = 0.3;
+  if (wire_share > k_waits_for_wire) ++current;
+  if (wire_share < k_waits_for_core) --current;
+  return std::clamp(current, k_min_level, k_max_auto_level);
+}
+
+}  // namespace maildirsync::codec

@@ -1,0 +1,161 @@
+#include "common/codec/delta.h"
+
+#include <librsync.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace maildirsync::codec {
+
+namespace {
+
+constexpr rs_magic_number k_magic = RS_BLAKE2_SIG_MAGIC;
+constexpr std::size_t k_strong_length = 16;
+constexpr std::size_t k_max_block_length = 1024 * 1024;  // the square root of a basis of 1 TiB
+constexpr std::size_t k_signature_header = 12;           // magic, block length, strong length; big-endian
+constexpr std::size_t k_signature_entry = 4 + k_strong_length;
+constexpr std::size_t k_output_size = 64 * 1024;
+
+using Sink = std::function<Result<>(std::string_view)>;
+
+struct FreeJob {
+  void operator()(rs_job_t* job) const { rs_job_free(job); }
+  void operator()(rs_signature_t* signature) const { rs_free_sumset(signature); }
+};
+using Job = std::unique_ptr<rs_job_t, FreeJob>;
+using Signature = std::unique_ptr<rs_signature_t, FreeJob>;
+
+// librsync writes what it thinks of its input to stderr; we say it ourselves.
+void keep_librsync_quiet() {
+  static const bool quiet = [] {
+    rs_trace_to([](rs_loglevel, const char*) {});
+    return true;
+  }();
+  (void)quiet;
+}
+
+/// Feeds the whole input to a job and all its output to the sink; `code` for what the job says against the input.
+Result<> run(const Job& job, std::string_view input, ErrorCode code, const Sink& sink) {
+  if (!job) return failure(ErrorCode::io, "", "librsync could not start a job");
+  std::vector<char> output(k_output_size);
+  rs_buffers_t buffers{};
+  buffers.next_in = const_cast<char*>(input.data());  // only read; the C interface knows no const
+  buffers.avail_in = input.size();
+  buffers.eof_in = 1;
+  while (true) {
+    buffers.next_out = output.data();
+    buffers.avail_out = output.size();
+    const std::size_t before = buffers.avail_in;
+    const rs_result result = rs_job_iter(job.get(), &buffers);
+    if (result != RS_DONE && result != RS_BLOCKED) return failure(code, "", rs_strerror(result));
+    const std::size_t produced = output.size() - buffers.avail_out;
+    if (produced > 0) MAILDIRSYNC_TRY(sink({output.data(), produced}));
+    if (result == RS_DONE) break;
+    if (produced == 0 && buffers.avail_in == before) return failure(code, "", "the input ends too early");
+  }
+  if (buffers.avail_in > 0) return failure(code, "", "there is more input after the end");
+  return {};
+}
+
+Sink append_to(std::string& out) {
+  return [&out](std::string_view bytes) {
+    out.append(bytes);
+    return Result<>{};
+  };
+}
+
+std::uint32_t read_u32(std::string_view bytes) {
+  std::uint32_t value = 0;
+  for (const char byte : bytes.substr(0, 4)) value = (value << 8) | static_cast<unsigned char>(byte);
+  return value;
+}
+
+// librsync sizes its buffers by what the header says, so the header is not left to it.
+Result<Signature> load(std::string_view bytes) {
+  const bool whole = bytes.size() >= k_signature_header && (bytes.size() - k_signature_header) % k_signature_entry == 0;
+  if (!whole || read_u32(bytes) != k_magic || read_u32(bytes.substr(8)) != k_strong_length) {
+    return failure(ErrorCode::io, "", "a signature is not one of ours");
+  }
+  const std::uint32_t block_length = read_u32(bytes.substr(4));
+  if (block_length == 0 || block_length > k_max_block_length) {
+    return failure(ErrorCode::io, "", "a signature has blocks of " + std::to_string(block_length) + " bytes");
+  }
+  rs_signature_t* loaded = nullptr;
+  const Job job(rs_loadsig_begin(&loaded));
+  const Result<> ran = run(job, bytes, ErrorCode::io, [](std::string_view) { return Result<>{}; });
+  Signature signature(loaded);
+  if (!ran) return Failure(ran.error());
+  if (const rs_result indexed = rs_build_hash_table(signature.get()); indexed != RS_DONE) {
+    return failure(ErrorCode::io, "", rs_strerror(indexed));
+  }
+  return signature;
+}
+
+/// A basis that is read where a delta says.
+struct Basis {
+  int fd = -1;
+  int error_number = 0;
+};
+
+rs_result read_basis(void* opaque, rs_long_t position, std::size_t* length, void** buffer) {
+  auto& basis = *static_cast<Basis*>(opaque);
+  ssize_t count = 0;
+  do {
+    count = ::pread(basis.fd, *buffer, *length, position);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
+    // A position that no file can have is the delta's fault, not the disk's.
+    if (errno == EINVAL) return RS_CORRUPT;
+    basis.error_number = errno;
+    return RS_IO_ERROR;
+  }
+  *length = static_cast<std::size_t>(count);
+  return count == 0 ? RS_INPUT_ENDED : RS_DONE;
+}
+
+}  // namespace
+
+Result<std::string> signature(std::string_view basis) {
+  keep_librsync_quiet();
+  rs_magic_number magic = k_magic;
+  std::size_t block_length = 0;
+  std::size_t strong_length = k_strong_length;
+  const rs_result chosen = rs_sig_args(static_cast<rs_long_t>(basis.size()), &magic, &block_length, &strong_length);
+  if (chosen != RS_DONE) return failure(ErrorCode::io, "", rs_strerror(chosen));
+  const Job job(rs_sig_begin(block_length, strong_length, magic));
+  std::string out;
+  MAILDIRSYNC_TRY(run(job, basis, ErrorCode::io, append_to(out)));
+  return out;
+}
+
+Result<std::string> delta(std::string_view basis_signature, std::string_view target) {
+  keep_librsync_quiet();
+  const Result<Signature> loaded = load(basis_signature);
+  if (!loaded) return Failure(loaded.error());
+  const Job job(rs_delta_begin(loaded->get()));
+  std::string out;
+  MAILDIRSYNC_TRY(run(job, target, ErrorCode::io, append_to(out)));
+  return out;
+}
+
+Result<> patch(int basis_fd, std::string_view delta, std::uint64_t limit, const Sink& sink) {
+  keep_librsync_quiet();
+  Basis basis{basis_fd};
+  const Job job(rs_patch_begin(read_basis, &basis));
+  std::uint64_t written = 0;
+  const Result<> ran = run(job, delta, ErrorCode::protocol, [&](std::string_view bytes) -> Result<> {
+    if (bytes.size() > limit - written) {
+      return failure(ErrorCode::too_big, "", "a delta makes more than " + std::to_string(limit) + " bytes");
+    }
+    written += bytes.size();
+    return sink(bytes);
+  });
+  if (!ran && basis.error_number != 0) return os_failure("", "the basis of a delta can't be read", basis.error_number);
+  return ran;
+}
+
+}  // namespace maildirsync::codec

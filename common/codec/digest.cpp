@@ -1,0 +1,58 @@
+#include "common/codec/digest.h"
+
+#include <xxhash.h>
+
+#include <new>
+
+namespace maildirsync::codec {
+
+namespace {
+
+sync::Digest canonical(const XXH128_hash_t& hash) {
+  XXH128_canonical_t bytes;
+  XXH128_canonicalFromHash(&bytes, hash);
+  sync::Digest digest;
+  static_assert(sizeof(bytes.digest) == sizeof(digest.bytes));
+  std::copy(std::begin(bytes.digest), std::end(bytes.digest), digest.bytes.begin());
+  return digest;
+}
+
+struct FreeState {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+}  // namespace
+
+struct Digester::State {
+  std::unique_ptr<XXH3_state_t, FreeState> hash{XXH3_createState()};
+};
+
+sync::Digest digest(std::string_view bytes) { return canonical(XXH3_128bits(bytes.data(), bytes.size())); }
+
+Digester::Digester() : state_(std::make_unique<State>()) {
+  if (!state_->hash) throw std::bad_alloc();
+  XXH3_128bits_reset(state_->hash.get());
+}
+
+Digester::~Digester() = default;
+Digester::Digester(Digester&&) noexcept = default;
+Digester& Digester::operator=(Digester&&) noexcept = default;
+
+void Digester::update(std::string_view bytes) {
+  XXH3_128bits_update(state_->hash.get(), bytes.data(), bytes.size());
+}
+
+sync::Digest Digester::finish() const { return canonical(XXH3_128bits_digest(state_->hash.get())); }
+
+std::string to_hex(const sync::Digest& digest) {
+  constexpr std::string_view k_digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * digest.bytes.size());
+  for (const std::uint8_t byte : digest.bytes) {
+    text.push_back(k_digits[byte >> 4]);
+    text.push_back(k_digits[byte & 0xf]);
+  }
+  return text;
+}
+
+}  // namespace maildirsync::codec

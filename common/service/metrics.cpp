@@ -1,0 +1,70 @@
+#include "common/service/metrics.h"
+
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+
+#include <mutex>
+
+namespace maildirsync::service {
+
+namespace {
+
+class Shown : public prometheus::Collectable {
+ public:
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    const std::lock_guard lock(mutex_);
+    return families_;
+  }
+
+  void show(const std::vector<Metric>& metrics) {
+    std::vector<prometheus::MetricFamily> families;
+    for (const auto& metric : metrics) {
+      prometheus::MetricFamily family;
+      family.name = metric.name;
+      family.help = metric.help;
+      prometheus::ClientMetric value;
+      if (metric.kind == Metric::Kind::gauge) {
+        family.type = prometheus::MetricType::Gauge;
+        value.gauge.value = metric.value;
+      } else {
+        family.type = prometheus::MetricType::Counter;
+        value.counter.value = metric.value;
+      }
+      family.metric.push_back(std::move(value));
+      families.push_back(std::move(family));
+    }
+    const std::lock_guard lock(mutex_);
+    families_ = std::move(families);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+class PrometheusMetrics : public Metrics {
+ public:
+  explicit PrometheusMetrics(const std::string& address) : exposer_(address, 1), shown_(std::make_shared<Shown>()) {
+    exposer_.RegisterCollectable(shown_);
+  }
+  void show(std::vector<Metric> metrics) override { shown_->show(metrics); }
+
+ private:
+  prometheus::Exposer exposer_;
+  std::shared_ptr<Shown> shown_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Metrics>> Metrics::listen(const std::string& address) {
+  try {
+    return std::make_unique<PrometheusMetrics>(address);
+  } catch (const std::exception& exception) {
+    return failure(ErrorCode::config, address,
+                   std::string("cannot listen for metrics (metrics.listen): ") + exception.what() +
+                       "; is the port in use?");
+  }
+}
+
+}  // namespace maildirsync::service

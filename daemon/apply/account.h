@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/os/directory.h"
+#include "common/os/result.h"
+#include "common/sync/operation.h"
+#include "daemon/apply/tree.h"
+
+namespace maildirsync::daemon {
+
+/// An account as one connection opened it. The connection's strand makes it; the committer alone uses `tree`.
+struct Account {
+  std::string root_name;
+  std::string path;         ///< below the root; never empty
+  std::string key;          ///< the same for every connection that opens this account
+  std::uint64_t session = 0;
+  std::shared_ptr<const os::Directory> root;  ///< null with `root_error`
+  std::optional<Error> root_error;
+  std::shared_ptr<Tree> tree;
+};
+
+/// The directory that a location lies in, relative to the account: "Sent/cur", "".
+std::string directory_of(const sync::Location& at);
+/// The location's own path, relative to the account.
+std::string path_of(const sync::Location& at);
+/// "a/b/c" → {"a/b", "c"}; "c" → {"", "c"}.
+std::pair<std::string, std::string> split_last(std::string_view path);
+/// What a problem about an operation is about.
+const sync::Location& subject(const sync::Operation& operation);
+
+}  // namespace maildirsync::daemon

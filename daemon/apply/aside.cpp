@@ -1,0 +1,112 @@
+#include "daemon/apply/aside.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include "common/maildir/name.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+bool has_no_unnamed_files(int error_number) {
+  return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL;
+}
+
+Result<> set_owner_and_mode(int fd, const struct stat& status, const sync::Attributes& attributes,
+                            const std::string& path) {
+  const bool same_owner = status.st_uid == attributes.uid && status.st_gid == attributes.gid;
+  if (!same_owner && ::fchown(fd, attributes.uid, attributes.gid) != 0) {
+    return os_failure(path, "cannot set the owner", errno);
+  }
+  if ((!same_owner || (status.st_mode & 07777) != attributes.mode) && ::fchmod(fd, attributes.mode & 07777) != 0) {
+    return os_failure(path, "cannot set the mode", errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string aside_name() {
+  static std::atomic<std::uint64_t> counter = 0;
+  static const std::uint64_t random = [] {
+    std::uint64_t value = 0;
+    if (::getrandom(&value, sizeof value, 0) != sizeof value) value = static_cast<std::uint64_t>(::getpid());
+    return value;
+  }();
+  char text[64];
+  std::snprintf(text, sizeof text, "%016llx.%llu", static_cast<unsigned long long>(random),
+                static_cast<unsigned long long>(++counter));
+  return std::string(maildir::k_aside_prefix) + text;
+}
+
+Result<Aside> Aside::create(DirectoryPtr directory) {
+  auto fd = directory->open("", O_TMPFILE | O_RDWR, 0600);
+  if (fd) return Aside(std::move(directory), std::move(*fd), "");
+  if (!has_no_unnamed_files(fd.error().error_number)) return Failure(fd.error());
+  const std::string name = aside_name();
+  fd = directory->open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (!fd) return Failure(fd.error());
+  return Aside(std::move(directory), std::move(*fd), name);
+}
+
+Aside& Aside::operator=(Aside&& other) noexcept {
+  if (this != &other) {
+    remove();
+    directory_ = std::move(other.directory_);
+    fd_ = std::move(other.fd_);
+    name_ = std::move(other.name_);
+  }
+  return *this;
+}
+
+void Aside::remove() {
+  if (directory_ && !name_.empty()) ::unlinkat(directory_->fd(), name_.c_str(), 0);
+  name_.clear();
+}
+
+Result<> Aside::link(const os::Directory& directory, const std::string& name) {
+  int linked = 0;
+  if (name_.empty()) {
+    const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+    linked = ::linkat(AT_FDCWD, self.c_str(), directory.fd(), name.c_str(), AT_SYMLINK_FOLLOW);
+  } else {
+    linked = ::linkat(directory_->fd(), name_.c_str(), directory.fd(), name.c_str(), 0);
+  }
+  if (linked != 0) return os_failure(os::join(directory.path(), name), "cannot give the file its name", errno);
+  remove();
+  return {};
+}
+
+Result<> Aside::replace(const os::Directory& directory, const std::string& name) {
+  const std::string between = aside_name();
+  MAILDIRSYNC_TRY(link(directory, between));
+  if (::renameat(directory.fd(), between.c_str(), directory.fd(), name.c_str()) == 0) return {};
+  const int error_number = errno;
+  ::unlinkat(directory.fd(), between.c_str(), 0);
+  return os_failure(os::join(directory.path(), name), "cannot replace the file", error_number);
+}
+
+Result<> set_attributes(int fd, const sync::Attributes& attributes, std::int64_t mtime, const std::string& path) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return os_failure(path, "cannot stat", errno);
+  MAILDIRSYNC_TRY(set_owner_and_mode(fd, status, attributes, path));
+  if (os::nanoseconds(status.st_mtim) == mtime) return {};
+  const struct timespec times[2] = {{0, UTIME_OMIT}, os::to_timespec(mtime)};
+  if (::futimens(fd, times) != 0) return os_failure(path, "cannot set the time", errno);
+  return {};
+}
+
+Result<> set_directory_attributes(const os::Directory& directory, const sync::Attributes& attributes) {
+  struct stat status {};
+  if (::fstat(directory.fd(), &status) != 0) return os_failure(directory.path(), "cannot stat", errno);
+  return set_owner_and_mode(directory.fd(), status, attributes, directory.path());
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,85 @@
+#include "daemon/apply/content.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <vector>
+
+#include "common/codec/digest.h"
+#include "common/maildir/name.h"
+
+namespace maildirsync::daemon {
+
+Result<sync::Digest> digest_of(int fd, const std::string& path) {
+  codec::Digester digester;
+  std::vector<char> buffer(128 * 1024);
+  for (off_t offset = 0;;) {
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return os_failure(path, "cannot read", errno);
+    if (count == 0) return digester.finish();
+    digester.update({buffer.data(), static_cast<std::size_t>(count)});
+    offset += count;
+  }
+}
+
+Result<std::optional<struct stat>> look(const os::Directory& directory, const std::string& name) {
+  auto status = directory.status(name);
+  if (status) return std::optional(*status);
+  if (status.error().code == ErrorCode::vanished) return std::nullopt;
+  return Failure(status.error());
+}
+
+Result<bool> has_content(const os::Directory& directory, const std::string& name, const struct stat& status,
+                         std::uint64_t size, const sync::Digest& digest) {
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
+  auto fd = directory.open_for_reading(name);
+  if (!fd) return fd.error().code == ErrorCode::vanished ? Result<bool>(false) : Failure(fd.error());
+  auto found = digest_of(fd->get(), os::join(directory.path(), name));
+  if (!found) return Failure(found.error());
+  return *found == digest;
+}
+
+bool has_target(const os::Directory& directory, const std::string& name, const struct stat& status,
+                const std::string& target) {
+  if (!S_ISLNK(status.st_mode)) return false;
+  std::array<char, 4097> buffer{};
+  const ssize_t size = ::readlinkat(directory.fd(), name.c_str(), buffer.data(), buffer.size());
+  return size >= 0 && std::string_view(buffer.data(), static_cast<std::size_t>(size)) == target;
+}
+
+Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,
+                         const sync::Entry& expected) {
+  if (expected.kind == sync::EntryKind::symlink) return has_target(directory, name, status, expected.target);
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != expected.size) return false;
+  if (os::nanoseconds(status.st_mtim) == expected.mtime) return true;
+  if (!expected.digest) return false;
+  return has_content(directory, name, status, expected.size, *expected.digest);
+}
+
+std::string name_of_conflict(const std::string& name, const sync::Digest& digest) {
+  const auto base = maildir::base_of(name);
+  const auto end = std::min(base.find(','), base.size());
+  return name.substr(0, end) + ".c" + codec::to_hex(digest).substr(0, 8) + name.substr(end);
+}
+
+bool target_stays_inside(const std::string& directory, const std::string& target) {
+  if (target.empty() || target.front() == '/') return false;
+  long depth = directory.empty() ? 0 : 1 + std::count(directory.begin(), directory.end(), '/');
+  for (std::size_t start = 0; start <= target.size();) {
+    const std::size_t end = std::min(target.find('/', start), target.size());
+    const std::string_view component = std::string_view(target).substr(start, end - start);
+    if (component == "..") {
+      if (--depth < 0) return false;
+    } else if (!component.empty() && component != ".") {
+      ++depth;
+    }
+    start = end + 1;
+  }
+  return true;
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+
+#include "common/os/directory.h"
+#include "common/os/result.h"
+#include "common/sync/manifest.h"
+
+namespace maildirsync::daemon {
+
+/// XXH3-128 of a file from its start to its end; the descriptor's offset is not moved.
+Result<sync::Digest> digest_of(int fd, const std::string& path);
+
+/// What has a name; nothing when it is free.
+Result<std::optional<struct stat>> look(const os::Directory& directory, const std::string& name);
+
+/// Whether it is a regular file of that size and content.
+Result<bool> has_content(const os::Directory& directory, const std::string& name, const struct stat& status,
+                         std::uint64_t size, const sync::Digest& digest);
+/// Whether it is a symbolic link with that target.
+bool has_target(const os::Directory& directory, const std::string& name, const struct stat& status,
+                const std::string& target);
+/// Whether it is what an operation expects to find: equal size and mtime, or, where that fails, equal size and digest.
+/// For a link, an equal target.
+Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,
+                         const sync::Entry& expected);
+
+/// The name under which a message is put when another one has its own: ".c" and eight digits of its digest behind the
+/// unique part, so that ",S=…", ",W=…" and the flags stay what they are.
+std::string name_of_conflict(const std::string& name, const sync::Digest& digest);
+
+/// Whether a symbolic link's target is relative and stays inside the account, by its text.
+bool target_stays_inside(const std::string& directory, const std::string& target);
+
+}  // namespace maildirsync::daemon

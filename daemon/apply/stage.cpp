@@ -1,0 +1,221 @@
+#include "daemon/apply/stage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/codec/delta.h"
+#include "daemon/apply/content.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+using sync::OperationKind;
+
+constexpr std::uint32_t k_max_piece = 1024 * 1024;
+constexpr std::size_t k_max_delta = 64 * 1024 * 1024;
+
+bool has_body(const sync::Operation& operation) {
+  const bool puts = operation.kind == OperationKind::put || operation.kind == OperationKind::put_control;
+  return puts && operation.result.kind == sync::EntryKind::file;
+}
+
+Failure violation(std::string detail) { return failure(ErrorCode::protocol, "", std::move(detail)); }
+
+/// The target's directory, or the nearest one above it that is there already: an operation that makes it may still be
+/// waiting for its turn, and a file written aside may lie anywhere on the same file system.
+Result<DirectoryPtr> staging_directory(const Account& account, const sync::Location& to) {
+  std::string path = os::join(account.path, directory_of(to));
+  for (;;) {
+    auto directory = account.root->open_directory(path);
+    if (directory) return std::make_shared<const os::Directory>(std::move(*directory));
+    const Error& error = directory.error();
+    const bool missing = error.code == ErrorCode::vanished || error.error_number == ENOTDIR ||
+                         error.error_number == ELOOP;
+    if (!missing || path.empty()) return Failure(error);
+    path = split_last(path).first;
+  }
+}
+
+}  // namespace
+
+Result<> Stager::open(std::shared_ptr<const Account> account, std::shared_ptr<const OwnerMap> owners) {
+  if (current_) return violation("an account was opened in the middle of a body");
+  account_ = std::move(account);
+  owners_ = std::move(owners);
+  decompressor_.reset();
+  return {};
+}
+
+Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const PeerNames& names) {
+  if (!account_) return violation("an operation came before its account was opened");
+  if (current_) return violation("an operation came in the middle of a body");
+  if (arrival.sequence <= last_sequence_) return violation("the numbers of operations do not rise");
+  last_sequence_ = arrival.sequence;
+  if (!arrival.operation && arrival.operation.error().code == ErrorCode::protocol) {
+    return Failure(arrival.operation.error());
+  }
+  std::string plain;
+  MAILDIRSYNC_TRY(decode(arrival.piece, plain));
+  Current& current = current_.emplace();
+  StagedOperation& staged = current.staged;
+  staged.sequence = arrival.sequence;
+  staged.account = account_;
+  current.basis = arrival.basis;
+  staged.delta = arrival.basis.has_value();
+  if (!arrival.operation) {
+    staged.error = arrival.operation.error();
+  } else {
+    staged.operation = std::move(*arrival.operation);
+    if (!has_body(staged.operation) && (!plain.empty() || arrival.more)) {
+      return violation("a body came with an operation that has none");
+    }
+    auto ready = prepare(current);
+    if (ready) ready = map_owners(staged.operation, names);
+    if (ready) ready = take(current, plain);
+    if (!ready) staged.error = ready.error();
+  }
+  if (arrival.more) return std::nullopt;
+  return close(std::nullopt);
+}
+
+Result<std::optional<StagedOperation>> Stager::body(Rest rest) {
+  if (!current_) return violation("a piece of a body came without its operation");
+  std::string plain;
+  MAILDIRSYNC_TRY(decode(rest.piece, plain));
+  StagedOperation& staged = current_->staged;
+  if (!staged.error) {
+    if (rest.abandoned) {
+      staged.error = Error{ErrorCode::changed_while_read, path_of(staged.operation.to),
+                           "the file changed at the source while it was read", 0};
+    } else if (const auto taken = take(*current_, plain); !taken) {
+      staged.error = taken.error();
+    }
+  }
+  if (staged.error) staged.aside.reset();  // its space is free at once
+  if (!rest.last && !rest.abandoned) return std::nullopt;
+  return close(rest.digest);
+}
+
+StagedOperation Stager::close(std::optional<sync::Digest> digest) {
+  if (!current_->staged.error) {
+    if (const auto finished = finish(*current_, digest); !finished) current_->staged.error = finished.error();
+  }
+  StagedOperation staged = std::move(current_->staged);
+  current_.reset();
+  if (staged.error) staged.aside.reset();
+  return staged;
+}
+
+/// Also for an operation that failed already: the stream goes on behind it.
+Result<> Stager::decode(const Piece& piece, std::string& plain) {
+  if (piece.plain_size > k_max_piece) return violation("a piece of a body is over the bound");
+  switch (piece.coding) {
+    case Coding::none:
+      if (!piece.payload.empty()) return violation("a body came without its coding");
+      break;
+    case Coding::plain: plain = piece.payload; break;
+    case Coding::zstd: MAILDIRSYNC_TRY(decompressor_.decompress(piece.payload, piece.plain_size, plain)); break;
+  }
+  if (plain.size() != piece.plain_size) return violation("a piece of a body has another size than announced");
+  return {};
+}
+
+Result<> Stager::map_owners(sync::Operation& operation, const PeerNames& names) const {
+  const auto map = [&](sync::Attributes& attributes) -> Result<> {
+    auto owner = owners_->map(attributes.uid, attributes.gid, names);
+    if (!owner) return Failure(owner.error());
+    attributes.uid = owner->uid;
+    attributes.gid = owner->gid;
+    return {};
+  };
+  switch (operation.kind) {
+    case OperationKind::make_folder:
+      MAILDIRSYNC_TRY(map(operation.folder.self));
+      for (auto* area : {&operation.folder.cur, &operation.folder.new_, &operation.folder.tmp}) {
+        if (*area) MAILDIRSYNC_TRY(map(**area));
+      }
+      return {};
+    case OperationKind::put:
+    case OperationKind::put_control:
+    case OperationKind::link:
+    case OperationKind::rename:
+    case OperationKind::set_attributes: return map(operation.result.attributes);
+    default: return {};
+  }
+}
+
+Result<> Stager::prepare(Current& current) const {
+  if (account_->root_error) return Failure(*account_->root_error);
+  if (!has_body(current.staged.operation)) return {};
+  auto directory = staging_directory(*account_, current.staged.operation.to);
+  if (!directory) return Failure(directory.error());
+  auto aside = Aside::create(std::move(*directory));
+  if (!aside) return Failure(aside.error());
+  current.staged.aside = std::move(*aside);
+  return {};
+}
+
+Result<> Stager::take(Current& current, std::string_view plain) const {
+  if (plain.empty() || !current.staged.aside) return {};
+  const sync::Operation& operation = current.staged.operation;
+  if (current.basis) {
+    if (current.delta.size() + plain.size() > k_max_delta) {
+      return failure(ErrorCode::too_big, path_of(operation.to), "the delta is over the bound");
+    }
+    current.delta.append(plain);
+    return {};
+  }
+  current.received += plain.size();
+  if (current.received > operation.result.size) {
+    return failure(ErrorCode::protocol, path_of(operation.to), "more bytes came than the file has");
+  }
+  current.digester.update(plain);
+  return current.staged.aside->write(plain);
+}
+
+Result<> Stager::patch(Current& current) const {
+  const sync::Operation& operation = current.staged.operation;
+  const std::string path = os::join(account_->path, path_of(operation.to));
+  const auto no_basis = [&] {
+    return failure(ErrorCode::basis_mismatch, path, "the file is not the one that the delta was made for");
+  };
+  auto basis = account_->root->open_for_reading(path);
+  if (!basis) return basis.error().code == ErrorCode::vanished ? no_basis() : Failure(basis.error());
+  struct stat status {};
+  if (::fstat(basis->get(), &status) != 0 || !S_ISREG(status.st_mode)) return no_basis();
+  auto digest = digest_of(basis->get(), path);
+  if (!digest) return Failure(digest.error());
+  if (*digest != *current.basis) return no_basis();
+  MAILDIRSYNC_TRY(codec::patch(basis->get(), current.delta, operation.result.size, [&](std::string_view bytes) -> Result<> {
+    current.received += bytes.size();
+    current.digester.update(bytes);
+    return current.staged.aside->write(bytes);
+  }));
+  current.delta = {};
+  return {};
+}
+
+Result<> Stager::finish(Current& current, const std::optional<sync::Digest>& digest) const {
+  StagedOperation& staged = current.staged;
+  if (!staged.aside) return {};
+  if (current.basis) MAILDIRSYNC_TRY(patch(current));
+  sync::Entry& result = staged.operation.result;
+  const std::string path = path_of(staged.operation.to);
+  if (digest) result.digest = digest;
+  if (!result.digest) return failure(ErrorCode::protocol, path, "the body came without its digest");
+  if (current.received != result.size) {
+    return failure(ErrorCode::protocol, path,
+                   std::to_string(current.received) + " bytes came, not " + std::to_string(result.size));
+  }
+  if (current.digester.finish() != *result.digest) {
+    return failure(ErrorCode::protocol, path, "the body has another digest than announced");
+  }
+  staged.bytes = current.received;
+  return set_attributes(staged.aside->fd(), result.attributes, result.mtime, path);
+}
+
+}  // namespace maildirsync::daemon

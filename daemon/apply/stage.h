@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/codec/compression.h"
+#include "common/codec/digest.h"
+#include "common/os/result.h"
+#include "common/sync/operation.h"
+#include "daemon/apply/account.h"
+#include "daemon/apply/aside.h"
+#include "daemon/owner/owner_map.h"
+
+namespace maildirsync::daemon {
+
+/// An operation that is ready for its transition: its body, if any, is written aside, whole and verified, with owner,
+/// mode and time; attributes are the destination's. Or it failed already, and only its turn to be answered waits.
+struct StagedOperation {
+  std::uint64_t sequence = 0;
+  std::shared_ptr<const Account> account;
+  sync::Operation operation;
+  std::optional<Aside> aside;
+  std::optional<Error> error;
+  std::uint64_t bytes = 0;  ///< written aside
+  bool delta = false;
+};
+
+enum class Coding : std::uint8_t { none, plain, zstd };
+
+/// A piece of a body as it came.
+struct Piece {
+  Coding coding = Coding::none;
+  std::uint32_t plain_size = 0;
+  std::string payload;
+};
+
+/// Takes a connection's operations and their bodies in the order they came and writes them aside. Blocks on files.
+/// Belongs to the connection's strand. A Result that fails is a violation of the protocol and ends the connection;
+/// what is wrong with one operation only is in its StagedOperation.
+class Stager {
+ public:
+  /// Opens an account; resets the decompression. `owners` null: the root is not there.
+  Result<> open(std::shared_ptr<const Account> account, std::shared_ptr<const OwnerMap> owners);
+
+  struct Arrival {
+    std::uint64_t sequence = 0;
+    Result<sync::Operation> operation;  ///< as checked on its way from the wire
+    Piece piece;
+    bool more = false;
+    std::optional<sync::Digest> basis;
+  };
+  /// Nothing while pieces are to come.
+  Result<std::optional<StagedOperation>> operation(Arrival arrival, const PeerNames& names);
+
+  struct Rest {
+    Piece piece;
+    bool last = false;
+    bool abandoned = false;
+    std::optional<sync::Digest> digest;
+  };
+  Result<std::optional<StagedOperation>> body(Rest rest);
+
+  bool in_body() const { return current_.has_value(); }
+
+ private:
+  struct Current {
+    StagedOperation staged;
+    std::optional<sync::Digest> basis;
+    std::string delta;  ///< collected until it is whole
+    codec::Digester digester;
+    std::uint64_t received = 0;
+    std::uint64_t reserved = 0;
+  };
+
+  Result<> decode(const Piece& piece, std::string& plain);
+  Result<> map_owners(sync::Operation& operation, const PeerNames& names) const;
+  Result<> prepare(Current& current) const;
+  Result<> take(Current& current, std::string_view plain) const;
+  Result<> finish(Current& current, const std::optional<sync::Digest>& digest) const;
+  Result<> patch(Current& current) const;
+  StagedOperation close(std::optional<sync::Digest> digest);
+
+  codec::Decompressor decompressor_;
+  std::shared_ptr<const Account> account_;
+  std::shared_ptr<const OwnerMap> owners_;
+  std::optional<Current> current_;
+  std::uint64_t last_sequence_ = 0;
+};
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/os/directory.h"
+#include "common/os/result.h"
+#include "common/sync/operation.h"
+
+namespace maildirsync::daemon {
+
+using DirectoryPtr = std::shared_ptr<const os::Directory>;
+
+/// The committer's view of one opened account: descriptors of its directories, kept while they are in use, and what
+/// failed so far. The committer's thread alone uses it.
+class Tree {
+ public:
+  /// `parents`: attributes (of the destination) of the directories between the root and the account, where the peer
+  /// said them and their owners are mapped.
+  Tree(DirectoryPtr root, std::string account, std::vector<std::optional<sync::Attributes>> parents)
+      : root_(std::move(root)), account_(std::move(account)), parents_(std::move(parents)) {}
+
+  /// A directory below the account ("" is the account); `unexpected` when it is not there.
+  Result<DirectoryPtr> directory(const std::string& path);
+  /// The directory that holds `path`, and its name there; the account itself lies in a directory of the root.
+  struct Place {
+    DirectoryPtr directory;
+    std::string name;
+  };
+  Result<Place> place(const std::string& path);
+
+  /// After a folder was renamed or removed: no descriptor of the old paths is used again.
+  void forget() {
+    open_.clear();
+    recent_.clear();
+  }
+
+  const DirectoryPtr& root() const { return root_; }
+  const std::string& account() const { return account_; }
+  const std::vector<std::optional<sync::Attributes>>& parents() const { return parents_; }
+
+  /// Keeps the order of an account: nothing that names messages or takes something away follows a failure to add one
+  /// that will be repeated.
+  std::optional<Error> refusal(const sync::Operation& operation) const;
+  void note_failure(const sync::Operation& operation, const Error& error);
+
+ private:
+  struct Open {
+    DirectoryPtr directory;
+    std::list<std::string>::iterator recent;
+  };
+
+  DirectoryPtr root_;
+  std::string account_;
+  std::vector<std::optional<sync::Attributes>> parents_;
+  std::unordered_map<std::string, Open> open_;
+  std::list<std::string> recent_;  ///< last used first
+  bool blocked_ = false;
+  std::map<std::string, Error> missing_folders_;  ///< those that could not be made
+};
+
+/// Whether a failure will be repeated by itself, unlike one that waits for a person.
+bool is_transient(ErrorCode code);
+
+}  // namespace maildirsync::daemon
