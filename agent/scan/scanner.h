@@ -56,8 +56,8 @@ struct FolderScan {
   std::vector<ScanProblem> problems;
 };
 
-/// Control files up to this size are read at the scan (a consistent snapshot older than the listing); larger ones
-/// when they are sent.
+/// Control files that name messages are read at the scan up to this size (a consistent snapshot older than the
+/// listing); what is larger, and other files from 64 KiB on, when they are sent.
 inline constexpr std::size_t k_snapshot_limit = 32 * 1024 * 1024;
 
 /// Lists one folder: first its control files (stat and snapshot), then new/ and cur/. `account` is the account's
@@ -75,10 +75,6 @@ struct AreaName {
 };
 Result<FolderScan> scan_names(const os::Directory& account, const std::string& folder,
                               const std::vector<AreaName>& names, const std::vector<sync::Entry>& known);
-
-/// Whether a symbolic link's target is relative and stays inside the account (by its text, seen from the folder and
-/// area that holds the link).
-bool stays_inside(const std::string& folder, sync::Area area, const std::string& target);
 
 /// The stamps of a folder now, for pruning: equal to the trusted ones of the last acknowledged scan means that no name
 /// came or went. Also whether any control file differs from `known_control` (they are modified in place).

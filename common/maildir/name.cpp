@@ -41,4 +41,20 @@ bool is_left_out_of_messages(std::string_view name) {
   return name.starts_with(".nfs") || name.starts_with(k_aside_prefix);
 }
 
+bool link_stays_inside(std::string_view directory, std::string_view target) {
+  if (target.empty() || target.front() == '/') return false;
+  auto depth = directory.empty() ? 0 : 1 + std::count(directory.begin(), directory.end(), '/');
+  for (std::size_t start = 0; start <= target.size();) {
+    const std::size_t end = std::min(target.find('/', start), target.size());
+    const std::string_view component = target.substr(start, end - start);
+    if (component == "..") {
+      if (--depth < 0) return false;
+    } else if (!component.empty() && component != ".") {
+      ++depth;
+    }
+    start = end + 1;
+  }
+  return true;
+}
+
 }  // namespace maildirsync::maildir

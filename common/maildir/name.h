@@ -25,6 +25,10 @@ std::string_view base_of(std::string_view name);
 bool is_left_out(std::string_view name);
 bool is_left_out_of_messages(std::string_view name);
 
+/// Whether a symbolic link's target is relative and stays inside the account, by its text, seen from the link's
+/// directory below the account.
+bool link_stays_inside(std::string_view directory, std::string_view target);
+
 /// Our own prefix of files written aside; never mirrored, refused from the wire.
 inline constexpr std::string_view k_aside_prefix = ".maildirsync.";
 

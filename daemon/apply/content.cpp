@@ -66,20 +66,4 @@ std::string name_of_conflict(const std::string& name, const sync::Digest& digest
   return name.substr(0, end) + ".c" + codec::to_hex(digest).substr(0, 8) + name.substr(end);
 }
 
-bool target_stays_inside(const std::string& directory, const std::string& target) {
-  if (target.empty() || target.front() == '/') return false;
-  long depth = directory.empty() ? 0 : 1 + std::count(directory.begin(), directory.end(), '/');
-  for (std::size_t start = 0; start <= target.size();) {
-    const std::size_t end = std::min(target.find('/', start), target.size());
-    const std::string_view component = std::string_view(target).substr(start, end - start);
-    if (component == "..") {
-      if (--depth < 0) return false;
-    } else if (!component.empty() && component != ".") {
-      ++depth;
-    }
-    start = end + 1;
-  }
-  return true;
-}
-
 }  // namespace maildirsync::daemon

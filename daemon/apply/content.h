@@ -32,7 +32,4 @@ Result<bool> is_expected(const os::Directory& directory, const std::string& name
 /// unique part, so that ",S=…", ",W=…" and the flags stay what they are.
 std::string name_of_conflict(const std::string& name, const sync::Digest& digest);
 
-/// Whether a symbolic link's target is relative and stays inside the account, by its text.
-bool target_stays_inside(const std::string& directory, const std::string& target);
-
 }  // namespace maildirsync::daemon

@@ -1,0 +1,498 @@
+#include "agent/scan/scanner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+
+#include "common/maildir/name.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using sync::Area;
+using sync::Entry;
+
+/// The kernel stamps directories with a clock of 1 to 10 ms a tick.
+constexpr std::int64_t k_racy = 10'000'000;
+constexpr int k_tries = 3;
+constexpr int k_max_depth = 64;
+constexpr std::size_t k_small_control = 64 * 1024;
+
+std::int64_t clock_now() {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return os::nanoseconds(now);
+}
+
+bool is_racy(std::int64_t stamp, std::int64_t now) { return now - stamp < k_racy; }
+
+std::int64_t trusted(std::int64_t stamp, std::int64_t now) { return is_racy(stamp, now) ? 0 : stamp; }
+
+sync::Attributes attributes_of(const struct stat& status) {
+  return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
+}
+
+const char* directory_of(Area area) { return area == Area::cur ? "cur" : area == Area::new_ ? "new" : ""; }
+
+std::string path_of(const std::string& folder, Area area, const std::string& name) {
+  return os::join(os::join(folder, directory_of(area)), name);
+}
+
+bool is_area(const std::string& name) { return name == "cur" || name == "new" || name == "tmp"; }
+
+/// Large files that name messages are read with the small ones, before the messages are listed.
+bool names_messages(const std::string& name) {
+  return name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "maildirsize" || name.starts_with("courier");
+}
+
+const Entry* find(const std::vector<Entry>& entries, Area area, std::string_view name) {
+  const auto found = std::lower_bound(entries.begin(), entries.end(), std::pair(area, name),
+                                      [](const Entry& entry, const std::pair<Area, std::string_view>& wanted) {
+                                        return std::pair(entry.area, std::string_view(entry.name)) < wanted;
+                                      });
+  return found != entries.end() && found->area == area && found->name == name ? &*found : nullptr;
+}
+
+bool unchanged_content(const Entry& left, const Entry& right) {
+  return left.kind == right.kind && left.inode == right.inode && left.size == right.size && left.mtime == right.mtime &&
+         left.target == right.target;
+}
+
+const char* kind_word(mode_t mode) {
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISFIFO(mode)) return "a fifo";
+  if (S_ISDIR(mode)) return "a directory among messages";
+  return "a device";
+}
+
+/// One folder, as far as it was looked at.
+class FolderWalk {
+ public:
+  FolderWalk(const std::string& folder, const std::vector<Entry>& known) : folder_(folder), known_(known) {
+    scan_.manifest.path = folder;
+  }
+
+  Result<> open(const os::Directory& account) {
+    auto self = account.open_directory(folder_);
+    if (!self) return Failure(self.error());
+    self_ = std::move(*self);
+    auto status = self_.status("");
+    if (!status) return Failure(status.error());
+    scan_.manifest.inode = status->st_ino;
+    scan_.manifest.self = attributes_of(*status);
+    scan_.stamps.self = trusted(os::nanoseconds(status->st_mtim), clock_now());
+    MAILDIRSYNC_TRY(open_area("cur", cur_, scan_.manifest.cur));
+    MAILDIRSYNC_TRY(open_area("new", new_, scan_.manifest.new_));
+    os::Directory unused;
+    return open_area("tmp", unused, scan_.manifest.tmp);
+  }
+
+  Result<> list_control() {
+    auto names = self_.list();
+    if (!names) return Failure(names.error());
+    std::unordered_set<std::string_view> listed;
+    for (const auto& name : *names) {
+      if (name.type == DT_DIR || maildir::is_left_out(name.name)) continue;
+      listed.insert(name.name);
+      add_control(name.name);
+    }
+    // A listing may miss what is renamed meanwhile; a name that is asked for is not missed.
+    for (const auto& entry : known_) {
+      if (entry.area == Area::folder && !listed.contains(entry.name)) add_control(entry.name);
+    }
+    return {};
+  }
+
+  /// Lists until a listing is whole, or as often as is sensible on a folder that never rests.
+  Result<> list_messages(Depth depth) {
+    for (int i = 0; i < k_tries; ++i) {
+      auto whole = list_messages_once(depth);
+      if (!whole) return Failure(whole.error());
+      if (*whole) return {};
+    }
+    scan_.whole = false;
+    keep_known_that_were_not_seen();
+    keep_known_control();
+    return {};
+  }
+
+  void add_control(const std::string& name) {
+    auto status = self_.status(name);
+    if (!status) {
+      if (status.error().code != ErrorCode::vanished) problem(status.error().code, Area::folder, name, status.error().message());
+      return;
+    }
+    if (S_ISDIR(status->st_mode)) return;
+    auto entry = entry_of(self_, Area::folder, name, *status);
+    if (!entry) return;
+    const Entry* known = find(known_, Area::folder, name);
+    if (known != nullptr && unchanged_content(*known, *entry)) {
+      entry->digest = known->digest;
+    } else if (entry->kind == sync::EntryKind::file && entry->size <= k_snapshot_limit &&
+               (entry->size <= k_small_control || names_messages(name))) {
+      if (!snapshot(*entry)) {
+        scan_.whole = false;  // it never rests: as it was, and looked at again
+        if (known == nullptr) return;
+        entry = *known;
+      }
+    }
+    scan_.manifest.entries.push_back(std::move(*entry));
+  }
+
+  void add_message(Area area, const std::string& name) {
+    const os::Directory& directory = area == Area::cur ? cur_ : new_;
+    add_message(directory, area, name, find(known_, area, name));
+  }
+
+  bool has_area(Area area) const {
+    return area == Area::folder || static_cast<bool>(area == Area::cur ? cur_ : new_);
+  }
+
+  void sort() {
+    std::sort(scan_.manifest.entries.begin(), scan_.manifest.entries.end(), sync::before_in_folder);
+  }
+
+  FolderScan take() {
+    sort();
+    return std::move(scan_);
+  }
+
+  FolderScan& scan() { return scan_; }
+
+ private:
+  Result<> open_area(const char* name, os::Directory& directory, std::optional<sync::Attributes>& attributes) {
+    auto opened = self_.open_directory(name);
+    if (opened) {
+      auto status = opened->status("");
+      if (!status) return Failure(status.error());
+      attributes = attributes_of(*status);
+      directory = std::move(*opened);
+      return {};
+    }
+    const Error& error = opened.error();
+    // A file or a link of that name is an entry like others.
+    const bool is_none = error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
+    return is_none ? Result<>{} : Failure(error);
+  }
+
+  struct AreaStamps {
+    std::int64_t cur = 0, new_ = 0;
+    bool operator==(const AreaStamps&) const = default;
+  };
+
+  Result<AreaStamps> area_stamps() const {
+    AreaStamps stamps;
+    for (const auto& [directory, stamp] : {std::pair(&cur_, &stamps.cur), std::pair(&new_, &stamps.new_)}) {
+      if (!*directory) continue;
+      auto status = directory->status("");
+      if (!status) return Failure(status.error());
+      *stamp = os::nanoseconds(status->st_mtim);
+    }
+    return stamps;
+  }
+
+  Result<bool> list_messages_once(Depth depth) {
+    std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area != Area::folder; });
+    std::erase_if(scan_.problems, [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
+    auto before = area_stamps();
+    if (!before) return Failure(before.error());
+    std::int64_t now = clock_now();
+    if (is_young(*before, now)) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(k_racy));
+      before = area_stamps();
+      if (!before) return Failure(before.error());
+      now = clock_now();
+    }
+    // new/ first: a message moves from there to cur/, so it is seen twice rather than never.
+    MAILDIRSYNC_TRY(list_area(new_, Area::new_, depth));
+    MAILDIRSYNC_TRY(list_area(cur_, Area::cur, depth));
+    auto after = area_stamps();
+    if (!after) return Failure(after.error());
+    scan_.stamps.cur = trusted(before->cur, now);
+    scan_.stamps.new_ = trusted(before->new_, now);
+    return *before == *after && !is_young(*before, now);
+  }
+
+  /// Whether a stamp could be shared by a change that is still to come. One in the future cannot.
+  static bool is_young(const AreaStamps& stamps, std::int64_t now) {
+    const auto young = [now](std::int64_t stamp) { return stamp <= now && is_racy(stamp, now); };
+    return young(stamps.cur) || young(stamps.new_);
+  }
+
+  Result<> list_area(const os::Directory& directory, Area area, Depth depth) {
+    if (!directory) return {};
+    auto names = directory.list();
+    if (!names) return Failure(names.error());
+    // In the order of inodes, which is that of the disk, where every message is asked for.
+    std::sort(names->begin(), names->end(),
+              [](const os::DirectoryEntry& left, const os::DirectoryEntry& right) { return left.inode < right.inode; });
+    scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names->size());
+    for (const auto& name : *names) {
+      if (maildir::is_left_out_of_messages(name.name)) continue;
+      const Entry* known = find(known_, area, name.name);
+      if (depth == Depth::names && known != nullptr && known->inode == name.inode) {
+        scan_.manifest.entries.push_back(*known);
+      } else {
+        add_message(directory, area, name.name, known);
+      }
+    }
+    return {};
+  }
+
+  void add_message(const os::Directory& directory, Area area, const std::string& name, const Entry* known) {
+    const auto status = directory.status(name);
+    if (!status) {
+      if (status.error().code != ErrorCode::vanished) problem(status.error().code, area, name, status.error().message());
+      return;
+    }
+    auto entry = entry_of(directory, area, name, *status);
+    if (!entry) return;
+    if (known != nullptr && unchanged_content(*known, *entry)) entry->digest = known->digest;
+    scan_.manifest.entries.push_back(std::move(*entry));
+  }
+
+  /// Nothing, and a problem, for what cannot be mirrored.
+  std::optional<Entry> entry_of(const os::Directory& directory, Area area, const std::string& name,
+                                const struct stat& status) {
+    Entry entry;
+    entry.area = area;
+    entry.name = name;
+    entry.inode = status.st_ino;
+    entry.size = static_cast<std::uint64_t>(status.st_size);
+    entry.mtime = os::nanoseconds(status.st_mtim);
+    entry.attributes = attributes_of(status);
+    if (S_ISREG(status.st_mode)) return entry;
+    if (!S_ISLNK(status.st_mode)) {
+      problem(ErrorCode::special_file, area, name, std::string("it is ") + kind_word(status.st_mode) + ", and left out");
+      return std::nullopt;
+    }
+    std::array<char, 4097> target{};
+    const ssize_t size = ::readlinkat(directory.fd(), name.c_str(), target.data(), target.size());
+    if (size < 0) return std::nullopt;  // gone, or another thing by now: an event tells
+    entry.kind = sync::EntryKind::symlink;
+    entry.target.assign(target.data(), static_cast<std::size_t>(size));
+    entry.size = entry.target.size();
+    if (maildir::link_stays_inside(os::join(folder_, directory_of(area)), entry.target)) return entry;
+    problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");
+    return std::nullopt;
+  }
+
+  /// Reads a control file's content; false when it changed under the reading each time.
+  bool snapshot(Entry& entry) {
+    for (int i = 0; i < k_tries; ++i) {
+      const auto fd = self_.open_for_reading(entry.name);
+      if (!fd) return fd.error().code != ErrorCode::vanished;  // the sender meets the same error, and reports it
+      struct stat before {}, after {};
+      if (::fstat(fd->get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
+      auto content = os::read_all(fd->get(), k_snapshot_limit, path_of(folder_, Area::folder, entry.name));
+      if (!content) return true;
+      if (::fstat(fd->get(), &after) != 0) return false;
+      const bool rested = before.st_size == after.st_size && content->size() == static_cast<std::size_t>(after.st_size) &&
+                          os::nanoseconds(before.st_mtim) == os::nanoseconds(after.st_mtim);
+      if (!rested) continue;
+      entry.inode = after.st_ino;
+      entry.size = content->size();
+      entry.mtime = os::nanoseconds(after.st_mtim);
+      entry.attributes = attributes_of(after);
+      scan_.control[entry.name] = std::move(*content);
+      return true;
+    }
+    return false;
+  }
+
+  void keep_known_that_were_not_seen() {
+    std::unordered_set<std::uint64_t> in_cur;
+    for (const auto& entry : scan_.manifest.entries) {
+      if (entry.area == Area::cur) in_cur.insert(entry.inode);
+    }
+    std::erase_if(scan_.manifest.entries, [&](const Entry& entry) {  // seen on its way from new/ to cur/
+      return entry.area == Area::new_ && in_cur.contains(entry.inode);
+    });
+    std::unordered_set<std::uint64_t> inodes;
+    for (const auto& entry : scan_.manifest.entries) inodes.insert(entry.inode);
+    sort();
+    std::vector<Entry> kept;
+    for (const auto& entry : known_) {
+      if (entry.area == Area::folder || inodes.contains(entry.inode)) continue;
+      if (find(scan_.manifest.entries, entry.area, entry.name) == nullptr) kept.push_back(entry);
+    }
+    scan_.manifest.entries.insert(scan_.manifest.entries.end(), kept.begin(), kept.end());
+  }
+
+  /// A message may have been missed that a control file names: those wait for a listing that is whole.
+  void keep_known_control() {
+    scan_.control.clear();
+    std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area == Area::folder; });
+    std::copy_if(known_.begin(), known_.end(), std::back_inserter(scan_.manifest.entries),
+                 [](const Entry& entry) { return entry.area == Area::folder; });
+  }
+
+  void problem(ErrorCode code, Area area, const std::string& name, std::string detail) {
+    std::string path = path_of(folder_, area, name);
+    if (area != Area::folder) problems_of_messages_.insert(path);
+    scan_.problems.push_back({code, std::move(path), std::move(detail)});
+  }
+
+  const std::string& folder_;
+  const std::vector<Entry>& known_;
+  os::Directory self_, cur_, new_;
+  FolderScan scan_;
+  std::unordered_set<std::string> problems_of_messages_;
+};
+
+/// The directories of an account.
+class StructureWalk {
+ public:
+  explicit StructureWalk(const OnDirectory& on_directory) : on_directory_(on_directory) {}
+
+  StructureScan run(const os::Directory& root, const std::string& account) {
+    scan_.manifest.structure_whole = true;
+    auto directory = root.open_directory(account);
+    if (directory) {
+      folder(*directory, "", 0);
+    } else if (directory.error().code == ErrorCode::vanished || directory.error().error_number == ENOTDIR) {
+      scan_.manifest.exists = false;
+    } else {
+      unreadable("", directory.error());
+    }
+    std::sort(scan_.manifest.folders.begin(), scan_.manifest.folders.end(),
+              [](const sync::FolderManifest& left, const sync::FolderManifest& right) { return left.path < right.path; });
+    return std::move(scan_);
+  }
+
+ private:
+  void folder(const os::Directory& directory, const std::string& path, int depth) {
+    on_directory_(directory, path, 'f');
+    const auto status = directory.status("");
+    const auto names = directory.list();
+    if (!status || !names) return unreadable(path, status ? names.error() : status.error());
+    sync::FolderManifest manifest;
+    manifest.path = path;
+    manifest.inode = status->st_ino;
+    manifest.self = attributes_of(*status);
+    Stamps stamps;
+    stamps.self = os::nanoseconds(status->st_mtim);
+    std::vector<std::string> below;
+    for (const auto& name : *names) {
+      if (!is_directory(directory, name)) continue;
+      if (is_area(name.name)) {
+        area(directory, path, name.name, manifest, stamps);
+      } else {
+        below.push_back(name.name);
+      }
+    }
+    scan_.manifest.folders.push_back(std::move(manifest));
+    scan_.stamps[path] = stamps;
+    for (const auto& name : below) {
+      const std::string next = os::join(path, name);
+      if (depth + 1 >= k_max_depth) {
+        unreadable(next, Error{ErrorCode::too_big, next, "folders are nested too deep", 0});
+        continue;
+      }
+      const auto opened = directory.open_directory(name);
+      if (opened) {
+        folder(*opened, next, depth + 1);
+      } else {
+        unreadable(next, opened.error());
+      }
+    }
+  }
+
+  void area(const os::Directory& directory, const std::string& path, const std::string& name,
+            sync::FolderManifest& manifest, Stamps& stamps) {
+    const auto opened = directory.open_directory(name);
+    if (!opened) return unreadable(os::join(path, name), opened.error());
+    if (name != "tmp") on_directory_(*opened, path, name == "cur" ? 'c' : 'n');
+    const auto status = opened->status("");
+    if (!status) return unreadable(os::join(path, name), status.error());
+    const auto attributes = attributes_of(*status);
+    if (name == "tmp") {
+      manifest.tmp = attributes;
+    } else if (name == "cur") {
+      manifest.cur = attributes;
+      stamps.cur = os::nanoseconds(status->st_mtim);
+    } else {
+      manifest.new_ = attributes;
+      stamps.new_ = os::nanoseconds(status->st_mtim);
+    }
+  }
+
+  static bool is_directory(const os::Directory& directory, const os::DirectoryEntry& entry) {
+    if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+    const auto status = directory.status(entry.name);
+    return status && S_ISDIR(status->st_mode);
+  }
+
+  /// What is not seen is not removed for that; what vanished meanwhile is seen by the next walk.
+  void unreadable(const std::string& path, const Error& error) {
+    scan_.manifest.structure_whole = false;
+    if (error.code != ErrorCode::vanished) scan_.problems.push_back({error.code, path, error.message()});
+  }
+
+  const OnDirectory& on_directory_;
+  StructureScan scan_;
+};
+
+}  // namespace
+
+StructureScan scan_structure(const os::Directory& root, const std::string& account, const OnDirectory& on_directory) {
+  return StructureWalk(on_directory).run(root, account);
+}
+
+Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder,
+                               const std::vector<Entry>& known, Depth depth) {
+  FolderWalk walk(folder, known);
+  MAILDIRSYNC_TRY(walk.open(account));
+  MAILDIRSYNC_TRY(walk.list_control());
+  MAILDIRSYNC_TRY(walk.list_messages(depth));
+  return walk.take();
+}
+
+Result<FolderScan> scan_names(const os::Directory& account, const std::string& folder,
+                              const std::vector<AreaName>& names, const std::vector<Entry>& known) {
+  FolderWalk walk(folder, known);
+  MAILDIRSYNC_TRY(walk.open(account));
+  walk.scan().manifest.scope = sync::Scope::names;
+  for (const auto& name : names) {
+    if (name.area == Area::folder && !maildir::is_left_out(name.name)) walk.add_control(name.name);
+  }
+  for (const auto& name : names) {
+    if (name.area == Area::folder || maildir::is_left_out_of_messages(name.name)) continue;
+    if (!walk.has_area(name.area)) return failure(ErrorCode::vanished, folder, "the folder has no such directory");
+    walk.add_message(name.area, name.name);
+  }
+  return walk.take();
+}
+
+Result<QuickLook> quick_look(const os::Directory& account, const std::string& folder,
+                             const std::vector<Entry>& known_control) {
+  auto directory = account.open_directory(folder);
+  if (!directory) return Failure(directory.error());
+  QuickLook look;
+  for (const auto& [name, stamp] :
+       {std::pair("", &look.stamps.self), std::pair("cur", &look.stamps.cur), std::pair("new", &look.stamps.new_)}) {
+    const auto status = directory->status(name);
+    if (status && S_ISDIR(status->st_mode)) *stamp = os::nanoseconds(status->st_mtim);
+  }
+  for (const auto& entry : known_control) {
+    const auto status = directory->status(entry.name);
+    if (!status || status->st_ino != entry.inode || static_cast<std::uint64_t>(status->st_size) != entry.size ||
+        os::nanoseconds(status->st_mtim) != entry.mtime) {
+      look.control_changed = true;
+      break;
+    }
+  }
+  return look;
+}
+
+}  // namespace maildirsync::agent
