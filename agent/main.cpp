@@ -2,10 +2,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
-#include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
-#include <asio/steady_timer.hpp>
+#include <cerrno>
 #include <csignal>
 #include <iostream>
 #include <random>
@@ -13,14 +10,12 @@
 #include "agent/send/engine.h"
 #include "common/net/identity.h"
 #include "common/service/metrics.h"
+#include "common/service/program.h"
 #include "common/service/service.h"
 
 namespace {
 
 using namespace maildirsync;
-using namespace std::chrono_literals;
-
-constexpr int k_exit_configuration = 2;
 
 std::string boot_id() {
   const auto id = os::read_file("/proc/sys/kernel/random/boot_id", 64);
@@ -76,9 +71,7 @@ Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
 
 class Program {
  public:
-  Program(std::string config_path, std::string log_level)
-      : config_path_(std::move(config_path)), log_level_(std::move(log_level)), signals_(loop_), watchdog_(loop_),
-        status_(loop_) {}
+  explicit Program(service::Options options) : options_(std::move(options)) {}
 
   Result<> start(config::Agent config) {
     auto link = link_settings(config);
@@ -109,15 +102,12 @@ class Program {
   }
 
   void run() {
-    signals_.add(SIGTERM);
-    signals_.add(SIGINT);
-    signals_.add(SIGHUP);
-    wait_for_signal();
-    service::notify_ready();
-    tell_watchdog();
-    tell_status();
-    loop_.run();
-    service::notify_stopping();
+    service::run(loop_, {.reload = [this] { reload(); },
+                         .summary = [this] { return engine_->summary(); },
+                         .each_second =
+                             [this] {
+                               if (metrics_) metrics_->show(engine_->metrics());
+                             }});
     control_.reset();
     engine_->stop();
     if (const auto stored = state_->set_value("running_since_boot", ""); !stored) {
@@ -128,56 +118,23 @@ class Program {
   }
 
  private:
-  void wait_for_signal() {
-    signals_.async_wait([this](const asio::error_code& error, int signal) {
-      if (error) return;
-      if (signal != SIGHUP) return loop_.stop();
-      reload();
-      wait_for_signal();
-    });
-  }
-
   void reload() {
-    service::notify_reloading();
-    auto config = config::read_agent(config_path_);
+    auto config = config::read_agent(options_.config);
     auto link = config ? link_settings(*config) : Result<agent::LinkSettings>(Failure(config.error()));
     if (!link) {
       spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", link.error().message());
-    } else {
-      if (log_level_.empty()) service::start_log(config->log.level);
-      if (const auto done = engine_->reload(std::move(*config), std::move(*link)); !done) {
-        spdlog::error("reload-failed detail=\"{}\"", done.error().message());
-      } else {
-        spdlog::info("reloaded config={}", config_path_);
-      }
+      return;
     }
-    service::notify_ready();
+    if (options_.log_level.empty()) service::start_log(config->log.level);
+    if (const auto done = engine_->reload(std::move(*config), std::move(*link)); !done) {
+      spdlog::error("reload-failed detail=\"{}\"", done.error().message());
+    } else {
+      spdlog::info("reloaded config={}", options_.config);
+    }
   }
 
-  void tell_watchdog() {
-    const auto interval = service::watchdog_interval();
-    if (interval.count() == 0) return;
-    service::notify_watchdog();
-    watchdog_.expires_after(interval);
-    watchdog_.async_wait([this](const asio::error_code& error) {
-      if (!error) tell_watchdog();
-    });
-  }
-
-  void tell_status() {
-    service::notify_status(engine_->summary());
-    if (metrics_) metrics_->show(engine_->metrics());
-    status_.expires_after(1s);
-    status_.async_wait([this](const asio::error_code& error) {
-      if (!error) tell_status();
-    });
-  }
-
-  std::string config_path_;
-  std::string log_level_;
+  service::Options options_;
   asio::io_context loop_{1};
-  asio::signal_set signals_;
-  asio::steady_timer watchdog_, status_;
   agent::State* state_ = nullptr;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<agent::Engine> engine_;
@@ -186,37 +143,27 @@ class Program {
 
 int complain(const Error& error) {
   std::cerr << "maildirsync-agent: " << error.message() << '\n';
-  return k_exit_configuration;
+  return service::k_exit_configuration;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app{"Watches Maildir trees and keeps the mirror on a receiver equal to them."};
-  std::string config_path = "/etc/maildirsync/agent.toml";
-  std::string log_level;
-  bool check = false;
-  app.add_option("--config", config_path, "configuration file")->capture_default_str();
-  app.add_flag("--check-config", check, "read and check the configuration, then end: 0 good, 2 not");
-  app.add_option("--log-level", log_level, "trace, debug, info, warning or error; overrides [log] level")
-      ->check([](const std::string& level) { return service::is_log_level(level) ? "" : "is not a log level"; });
-  app.set_version_flag("--version", std::string("maildirsync-agent ") + MAILDIRSYNC_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : k_exit_configuration;
-  }
-  auto config = config::read_agent(config_path);
+  auto [options, exit_status] = service::parse_options(
+      argc, argv, "maildirsync-agent", "Watches Maildir trees and keeps the mirror on a receiver equal to them.",
+      "/etc/maildirsync/agent.toml");
+  if (exit_status) return *exit_status;
+  auto config = config::read_agent(options.config);
   if (!config) return complain(config.error());
-  if (check) {
+  if (options.check_config) {
     if (const auto link = link_settings(*config); !link) return complain(link.error());
-    std::cout << config_path << ": good\n";
+    std::cout << options.config << ": good\n";
     return 0;
   }
-  service::start_log(log_level.empty() ? config->log.level : log_level);
+  service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
   std::signal(SIGPIPE, SIG_IGN);
-  Program program(config_path, log_level);
+  Program program(std::move(options));
   if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
   program.run();
   return 0;

@@ -23,10 +23,6 @@ find_path(LIBRSYNC_INCLUDE librsync.h REQUIRED)
 find_path(INOTIFYTOOLS_INCLUDE inotifytools/inotifytools.h REQUIRED)
 find_path(ASIO_INCLUDE asio.hpp REQUIRED)
 
-add_library(maildirsync_asio INTERFACE)
-target_compile_definitions(maildirsync_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
-target_link_libraries(maildirsync_asio INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
-
 add_library(maildirsync_options INTERFACE)
 target_include_directories(maildirsync_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(maildirsync_options INTERFACE _GNU_SOURCE SPDLOG_FMT_EXTERNAL
@@ -44,6 +40,17 @@ endif()
 target_link_libraries(maildirsync_options INTERFACE tl::expected fmt::fmt)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports maybe-uninitialized and restrict in std::string code of its own that sanitizers instrument.
-  target_compile_options(maildirsync_options INTERFACE -Wno-restrict $<$<BOOL:${MAILDIRSYNC_SANITIZE}>:-Wno-maybe-uninitialized> -Wno-error=maybe-uninitialized)
-  target_compile_options(maildirsync_options INTERFACE $<$<STREQUAL:${MAILDIRSYNC_SANITIZE},thread>:-Wno-tsan>)
+  target_compile_options(maildirsync_options INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized)
+  if(MAILDIRSYNC_SANITIZE)
+    target_compile_options(maildirsync_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
+  if(MAILDIRSYNC_SANITIZE STREQUAL "thread")
+    target_compile_options(maildirsync_options INTERFACE -Wno-tsan)
+  endif()
 endif()
+
+# Asio's own code is compiled once, here, and not again in each file that includes it.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/asio.cpp CONTENT "#include <asio/impl/src.hpp>\n#include <asio/ssl/impl/src.hpp>\n")
+add_library(maildirsync_asio STATIC ${CMAKE_BINARY_DIR}/asio.cpp)
+target_compile_definitions(maildirsync_asio PUBLIC ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION)
+target_link_libraries(maildirsync_asio PUBLIC OpenSSL::SSL OpenSSL::Crypto Threads::Threads PRIVATE maildirsync_options)

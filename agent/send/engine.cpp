@@ -483,6 +483,7 @@ void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack
       });
       return;
     case ErrorCode::no_space:
+    case ErrorCode::root_gone:
     case ErrorCode::io: job.retry = true; break;
     default: break;
   }

@@ -134,20 +134,29 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
   asio::error_code ignored;
   channel->stream().next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
   auto shown = std::make_shared<std::string>();
-  net::pin_peer(channel->stream(), [shown, wanted = settings->receiver_fingerprint](const std::string& fingerprint) {
+  // Any key may finish the handshake, which proves that the receiver has it; then it is the right one or we say goodbye.
+  // So both sides can say which key was shown and which was wanted.
+  net::pin_peer(channel->stream(), [shown](const std::string& fingerprint) {
     *shown = fingerprint;
-    return fingerprint == wanted;
+    return true;
   });
   const auto [rejected] = co_await channel->stream().async_handshake(asio::ssl::stream_base::client, k_await);
-  if (rejected && !shown->empty() && *shown != settings->receiver_fingerprint) {
-    co_return failure(ErrorCode::tls, "",
-                      "the receiver " + where + " shows the public key " + *shown + ", not " +
-                          settings->receiver_fingerprint + " as configured; nothing was sent. Our own key is " +
-                          settings->own_fingerprint +
-                          ". If the receiver's key is new, put its fingerprint into tls.receiver_fingerprint");
-  }
   if (rejected) {
     co_return failure(ErrorCode::tls, "", "the TLS handshake with " + where + " failed: " + rejected.message());
+  }
+  if (*shown != settings->receiver_fingerprint) {
+    const std::string sentence = "the receiver " + where + " shows the public key " + *shown + ", not " +
+                                 settings->receiver_fingerprint + " as configured; nothing was sent. Our own key is " +
+                                 settings->own_fingerprint +
+                                 ". If the receiver's key is new, put its fingerprint into tls.receiver_fingerprint";
+    wire::Header goodbye;
+    goodbye.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
+    goodbye.mutable_goodbye()->set_sentence(sentence);
+    std::string bytes;
+    wire::encode(goodbye, {}, bytes);
+    co_await channel->write(bytes);
+    co_await channel->close_gently(1s);
+    co_return failure(ErrorCode::tls, "", sentence);
   }
   co_return channel;
 }
@@ -180,7 +189,9 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
                           ": is our fingerprint one of the receiver's [[peer]] entries?");
   }
   if (answer->header.has_goodbye()) {
-    co_return failure(ErrorCode::protocol, "", "the receiver says: " + answer->header.goodbye().sentence());
+    const bool tls = answer->header.goodbye().code() == static_cast<std::uint32_t>(ErrorCode::tls);
+    co_return failure(tls ? ErrorCode::tls : ErrorCode::protocol, "",
+                      "the receiver " + settings->receiver.text() + " says: " + answer->header.goodbye().sentence());
   }
   if (!answer->header.has_hello()) co_return failure(ErrorCode::protocol, "", "the receiver did not greet");
   const auto& reply = answer->header.hello();

@@ -21,12 +21,14 @@ using AccountId = std::uint32_t;
 /// (`was_reset`). Errors are ErrorCode::state.
 class State {
  public:
+  /// The directory is held by flock: a second agent on it fails to open with ErrorCode::exists.
   static Result<std::unique_ptr<State>> open(const std::string& directory);
   virtual ~State() = default;
 
-  /// Held by flock; a second agent on the same directory fails to open with ErrorCode::exists.
+  /// Whether open() put a corrupt database aside (as state.db.corrupt-<time>) and began a new one.
+  virtual bool was_reset() const = 0;
 
-  // -- small values: receiver instance per root, root modes, clean-shutdown marks …
+  // -- small values: receiver instance, root modes, clean-shutdown marks …; on the disk when set_value returns
   virtual Result<std::optional<std::string>> value(const std::string& key) = 0;
   virtual Result<> set_value(const std::string& key, const std::string& value) = 0;
 
@@ -35,7 +37,7 @@ class State {
     AccountId id = 0;
     std::string path;        ///< below the root
     bool complete = false;   ///< its first pass was acknowledged as a whole
-    std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< messages: files in cur/ and new/
+    std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< messages: files in cur/ and new/; bytes: theirs
   };
   /// Gets or makes the id; stable over restarts.
   virtual Result<AccountId> account(const std::string& root, const std::string& path) = 0;
@@ -47,7 +49,9 @@ class State {
   // -- what is acknowledged
   /// The folders, without entries; structure_whole.
   virtual Result<sync::AccountManifest> folders(AccountId id) = 0;
+  /// The last that were set for folders that are still the same directories.
   virtual Result<std::map<std::string, Stamps>> stamps(AccountId id) = 0;
+  virtual Result<> set_stamps(AccountId id, const std::map<std::string, Stamps>& stamps) = 0;
   /// Entries of one folder, sorted; empty for an unknown folder.
   virtual Result<std::vector<sync::Entry>> entries(AccountId id, const std::string& folder) = 0;
   /// Only those of Area::folder.
@@ -64,10 +68,9 @@ class State {
 
   /// Records acknowledged operations (meaning: sync::apply), in one transaction.
   virtual Result<> apply(AccountId id, const std::vector<sync::Operation>& operations) = 0;
-  /// Replaces everything known of an account (after it was compared with the receiver's listing).
+  /// Replaces everything known of an account (after it was compared with the receiver's listing) but its aliases;
+  /// stamps are forgotten.
   virtual Result<> replace(AccountId id, const sync::AccountManifest& manifest) = 0;
-  /// Drops one entry, so that it is compared and sent anew.
-  virtual Result<> set_stamps(AccountId id, const std::map<std::string, Stamps>& stamps) = 0;
 
   // -- intents: what a job is about to create at the destination, so that after a crash or a broken connection it is
   //    known to be ours. One row a job.
@@ -82,7 +85,8 @@ class State {
   virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;
   virtual Result<> clear_intents(AccountId id) = 0;
 
-  // -- signatures of acknowledged control files, by the digest of the content
+  // -- signatures of acknowledged control files; one is found only while the file has the content (by its digest) that it
+  //    had when the signature was set
   virtual Result<std::optional<std::string>> signature(AccountId id, const sync::Location& at) = 0;
   virtual Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) = 0;
   virtual Result<> drop_signature(AccountId id, const sync::Location& at) = 0;

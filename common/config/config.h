@@ -40,14 +40,20 @@ enum class Compression : std::uint8_t { automatic, level, off };
 struct Transfer {
   unsigned connections = 0;  ///< 0: chosen from the number of cores; at most 64
   Compression compression = Compression::automatic;
-  int level = 3;                       ///< with Compression::level, 1..19
-  std::uint64_t bandwidth_limit = 0;   ///< bytes a second; 0: none
+  int level = 3;                      ///< with Compression::level, 1..19
+  std::uint64_t bandwidth_limit = 0;  ///< bytes a second; 0: none
 };
 
 struct AgentTls {
   std::string certificate;
   std::string key;
   std::string receiver_fingerprint;  ///< "sha256:" and 64 lower-case hex digits
+};
+
+enum class WatchBackend : std::uint8_t { automatic, inotify, fanotify };
+
+struct Watch {
+  WatchBackend backend = WatchBackend::automatic;
 };
 
 /// agent.toml, checked. See CONTRACT.md (docs/configuration.md) for the keys.
@@ -59,6 +65,7 @@ struct Agent {
   AgentTls tls;
   std::vector<AgentRoot> roots;
   Transfer transfer;
+  Watch watch;
   Log log;
   Metrics metrics;
 };

@@ -3,6 +3,7 @@
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
+#include <tuple>
 
 namespace maildirsync::net {
 
@@ -52,6 +53,27 @@ asio::awaitable<Result<>> Channel::write(const std::string& bytes) {
   bytes_written_ += count;
   if (error) co_return connection_ended(error);
   co_return Result<>{};
+}
+
+asio::awaitable<void> Channel::close_gently(std::chrono::milliseconds most) {
+  shutdown_send();
+  asio::error_code error;
+  auto& socket = stream_.next_layer();
+  asio::steady_timer timer(socket.get_executor(), most);
+  timer.async_wait([this](const asio::error_code& cancelled) {
+    if (!cancelled) close();
+  });
+  buffer_.resize(k_read_size);
+  while (!error) {
+    std::tie(error, std::ignore) = co_await socket.async_read_some(asio::buffer(buffer_), k_await);
+  }
+  timer.cancel();
+  close();
+}
+
+void Channel::shutdown_send() {
+  asio::error_code ignored;
+  stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
 void Channel::close() {

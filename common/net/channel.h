@@ -24,6 +24,12 @@ class Channel {
   asio::awaitable<Result<>> write(const std::string& bytes);
   /// Ends the connection at once: pending reads and writes fail.
   void close();
+  /// No more is written; the peer sees our end once it has read what was.
+  void shutdown_send();
+  /// Ends it so that what was written last still arrives: closes our direction and drops what comes until the peer
+  /// closes its own, for at most `most`. A plain close with unread bytes would reset the connection, and the peer's
+  /// kernel would drop our last words. No other read may be pending.
+  asio::awaitable<void> close_gently(std::chrono::milliseconds most);
 
   TlsStream& stream() { return stream_; }
   std::uint64_t bytes_read() const { return bytes_read_; }       ///< of frames, before TLS

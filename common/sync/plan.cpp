@@ -40,7 +40,7 @@ class Planner {
   Planner(const AccountManifest& before, const AccountManifest& after) : before_(before.folders), after_(after) {}
 
   std::vector<Operation> run() {
-    remove_files_in_the_way();
+    for (auto& folder : before_) remove_files_in_the_way(folder);
     rename_folders();
     make_folders();
     index_before();
@@ -49,6 +49,7 @@ class Planner {
     emit_links_and_renames();
     emit_puts();
     emit_removals();
+    emit_removals_in_the_way();
     emit_control_files();
     emit_folder_removals();
     emit_shrunk_folders();
@@ -63,19 +64,22 @@ class Planner {
     return nullptr;
   }
 
-  /// A file where a folder is to be must go first.
-  void remove_files_in_the_way() {
-    for (auto& folder : before_) {
-      std::erase_if(folder.entries, [&](const Entry& entry) {
-        if (entry.area != Area::folder) return false;
-        const std::string path = folder.path.empty() ? entry.name : folder.path + "/" + entry.name;
-        if (after_.find(path) == nullptr) return false;
-        operations_.push_back({.kind = OperationKind::remove,
-                               .from = {folder.path, Area::folder, entry.name},
-                               .expected = entry});
-        return true;
-      });
-    }
+  static bool has_area(const FolderManifest* folder, std::string_view name) {
+    if (folder == nullptr) return false;
+    return (name == "cur" && folder->cur) || (name == "new" && folder->new_) || (name == "tmp" && folder->tmp);
+  }
+
+  /// A file where a folder is to be, or a cur/, new/ or tmp/, must go first.
+  void remove_files_in_the_way(FolderManifest& folder) {
+    std::erase_if(folder.entries, [&](const Entry& entry) {
+      if (entry.area != Area::folder) return false;
+      const std::string path = folder.path.empty() ? entry.name : folder.path + "/" + entry.name;
+      if (after_.find(path) == nullptr && !has_area(after_.find(folder.path), entry.name)) return false;
+      operations_.push_back({.kind = OperationKind::remove,
+                             .from = {folder.path, Area::folder, entry.name},
+                             .expected = entry});
+      return true;
+    });
   }
 
   /// A folder of the same inode at another path was renamed, with all below it. Repeated while that frees targets.
@@ -102,8 +106,9 @@ class Planner {
         } else if (parent_waits || find_before(target.path) != nullptr) {
           ++next;
         } else {
+          const std::string from = source->path;  // make_parents moves what the pointer points to
           make_parents(target.path);
-          rename_folder(source->path, target);
+          rename_folder(from, target);
           next = wanted.erase(next);
           progress = true;
         }
@@ -133,13 +138,15 @@ class Planner {
                            .from = {from, Area::folder, ""},
                            .to = {target.path, Area::folder, ""},
                            .folder_inode = target.inode});
-    const std::string old = from;
     for (auto& folder : before_) {
-      if (folder.path == old) {
+      if (folder.path == from) {
         folder.path = target.path;
-      } else if (is_below(folder.path, old)) {
-        folder.path = target.path + folder.path.substr(old.size());
+      } else if (is_below(folder.path, from)) {
+        folder.path = target.path + folder.path.substr(from.size());
+      } else {
+        continue;
       }
+      remove_files_in_the_way(folder);
     }
   }
 
@@ -302,7 +309,7 @@ class Planner {
       const Made& made = made_[i];
       if (!made.source) continue;
       const Place source = *made.source;
-      const bool vacated = !retained_[source.folder][source.entry];
+      const bool vacated = !retained_[source.folder][source.entry] && speaks_of(before_[source.folder]);
       const bool takes_away = vacated && last_user.at({source.folder, source.entry}) == i;
       if (takes_away) consumed_[source.folder][source.entry] = true;
       (takes_away ? renames : operations_)
@@ -364,17 +371,39 @@ class Planner {
       if (!speaks_of(before_[f])) continue;
       for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
         const Entry& entry = before_[f].entries[e];
-        if (!wanted(entry) || retained_[f][e] || consumed_[f][e]) continue;
+        if (!wanted(before_[f], entry) || retained_[f][e] || consumed_[f][e]) continue;
         const Location at = before_location({f, e});
         if (!is_replaced(at)) {
           operations_.push_back({.kind = OperationKind::remove, .from = at, .expected = entry});
+          consumed_[f][e] = true;
         }
       }
     }
   }
 
   void emit_removals() {
-    emit_removals_of([](const Entry& entry) { return entry.area != Area::folder; });
+    emit_removals_of([](const FolderManifest&, const Entry& entry) { return entry.area != Area::folder; });
+  }
+
+  /// Whether a control file is to have the name of the folder, or of one above it.
+  bool is_in_the_way(std::string_view path) const {
+    for (std::size_t end = path.size(); end != std::string_view::npos && end > 0; end = path.rfind('/', end - 1)) {
+      const std::string_view folder = path.substr(0, end);
+      const std::size_t slash = folder.rfind('/');
+      const bool top = slash == std::string_view::npos;
+      if (is_replaced({std::string(top ? "" : folder.substr(0, slash)), Area::folder,
+                       std::string(top ? folder : folder.substr(slash + 1))})) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// A folder where a control file is to be goes before it.
+  void emit_removals_in_the_way() {
+    if (!after_.structure_whole) return;
+    emit_removals_of([&](const FolderManifest& folder, const Entry&) { return is_in_the_way(folder.path); });
+    emit_folder_removals_of([&](const FolderManifest& folder) { return is_in_the_way(folder.path); });
   }
 
   void emit_control_files() {
@@ -387,16 +416,21 @@ class Planner {
                              .to = after_location(place),
                              .result = result_of(place, std::nullopt)});
     }
-    emit_removals_of([](const Entry& entry) { return entry.area == Area::folder; });
+    emit_removals_of([](const FolderManifest&, const Entry& entry) { return entry.area == Area::folder; });
+  }
+
+  template <class Wanted>
+  void emit_folder_removals_of(Wanted wanted) {
+    for (auto folder = before_.rbegin(); folder != before_.rend(); ++folder) {
+      if (after_.find(folder->path) == nullptr && wanted(*folder)) {
+        operations_.push_back({.kind = OperationKind::remove_folder, .from = {folder->path, Area::folder, ""}});
+      }
+    }
   }
 
   void emit_folder_removals() {
     if (!after_.structure_whole) return;
-    for (auto folder = before_.rbegin(); folder != before_.rend(); ++folder) {
-      if (after_.find(folder->path) == nullptr) {
-        operations_.push_back({.kind = OperationKind::remove_folder, .from = {folder->path, Area::folder, ""}});
-      }
-    }
+    emit_folder_removals_of([&](const FolderManifest& folder) { return !is_in_the_way(folder.path); });
   }
 
   /// A cur/, new/ or tmp/ that went can go only after its messages.

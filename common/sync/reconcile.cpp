@@ -51,16 +51,16 @@ class Index {
 
 class Reconciler {
  public:
-  Reconciler(const AccountManifest& known, const std::vector<Ours>& intents, const AccountManifest& after,
-             const OwnerMapping& owner)
-      : known_(known), after_(after), owner_(owner) {
+  Reconciler(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+             const AccountManifest& after, const OwnerMapping& owner)
+      : listed_(listed), known_(known), after_(after), owner_(owner) {
     for (const auto& intent : intents) intents_[{intent.to.folder, intent.to.area, intent.to.name}].push_back(intent);
   }
 
   void folder(const FolderManifest& listed) {
     const auto* wanted = after_.find(listed.path);
     const auto* known = known_folder(listed.path, wanted);
-    const bool intended = intents_.contains({listed.path, Area::folder, ""});
+    const bool intended = is_intended_folder(listed.path);
     if (wanted == nullptr && known == nullptr && !intended) {
       result_.extra.push_back({listed.path, Area::folder, ""});
       return;
@@ -76,24 +76,51 @@ class Reconciler {
     }
     const Index known_index(known);
     const Index wanted_index(wanted);
-    for (const auto& entry : listed.entries) this->entry(listed.path, entry, known_index, wanted_index, ours.entries);
+    for (const auto& entry : listed.entries) {
+      this->entry(listed.path, entry, known_index, wanted_index, intended, ours.entries);
+    }
     result_.before.folders.push_back(std::move(ours));
   }
 
   Reconciled take() { return std::move(result_); }
 
  private:
+  /// Whether the folder, or one above it, was about to be made or to get its name by a rename: then what is in it may
+  /// be known under another path.
+  bool is_intended_folder(std::string path) const {
+    for (;;) {
+      if (intents_.contains({path, Area::folder, ""})) return true;
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) return false;
+      path.resize(slash);
+    }
+  }
+
   /// The state may know the folder by an old path, if a rename of it was not acknowledged.
   const FolderManifest* known_folder(const std::string& path, const FolderManifest* wanted) const {
-    if (const auto* known = known_.find(path)) return known;
-    if (wanted == nullptr || wanted->inode == 0 || !intents_.contains({path, Area::folder, ""})) return nullptr;
-    for (const auto& folder : known_.folders) {
-      if (folder.inode == wanted->inode) return &folder;
+    if (wanted != nullptr && wanted->inode != 0 && is_intended_folder(path)) {
+      for (const auto& folder : known_.folders) {
+        if (folder.inode == wanted->inode && listed_.find(folder.path) == nullptr) return &folder;
+      }
+    }
+    return known_.find(path);
+  }
+
+  /// Of the same name and content in any folder of the state.
+  const Entry* known_elsewhere(const Entry& listed) {
+    if (known_names_.empty()) {
+      for (const auto& folder : known_.folders) {
+        for (const auto& entry : folder.entries) known_names_.emplace(entry.name, &entry);
+      }
+    }
+    const auto [begin, end] = known_names_.equal_range(listed.name);
+    for (auto candidate = begin; candidate != end; ++candidate) {
+      if (candidate->second->area == listed.area && equal_file(*candidate->second, listed)) return candidate->second;
     }
     return nullptr;
   }
 
-  void entry(const std::string& folder, const Entry& listed, const Index& known, const Index& wanted,
+  void entry(const std::string& folder, const Entry& listed, const Index& known, const Index& wanted, bool intended,
              std::vector<Entry>& ours) {
     Entry entry = listed;
     const Entry* same = wanted.at(listed);
@@ -111,6 +138,9 @@ class Reconciler {
     } else if (const Entry* earlier = known.like(listed)) {
       entry.inode = earlier->inode;
       entry.digest = earlier->digest;
+    } else if (const Entry* along = intended ? known_elsewhere(listed) : nullptr) {
+      entry.inode = along->inode;
+      entry.digest = along->digest;
     } else if (!is_intended(folder, listed) && !is_our_control_file(listed, known, same)) {
       result_.extra.push_back({folder, listed.area, listed.name});
       return;
@@ -144,10 +174,12 @@ class Reconciler {
     if (listed && wanted) adopt_owner(*listed, *wanted);
   }
 
+  const AccountManifest& listed_;
   const AccountManifest& known_;
   const AccountManifest& after_;
   const OwnerMapping& owner_;
   std::map<std::tuple<std::string, Area, std::string>, std::vector<Ours>> intents_;
+  std::unordered_multimap<std::string_view, const Entry*> known_names_;
   Reconciled result_;
 };
 
@@ -155,7 +187,7 @@ class Reconciler {
 
 Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination) {
-  Reconciler reconciler(known, intents, after, owner_at_destination);
+  Reconciler reconciler(listed, known, intents, after, owner_at_destination);
   for (const auto& folder : listed.folders) reconciler.folder(folder);
   Reconciled result = reconciler.take();
   result.before.structure_whole = true;

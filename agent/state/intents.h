@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/state/state.h"
+
+namespace maildirsync::agent {
+
+/// The intents of a job in one value, so that the record of a large job is one row.
+std::string encode(const std::vector<State::Intent>& intents);
+/// Nothing when the bytes are not what encode() gives.
+std::optional<std::vector<State::Intent>> decode_intents(std::string_view bytes);
+
+}  // namespace maildirsync::agent

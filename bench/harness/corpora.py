@@ -1,0 +1,132 @@
+"""The trees that are copied: made once, kept in the cache, made again after a work has changed them."""
+
+import dataclasses
+import os
+import random
+import shutil
+import subprocess
+
+from .programs import CACHE, program, say
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    name: str
+    messages: int
+    accounts: int = 100
+    options: tuple[str, ...] = ("--median", "3900")
+
+
+MAIL = Spec("mail", 50_000)
+MAIL_QUICK = Spec("mail-quick", 10_000, accounts=20)
+ONE_FOLDER = ("--folders", "0", "--median", "900", "--sigma", "0.5", "--guids")
+LARGE_FOLDER = Spec("large-folder", 100_000, accounts=1, options=ONE_FOLDER)
+LARGE_FOLDER_QUICK = Spec("large-folder-quick", 20_000, accounts=1, options=ONE_FOLDER)
+MILLION = Spec("million", 1_000_000, accounts=1000, options=("--median", "700", "--sigma", "0.4", "--folders", "3"))
+
+
+class Corpus:
+    def __init__(self, spec: Spec):
+        self.spec = spec
+        self.directory = os.path.join(CACHE, spec.name)
+        self.source = os.path.join(self.directory, "source")
+        self._stamp = os.path.join(self.directory, "as-made")
+        self._generation = 0
+        self._make()
+
+    def _command(self, *more: str) -> None:
+        command = [program("bench-corpus"), self.source, "--messages", str(self.spec.messages), "--accounts", str(self.spec.accounts)]
+        subprocess.run([*command, *self.spec.options, *more], check=True)
+
+    def _make(self) -> None:
+        """The stamp holds what made the tree, so that another generator makes another one."""
+        made_by = f"{self.spec} {os.stat(program('bench-corpus')).st_size}"
+        if os.path.exists(self._stamp) and open(self._stamp, encoding="utf-8").read() == made_by:
+            return
+        say(f"making {self.spec.messages:,} messages in {self.source} …")
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.source)
+        self._command()
+        os.sync()
+        with open(self._stamp, "w", encoding="utf-8") as file:
+            file.write(made_by)
+
+    def restore(self) -> None:
+        """As it was made, after works that changed it."""
+        self._make()
+
+    def _changes(self) -> None:
+        if os.path.exists(self._stamp):
+            os.unlink(self._stamp)
+
+    def warm(self) -> None:
+        """Into the page cache, for all alike."""
+        for directory, _, names in os.walk(os.fsencode(self.source)):
+            for name in names:
+                with open(os.path.join(directory, name), "rb") as file:
+                    while file.read(1 << 20):
+                        pass
+
+    def drop(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # -- what is in it
+
+    def size(self) -> tuple[int, int]:
+        """Files and their bytes."""
+        files = size = 0
+        for directory, _, names in os.walk(os.fsencode(self.source)):
+            files += len(names)
+            size += sum(os.lstat(os.path.join(directory, name)).st_size for name in names)
+        return files, size
+
+    def inboxes(self) -> list[str]:
+        """Paths of the INBOXes, below the source."""
+        found = []
+        for domain in sorted(os.listdir(self.source)):
+            for user in sorted(os.listdir(os.path.join(self.source, domain))):
+                found.append(f"{domain}/{user}/Maildir")
+        return found
+
+    def _read_messages(self):
+        for directory, _, names in os.walk(os.fsencode(self.source)):
+            if os.path.basename(directory) == b"cur":
+                yield directory, names
+
+    # -- changing it
+
+    def change_all_flags(self) -> None:
+        self._changes()
+        for directory, names in self._read_messages():
+            for name in names:
+                changed = name[:-1] if name.endswith(b"z") else name + b"z"
+                os.rename(os.path.join(directory, name), os.path.join(directory, changed))
+
+    def change_some(self) -> None:
+        """5 % new, 5 % of the flags, 1 % deleted."""
+        self._changes()
+        self._generation += 1
+        rng = random.Random(self._generation)
+        for directory, names in self._read_messages():
+            for name in sorted(names):
+                luck = rng.random()
+                path = os.path.join(directory, name)
+                if luck < 0.05:
+                    os.rename(path, path + b"T" if not path.endswith(b"T") else path[:-1])
+                elif luck < 0.06:
+                    os.unlink(path)
+        self._command("--more", str(self.spec.messages // 20), "--generation", str(self._generation))
+
+    def append_to_uidlist(self) -> None:
+        self._changes()
+        self._generation += 1
+        with open(os.path.join(self.source, self.inboxes()[0], "dovecot-uidlist"), "ab") as file:
+            file.write(b"%d :1700000000.M%dP1.mx1.example.org,S=1000,W=1020\n" % (4_000_000_000 + self._generation, self._generation))
+
+    def deliver(self, destination: str | None, *, count: int, rate: float = 0, folders: str, patience: float = 60) -> list[str]:
+        """The command that delivers; with a destination it waits there for the messages."""
+        self._changes()
+        self._generation += 1
+        command = [program("bench-deliver"), self.source, destination or self.source, "--folders", folders, "--count", str(count)]
+        command += ["--rate", str(rate), "--seed", str(self._generation), "--patience", str(patience)]
+        return command if destination else [*command, "--no-watch"]

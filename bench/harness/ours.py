@@ -1,0 +1,108 @@
+"""maildirsync's own daemons, started as the end-to-end tests start them."""
+
+import os
+import shutil
+import time
+
+from maildirsync_testing import Lab, Root
+
+from .measure import Measurement, cpu_of, forget_peak_memory, peak_memory
+from .network import Line, Link
+
+PATIENCE = 1800  # seconds until a flush is given up
+
+
+class Ours:
+    name = "maildirsync"
+    durable = True
+
+    def __init__(self, source: str, destination: str, line: Line = Line()):
+        self.source, self.destination, self._line = source, destination, line
+        self._lab: Lab | None = None
+        self._link: Link | None = None
+
+    def reset(self) -> None:
+        """An empty destination, and daemons without a past."""
+        shutil.rmtree(self.destination, ignore_errors=True)
+        os.makedirs(self.destination)
+        self.forget()
+
+    def forget(self) -> None:
+        """Daemons without a past, and the destination as it is. The receiver runs, the agent does not."""
+        self.close()
+        self._lab = Lab()
+        self._lab.agent.roots.append(Root("vhosts", self.source, self.destination))
+        self._lab.receiver.start()
+        self._link = Link(self._lab.receiver.port, self._line)
+        self._lab.agent.port = self._link.port
+
+    def _start_agent(self) -> None:
+        agent = self._lab.agent
+        agent.start(ready=False)
+        while not os.path.exists(agent.control):
+            if agent.process.poll() is not None:
+                raise RuntimeError(f"the agent ended\n{agent.tail()}")
+            time.sleep(0.002)
+
+    def ensure_running(self) -> None:
+        if self._lab.agent.process is None:
+            self._start_agent()
+            self._flush()
+
+    def ensure_stopped(self) -> None:
+        self._lab.agent.stop()
+
+    def _flush(self) -> dict:
+        return self._lab.agent.flush(limit=PATIENCE, complete=False)
+
+    def copy(self) -> Measurement:
+        """Starts the agent, and ends when all that the source holds is durable."""
+        return self._measure(self._start_and_flush)
+
+    def _start_and_flush(self) -> dict:
+        self._start_agent()
+        return self._flush()
+
+    def flush(self, before=None) -> Measurement:
+        """A flush of running daemons; `before()` changes the source, and counts."""
+        return self._measure(lambda: (before() if before else None, self._flush())[1])
+
+    def while_running(self, action) -> Measurement:
+        """What it costs while `action()` delivers and waits."""
+        latency = {}
+        measurement = self._measure(lambda: latency.update(action()))
+        measurement.latency = latency
+        return measurement
+
+    def _measure(self, action) -> Measurement:
+        receiver, agent = self._lab.receiver, self._lab.agent
+        forget_peak_memory(receiver.process.pid)
+        cpu_receiver, wire = cpu_of(receiver.process.pid), self._link.bytes()
+        cpu_agent = 0.0
+        if agent.process is not None:
+            forget_peak_memory(agent.process.pid)
+            cpu_agent = cpu_of(agent.process.pid)
+        os.sync()
+        start = time.monotonic()
+        result = action()
+        wall = time.monotonic() - start
+        measurement = Measurement(
+            self.name,
+            wall,
+            cpu_of(agent.process.pid) - cpu_agent,
+            cpu_of(receiver.process.pid) - cpu_receiver,
+            self._link.bytes() - wire,
+            {f"{side} {peak[0]}": peak[1] for side, peak in (("source", peak_memory(agent.process.pid)), ("destination", peak_memory(receiver.process.pid))) if peak},
+            durable=True,
+        )
+        if result and not result.get("complete"):
+            measurement.problem = f"not complete: {str(result)[:300]}"
+        return measurement
+
+    def close(self) -> None:
+        if self._link:
+            self._link.close()
+            self._link = None
+        if self._lab:
+            self._lab.close(keep=os.environ.get("MAILDIRSYNC_E2E_KEEP") == "1")
+            self._lab = None

@@ -1,0 +1,62 @@
+#include "cli/daemon.h"
+
+#include <array>
+#include <cerrno>
+#include <iostream>
+
+#include <sys/stat.h>
+
+#include "common/control/client.h"
+#include "common/os/printable.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+constexpr std::array k_default_sockets{"/run/maildirsync-agent/control.sock", "/run/maildirsyncd/control.sock"};
+
+}  // namespace
+
+std::string socket_of(const Options& options) {
+  if (!options.control.empty()) return options.control;
+  for (const char* socket : k_default_sockets) {
+    struct stat file {};
+    // One that we may not look at is there for all we know: the daemon's sentence is about permission then.
+    if (::stat(socket, &file) == 0 || errno == EACCES) return socket;
+  }
+  return k_default_sockets.front();
+}
+
+void complain(const std::string& sentence) {
+  std::cerr << "maildirsync: " << os::printable(sentence) << '\n';
+}
+
+void print(const std::string& text) {
+  std::cout << text << std::flush;
+}
+
+tl::expected<Json, int> ask(const Options& options, const Json& request, double timeout_seconds,
+                            const std::function<void(const Json&)>& on_progress) {
+  auto answer = control::call(socket_of(options), request, on_progress, timeout_seconds);
+  if (!answer) {
+    std::string sentence = answer.error().message();
+    if (options.control.empty()) sentence += ". Another socket: --control SOCKET";
+    complain(sentence);
+    return tl::unexpected(k_exit_unreachable);
+  }
+  if (answer->contains("error")) {
+    const Json& error = object_of(*answer, "error");
+    complain(text_of(error, "message"));
+    return tl::unexpected(text_of(error, "code") == "usage" ? k_exit_usage : k_exit_incomplete);
+  }
+  return std::move(*answer);
+}
+
+int ask_and_tell(const Options& options, const Json& request) {
+  const auto answer = ask(options, request);
+  if (!answer) return answer.error();
+  print(options.json ? to_line(*answer) : text_of(*answer, "message") + '\n');
+  return k_exit_done;
+}
+
+}  // namespace maildirsync::cli

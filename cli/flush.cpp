@@ -1,0 +1,82 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "cli/daemon.h"
+#include "cli/format.h"
+#include "cli/terminal.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+/// The agent ends a flush in time by itself; only one that does not answer at all is given up.
+constexpr double k_grace_seconds = 30;
+
+struct Arguments {
+  std::string glob;
+  double timeout_seconds = 0;
+  bool full = false;
+};
+
+void show_progress(ProgressBar& bar, const Json& line) {
+  const Json& progress = object_of(line, "progress");
+  const auto accounts = static_cast<double>(count_of(progress, "accounts"));
+  const auto waiting = static_cast<double>(count_of(progress, "pending_accounts"));
+  bar.show(accounts > 0 ? 1 - waiting / accounts : 0,
+           fmt::format("{:.0f} of {:.0f} accounts, {} pending ({})", accounts - waiting, accounts,
+                       format_plural(count_of(progress, "pending_messages"), "message"),
+                       format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))));
+}
+
+std::string left_out_text(const Json& left_out) {
+  std::string text;
+  for (const char* key : {"root", "account", "path", "detail"}) {
+    const std::string value = text_of(left_out, key);
+    if (!value.empty()) text += (text.empty() ? "" : ": ") + value;
+  }
+  return "left out: " + text + '\n';
+}
+
+std::string text_of_answer(const Json& answer) {
+  std::string text;
+  for (const auto& left_out : list_of(answer, "left_out"))
+    text += left_out_text(left_out);
+  const std::string what = fmt::format("{}, {}, {}", format_plural(count_of(answer, "accounts"), "account"),
+                                       format_plural(count_of(answer, "folders"), "folder"),
+                                       format_plural(count_of(answer, "messages"), "message"));
+  const std::string elapsed = format_seconds(number_of(answer, "elapsed_seconds").value_or(0));
+  return text + (flag_of(answer, "complete")
+                     ? fmt::format("complete after {}: {}, all durable at the receiver\n", elapsed, what)
+                     : fmt::format("incomplete after {}: {} in all\n", elapsed, what));
+}
+
+int flush(const Options& options, const Arguments& arguments) {
+  const double wait = arguments.timeout_seconds > 0 ? arguments.timeout_seconds + k_grace_seconds : 0;
+  const auto answer = [&] {
+    ProgressBar bar(options);
+    return ask(options,
+               {{"command", "flush"},
+                {"account", arguments.glob},
+                {"timeout", arguments.timeout_seconds},
+                {"full", arguments.full}},
+               wait, [&](const Json& line) { show_progress(bar, line); });
+  }();
+  if (!answer) return answer.error();
+  print(options.json ? to_line(*answer) : text_of_answer(*answer));
+  return flag_of(*answer, "complete") ? k_exit_done : k_exit_incomplete;
+}
+
+}  // namespace
+
+Run add_flush(CLI::App& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_option("--timeout", arguments->timeout_seconds, "give up after so many seconds; 0: never")
+      ->type_name("S")
+      ->check(check_seconds);
+  command.add_flag("--full", arguments->full, "look at every message, not only at folders that changed");
+  return [arguments](const Options& options) { return flush(options, *arguments); };
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/fields.h"
+
+namespace maildirsync::cli {
+
+constexpr double k_warn_lag_seconds = 60;
+constexpr double k_crit_lag_seconds = 300;
+
+/// From which lag on a status is no longer fine; absent: not asked for, the defaults count.
+struct Thresholds {
+  std::optional<double> warn_lag;
+  std::optional<double> crit_lag;
+
+  /// The warning never lies above the critical: a default gives way to the one that was asked for.
+  double warn() const;
+  double crit() const;
+};
+
+/// 0 fine, 1 lag of warn or more or a problem, 2 lag of crit or more, held or disconnected: a Nagios plugin's. A lag
+/// that can't be known yet is 1 when a threshold was asked for, else fine. A receiver is fine without problems.
+int exit_status(const Json& status, const Thresholds& thresholds);
+
+/// The plugin's line with its performance data ("… | lag=0.0s;60;300;0 pending=0"), without an end of line.
+std::string summary_line(const Json& status, const Thresholds& thresholds);
+
+}  // namespace maildirsync::cli

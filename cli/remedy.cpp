@@ -1,0 +1,38 @@
+#include "cli/remedy.h"
+
+#include <array>
+#include <utility>
+
+namespace maildirsync::cli {
+
+std::string_view remedy(std::string_view code) {
+  using Pair = std::pair<std::string_view, std::string_view>;
+  static constexpr std::array k_remedies{
+      Pair{"unreachable", "start maildirsyncd, open its port, check receiver in agent.toml"},
+      Pair{"tls",
+           "compare the fingerprints in the message with what maildirsync fingerprint FILE prints on both servers"},
+      Pair{"protocol", "install the same release on both servers; configure the root that is named on both"},
+      Pair{"permission",
+           "give the agent CAP_DAC_READ_SEARCH, the receiver CAP_CHOWN, CAP_FOWNER and CAP_DAC_OVERRIDE, as the "
+           "services' units do"},
+      Pair{"unmapped-owner",
+           "add the id to users or groups of the root in receiver.toml, or set unmapped; then systemctl reload "
+           "maildirsyncd"},
+      Pair{"special-file", "nothing, or move it away: it is no mail"},
+      Pair{"bad-name", "rename it at the source"},
+      Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
+      Pair{"conflict", "look at both files at the destination: theirs was kept, ours is beside it"},
+      Pair{"not-empty", "move away at the destination what others put there"},
+      Pair{"unwatched", "raise fs.inotify.max_user_watches as the message says, then restart maildirsync-agent"},
+      Pair{"mass-deletion", "look at the account; if it is meant: maildirsync release --account NAME"},
+      Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
+      Pair{"state", "make space in state_dir"},
+      Pair{"io-error", "mend what the operating system complains of; it is tried again by itself"},
+  };
+  for (const auto& [known, text] : k_remedies) {
+    if (known == code) return text;
+  }
+  return {};
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,43 @@
+#include <memory>
+
+#include "cli/daemon.h"
+
+// Commands that are one request and one sentence.
+
+namespace maildirsync::cli {
+
+namespace {
+
+Run mode_command(CLI::App& command, const char* word) {
+  auto root = std::make_shared<std::string>();
+  command.add_option("ROOT", *root, "the root's name in agent.toml")->required();
+  return [root, word](const Options& options) { return ask_and_tell(options, {{"command", word}, {"root", *root}}); };
+}
+
+}  // namespace
+
+Run add_pause(CLI::App&) {
+  return [](const Options& options) { return ask_and_tell(options, {{"command", "pause"}}); };
+}
+
+Run add_resume(CLI::App&) {
+  return [](const Options& options) { return ask_and_tell(options, {{"command", "resume"}}); };
+}
+
+Run add_release(CLI::App& command) {
+  auto glob = std::make_shared<std::string>();
+  command.add_option("--account", *glob, "only accounts that match; without it, everything that is held")
+      ->type_name("GLOB")
+      ->check(check_glob);  // an empty variable in a script must not release everything
+  return [glob](const Options& options) { return ask_and_tell(options, {{"command", "release"}, {"account", *glob}}); };
+}
+
+Run add_drain(CLI::App& command) {
+  return mode_command(command, "drain");
+}
+
+Run add_mirror(CLI::App& command) {
+  return mode_command(command, "mirror");
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,95 @@
+#include <array>
+#include <ctime>
+#include <memory>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "cli/html.h"
+#include "cli/terminal.h"
+#include "cli/verify_report.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+struct Arguments {
+  std::string glob;
+  bool deep = false;
+  bool repair = false;
+  std::string html;
+};
+
+void show_progress(ProgressBar& bar, const Json& line) {
+  const Json& progress = object_of(line, "progress");
+  const std::uint64_t done = count_of(progress, "accounts_done");
+  const std::uint64_t accounts = count_of(progress, "accounts");
+  bar.show(accounts > 0 ? static_cast<double>(done) / static_cast<double>(accounts) : 0,
+           fmt::format("{} of {} accounts, {}", format_count(done), format_count(accounts),
+                       format_plural(count_of(progress, "differences"), "difference")));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// The agent runs here, so the source is this host; where the destination is, the agent's status tells.
+Compared compared(const Json& status, const Arguments& arguments, std::time_t began) {
+  std::string roots;
+  for (const auto& root : list_of(status, "roots")) {
+    roots += (roots.empty() ? "" : ", ") + text_of(root, "name");
+  }
+  return {host_name() + (roots.empty() ? "" : ": " + roots), text_of(object_of(status, "peer"), "address"),
+          arguments.glob, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(began))};
+}
+
+int verify(const Options& options, const Arguments& arguments) {
+  std::optional<ReportFile> report;
+  Json status;
+  if (!arguments.html.empty()) {
+    auto known = ask(options, {{"command", "status"}});
+    if (!known) return known.error();
+    status = std::move(*known);
+    auto file = ReportFile::open(arguments.html);
+    if (!file) {
+      complain(file.error().message());
+      return k_exit_usage;
+    }
+    report = std::move(*file);
+  }
+  const std::time_t began = std::time(nullptr);
+  const auto answer = [&] {
+    ProgressBar bar(options);
+    return ask(
+        options,
+        {{"command", "verify"}, {"account", arguments.glob}, {"deep", arguments.deep}, {"repair", arguments.repair}}, 0,
+        [&](const Json& line) { show_progress(bar, line); });
+  }();
+  if (!answer) return answer.error();
+  const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
+  print(options.json ? to_line(*answer) : verify_text(*answer, colour));
+  if (report) {
+    if (const auto done = report->write(verify_html(*answer, compared(status, arguments, began))); !done) {
+      complain(done.error().message());
+      return k_exit_incomplete;
+    }
+  }
+  return flag_of(*answer, "equal") ? k_exit_done : k_exit_incomplete;
+}
+
+}  // namespace
+
+Run add_verify(CLI::App& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_flag("--deep", arguments->deep, "compare the contents of both sides too");
+  command.add_flag("--repair", arguments->repair, "send again what differs");
+  command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
+  command.footer("Exit status: 0 equal, 1 differences, each named, 2 wrong usage, 3 the daemon cannot be reached.");
+  return [arguments](const Options& options) { return verify(options, *arguments); };
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,99 @@
+#include "cli/verify_report.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "cli/html.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+constexpr std::array<std::pair<const char*, const char*>, 5> k_columns{
+    {{"kind", "KIND"}, {"account", "ACCOUNT"}, {"folder", "FOLDER"}, {"name", "NAME"}, {"detail", "DETAIL"}}};
+
+std::string counts_text(const Json& answer) {
+  return fmt::format("{}, {}, {}, {}", format_plural(count_of(answer, "accounts"), "account"),
+                     format_plural(count_of(answer, "folders"), "folder"),
+                     format_plural(count_of(answer, "messages"), "message"),
+                     format_bytes(static_cast<double>(count_of(answer, "bytes"))));
+}
+
+const char* depth_text(const Json& answer) {
+  return flag_of(answer, "deep") ? "with the contents of both sides"
+                                 : "by names, flags, sizes, times, owners and modes";
+}
+
+std::string repaired_text(const Json& answer) {
+  const std::uint64_t repaired = count_of(answer, "repaired");
+  return answer.contains("repaired") ? fmt::format("{} repaired", format_count(repaired)) : "";
+}
+
+std::string verdict_text(const Json& answer) {
+  if (flag_of(answer, "equal")) return "equal";
+  const std::size_t count = list_of(answer, "differences").size();
+  return count == 0 ? "not equal: the comparison is incomplete" : "not equal: " + format_plural(count, "difference");
+}
+
+std::string fact(const char* name, const std::string& value) {
+  return value.empty() ? "" : fmt::format("<dt>{}</dt><dd>{}</dd>\n", name, escape_html(value));
+}
+
+std::string differences_html(const Json& differences) {
+  if (differences.empty()) return "";
+  std::string html = "<h2>Differences</h2>\n<table>\n<thead><tr>";
+  for (const auto& [key, title] : k_columns)
+    html += fmt::format("<th>{}</th>", key);
+  html += "</tr></thead>\n<tbody>\n";
+  for (const auto& difference : differences) {
+    html += "<tr>";
+    for (const auto& [key, title] : k_columns) {
+      html += fmt::format("<td data-label=\"{}\">{}</td>", key, escape_html(text_of(difference, key)));
+    }
+    html += "</tr>\n";
+  }
+  return html + "</tbody>\n</table>\n";
+}
+
+}  // namespace
+
+std::string verify_text(const Json& answer, Colour colour) {
+  std::string text;
+  const Json& differences = list_of(answer, "differences");
+  if (!differences.empty()) {
+    std::vector<Table::Column> columns;
+    for (const auto& [key, title] : k_columns)
+      columns.push_back({title});
+    Table table(std::move(columns));
+    for (const auto& difference : differences) {
+      std::vector<Table::Cell> cells;
+      for (const auto& [key, title] : k_columns)
+        cells.push_back({text_of(difference, key)});
+      cells.front().style = Style::bad;
+      table.add(std::move(cells));
+    }
+    text += table.text(colour) + '\n';
+  }
+  const std::string repaired = repaired_text(answer);
+  text += paint(colour, flag_of(answer, "equal") ? Style::good : Style::bad, verdict_text(answer));
+  text += fmt::format("; {} compared {} in {}{}\n", counts_text(answer), depth_text(answer),
+                      format_seconds(number_of(answer, "elapsed_seconds").value_or(0)),
+                      repaired.empty() ? "" : "; " + repaired);
+  return text;
+}
+
+std::string verify_html(const Json& answer, const Compared& compared) {
+  std::string body = fmt::format("<p class=\"verdict {}\">{}</p>\n<dl>\n", flag_of(answer, "equal") ? "good" : "bad",
+                                 escape_html(verdict_text(answer)));
+  body += fact("source", compared.source) + fact("destination", compared.destination);
+  body += fact("accounts", compared.accounts.empty() ? "all" : compared.accounts);
+  body += fact("time", compared.time);
+  body += fact("took", format_seconds(number_of(answer, "elapsed_seconds").value_or(0)));
+  body += fact("compared", counts_text(answer) + ", " + depth_text(answer));
+  body += fact("repaired", answer.contains("repaired") ? format_count(count_of(answer, "repaired")) : "");
+  body += "</dl>\n" + differences_html(list_of(answer, "differences"));
+  return html_page("maildirsync: source and destination compared", body);
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "cli/fields.h"
+#include "cli/format.h"
+
+namespace maildirsync::cli {
+
+/// What a verification compared, for the head of its report.
+struct Compared {
+  std::string source;
+  std::string destination;
+  std::string accounts;  ///< the glob; empty: all
+  std::string time;      ///< RFC 3339, UTC
+};
+
+/// The agent's answer to `verify` for people: every difference, then the verdict.
+std::string verify_text(const Json& answer, Colour colour);
+/// The same as a page.
+std::string verify_html(const Json& answer, const Compared& compared);
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,87 @@
+#include "common/config/shared.h"
+#include "common/config/values.h"
+
+namespace maildirsync::config {
+
+namespace {
+
+constexpr unsigned k_max_connections = 64;
+constexpr int k_min_level = 1;
+constexpr int k_max_level = 19;
+
+void read_tls(const Section& top, AgentTls& tls) {
+  const Section section = top.table("tls", {"certificate", "key", "receiver_fingerprint"});
+  read_identity(section, "agent", tls.certificate, tls.key);
+  section.required_text("receiver_fingerprint", "sha256:...", tls.receiver_fingerprint, parse_fingerprint);
+}
+
+void read_roots(const Section& top, std::vector<AgentRoot>& roots) {
+  Unique names("root", "name");
+  for (const Section& section : top.tables("root", {"name", "path", "accounts", "include", "exclude", "mode"})) {
+    AgentRoot root;
+    section.required_text("name", "vhosts", root.name, parse_name);
+    section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
+    section.required_text("accounts", "%d/%n/Maildir", root.accounts, parse_layout);
+    section.texts("include", root.include);
+    section.texts("exclude", root.exclude);
+    section.text("mode", root.mode, parse_mode);
+    names.check(section, root.name);
+    roots.push_back(std::move(root));
+  }
+  if (roots.empty()) {
+    top.findings().add(0,
+                       "there is no [[root]]; add one, with the keys \"name\", \"path\" and \"accounts\", for each "
+                       "tree that holds Maildirs");
+  }
+}
+
+void read_compression(const Section& section, Transfer& transfer) {
+  const char* remedy = "write a level from 1 to 19 without quotes, \"auto\" or \"off\"";
+  const Value* value = section.find("compression");
+  if (value == nullptr) return;
+  if (value->kind == Value::Kind::integer) {
+    if (value->integer < k_min_level || value->integer > k_max_level) {
+      return section.wrong("compression", std::to_string(value->integer) + " is not a level; " + remedy);
+    }
+    transfer.compression = Compression::level;
+    transfer.level = static_cast<int>(value->integer);
+  } else if (value->kind != Value::Kind::text) {
+    section.wrong_type(*value, remedy);
+  } else if (value->text == "off") {
+    transfer.compression = Compression::off;
+  } else if (value->text != "auto") {
+    section.wrong("compression", quoted(value->text) + " is not known here; " + remedy);
+  }
+}
+
+void read_transfer(const Section& top, Transfer& transfer) {
+  const Section section = top.table("transfer", {"connections", "compression", "bandwidth_limit"});
+  section.integer("connections", transfer.connections, 0, k_max_connections);
+  read_compression(section, transfer);
+  section.text("bandwidth_limit", transfer.bandwidth_limit, parse_rate);
+}
+
+}  // namespace
+
+Result<Agent> read_agent(const std::string& path) {
+  const auto document = read_document(path);
+  if (!document) return Failure(document.error());
+
+  Agent agent;
+  agent.file = path;
+  Findings findings(path);
+  const Section top(*document, findings,
+                    {"receiver", "state_dir", "control", "tls", "root", "transfer", "watch", "log", "metrics"});
+  top.required_text("receiver", "new.example.org:4465", agent.receiver, parse_endpoint);
+  read_paths(top, agent.state_dir, agent.control);
+  read_tls(top, agent.tls);
+  read_roots(top, agent.roots);
+  read_transfer(top, agent.transfer);
+  top.table("watch", {"backend"}).text("backend", agent.watch.backend, parse_watch_backend);
+  read_log(top, agent.log);
+  read_metrics(top, agent.metrics);
+  if (findings.first()) return Failure(*findings.first());
+  return agent;
+}
+
+}  // namespace maildirsync::config

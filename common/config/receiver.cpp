@@ -1,0 +1,85 @@
+#include "common/config/shared.h"
+#include "common/config/values.h"
+
+namespace maildirsync::config {
+
+namespace {
+
+/// `users` or `groups`: name or number of the source = name or number here.
+void read_ids(const Section& owner, std::string_view key, std::map<std::string, std::string>& ids) {
+  const Value* table = owner.find(key);
+  if (table == nullptr) return;
+  const char* example = "{ vmail = \"vmail\", \"5000\" = \"vmail\" }";
+  if (table->kind != Value::Kind::table)
+    return owner.wrong_type(*table, std::string("write a table, such as ") + example);
+  for (const Value& item : table->items) {
+    const bool number = item.kind == Value::Kind::integer;
+    const auto wrong = [&](const std::string& sentence) {
+      owner.findings().add(item.line,
+                           "key " + quoted(item.key) + " in \"peer.root.owner." + std::string(key) + "\": " + sentence);
+    };
+    if (!number && item.kind != Value::Kind::text) {
+      return wrong(std::string("its value is neither a name nor a number; write the table like ") + example);
+    }
+    const auto source = parse_owner_name(item.key);
+    const auto destination = parse_owner_name(number ? std::to_string(item.integer) : item.text);
+    if (!source || !destination) return wrong((source ? destination : source).error().detail);
+    ids[*source] = *destination;
+  }
+}
+
+void read_owner(const Section& root, Owner& owner) {
+  const Section section = root.table("owner", {"policy", "users", "groups", "unmapped"});
+  section.text("policy", owner.policy, parse_owner_policy);
+  read_ids(section, "users", owner.users);
+  read_ids(section, "groups", owner.groups);
+  section.text("unmapped", owner.unmapped, parse_unmapped);
+}
+
+void read_roots(const Section& peer, std::vector<PeerRoot>& roots) {
+  Unique names("root", "name");
+  for (const Section& section : peer.tables("root", {"name", "path", "owner"})) {
+    PeerRoot root;
+    section.required_text("name", "vhosts", root.name, parse_name);
+    section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
+    read_owner(section, root.owner);
+    names.check(section, root.name);
+    roots.push_back(std::move(root));
+  }
+}
+
+void read_peers(const Section& top, std::vector<Peer>& peers) {
+  Unique names("peer", "name");
+  Unique fingerprints("peer", "fingerprint");
+  for (const Section& section : top.tables("peer", {"name", "fingerprint", "root"})) {
+    Peer peer;
+    section.required_text("name", "old-server", peer.name, parse_name);
+    section.required_text("fingerprint", "sha256:...", peer.fingerprint, parse_fingerprint);
+    names.check(section, peer.name);
+    fingerprints.check(section, peer.fingerprint);
+    read_roots(section, peer.roots);
+    peers.push_back(std::move(peer));
+  }
+}
+
+}  // namespace
+
+Result<Receiver> read_receiver(const std::string& path) {
+  const auto document = read_document(path);
+  if (!document) return Failure(document.error());
+
+  Receiver receiver;
+  receiver.file = path;
+  Findings findings(path);
+  const Section top(*document, findings, {"listen", "state_dir", "control", "tls", "peer", "log", "metrics"});
+  top.required_text("listen", "0.0.0.0:4465", receiver.listen, parse_endpoint);
+  read_paths(top, receiver.state_dir, receiver.control);
+  read_identity(top.table("tls", {"certificate", "key"}), "receiver", receiver.tls.certificate, receiver.tls.key);
+  read_peers(top, receiver.peers);
+  read_log(top, receiver.log);
+  read_metrics(top, receiver.metrics);
+  if (findings.first()) return Failure(*findings.first());
+  return receiver;
+}
+
+}  // namespace maildirsync::config

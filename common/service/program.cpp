@@ -1,0 +1,87 @@
+#include "common/service/program.h"
+
+#include <CLI/CLI.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <csignal>
+
+#include "common/service/service.h"
+
+namespace maildirsync::service {
+
+Parsed parse_options(int argc, char** argv, const std::string& name, const std::string& description,
+                     const std::string& default_config) {
+  Parsed parsed;
+  parsed.options.config = default_config;
+  CLI::App app{description, name};
+  app.add_option("--config", parsed.options.config, "configuration file")->capture_default_str();
+  app.add_flag("--check-config", parsed.options.check_config, "read and check the configuration, then end: 0 good, 2 not");
+  app.add_option("--log-level", parsed.options.log_level, "trace, debug, info, warning or error; overrides [log] level")
+      ->check([](const std::string& level) { return is_log_level(level) ? "" : "is not a log level"; });
+  app.set_version_flag("--version", name + " " + MAILDIRSYNC_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_status = app.exit(error) == 0 ? 0 : k_exit_configuration;
+  }
+  return parsed;
+}
+
+namespace {
+
+class Runner {
+ public:
+  Runner(asio::io_context& loop, const Hooks& hooks)
+      : loop_(loop), hooks_(hooks), signals_(loop, SIGTERM, SIGINT, SIGHUP), watchdog_(loop), second_(loop) {}
+
+  void run() {
+    wait_for_signal();
+    notify_ready();
+    tell_watchdog();
+    tell_status();
+    loop_.run();
+    notify_stopping();
+  }
+
+ private:
+  void wait_for_signal() {
+    signals_.async_wait([this](const asio::error_code& error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return loop_.stop();
+      notify_reloading();
+      hooks_.reload();
+      notify_ready();
+      wait_for_signal();
+    });
+  }
+
+  void tell_watchdog() {
+    const auto interval = watchdog_interval();
+    if (interval.count() == 0) return;
+    notify_watchdog();
+    watchdog_.expires_after(interval);
+    watchdog_.async_wait([this](const asio::error_code& error) {
+      if (!error) tell_watchdog();
+    });
+  }
+
+  void tell_status() {
+    notify_status(hooks_.summary());
+    hooks_.each_second();
+    second_.expires_after(std::chrono::seconds(1));
+    second_.async_wait([this](const asio::error_code& error) {
+      if (!error) tell_status();
+    });
+  }
+
+  asio::io_context& loop_;
+  const Hooks& hooks_;
+  asio::signal_set signals_;
+  asio::steady_timer watchdog_, second_;
+};
+
+}  // namespace
+
+void run(asio::io_context& loop, const Hooks& hooks) { Runner(loop, hooks).run(); }
+
+}  // namespace maildirsync::service

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace maildirsync::service {
+
+/// What a daemon's command line said.
+struct Options {
+  std::string config;
+  std::string log_level;  ///< "" when not given
+  bool check_config = false;
+};
+
+inline constexpr int k_exit_configuration = 2;
+
+/// Reads the command line of a daemon. An exit status instead when that is all there is to do (--help, --version) or
+/// when it is wrong (2).
+struct Parsed {
+  Options options;
+  std::optional<int> exit_status;
+};
+Parsed parse_options(int argc, char** argv, const std::string& name, const std::string& description,
+                     const std::string& default_config);
+
+/// What a running daemon is asked for; all called on the event loop's thread.
+struct Hooks {
+  std::function<void()> reload;               ///< SIGHUP
+  std::function<std::string()> summary;       ///< a line for systemd, once a second
+  std::function<void()> each_second;
+};
+
+/// Runs the loop until SIGTERM or SIGINT, and speaks with systemd meanwhile: ready, status, watchdog, reloading. A loop
+/// that hangs feeds no watchdog.
+void run(asio::io_context& loop, const Hooks& hooks);
+
+}  // namespace maildirsync::service

@@ -1,0 +1,196 @@
+#include "daemon/apply/folders.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "common/maildir/name.h"
+#include "daemon/apply/account.h"
+#include "daemon/apply/aside.h"
+#include "daemon/apply/content.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+using sync::Attributes;
+
+/// Makes a directory if it is not there; `attributes` none: open to all, and ours.
+Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::string& name,
+                                    const std::optional<Attributes>& attributes, os::SyncSet& sync) {
+  const bool made = ::mkdirat(parent->fd(), name.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) return os_failure(os::join(parent->path(), name), "cannot make the directory", errno);
+  auto opened = parent->open_directory(name);
+  if (!opened) {
+    const int error = opened.error().error_number;
+    if (error != ENOTDIR && error != ELOOP) return Failure(opened.error());
+    return failure(ErrorCode::conflict, os::join(parent->path(), name),
+                   "a file or symbolic link of others is where a directory must be; move it away");
+  }
+  auto directory = std::make_shared<const os::Directory>(std::move(*opened));
+  if (attributes) {
+    MAILDIRSYNC_TRY(set_directory_attributes(*directory, *attributes));
+  } else if (made && ::fchmod(directory->fd(), 0755) != 0) {
+    return os_failure(directory->path(), "cannot set the mode", errno);
+  }
+  if (made) sync.add(parent);
+  sync.add(directory);
+  return directory;
+}
+
+/// The directories between the root and the account, where they are missing.
+Result<> make_parents(const Tree& tree, os::SyncSet& sync) {
+  DirectoryPtr directory = tree.root();
+  std::string rest = split_last(tree.account()).first;
+  for (std::size_t depth = 0; !rest.empty(); ++depth) {
+    const auto slash = std::min(rest.find('/'), rest.size());
+    const std::string name = rest.substr(0, slash);
+    rest.erase(0, std::min(slash + 1, rest.size()));
+    if (auto there = directory->open_directory(name)) {
+      directory = std::make_shared<const os::Directory>(std::move(*there));
+      continue;
+    }
+    const auto attributes = depth < tree.parents().size() ? tree.parents()[depth] : std::nullopt;
+    auto made = make_directory(directory, name, attributes, sync);
+    if (!made) return Failure(made.error());
+    directory = *made;
+  }
+  return {};
+}
+
+Result<> make_area(const DirectoryPtr& folder, const char* name, const std::optional<Attributes>& attributes,
+                   os::SyncSet& sync) {
+  if (attributes) {
+    auto made = make_directory(folder, name, attributes, sync);
+    return made ? Result<>{} : Failure(made.error());
+  }
+  // One that the source does not have (any more) goes, if it is empty.
+  if (::unlinkat(folder->fd(), name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
+  if (errno == ENOTEMPTY || errno == EEXIST) {
+    return failure(ErrorCode::not_empty, os::join(folder->path(), name),
+                   "the directory is gone at the source, but holds files of others here");
+  }
+  return os_failure(os::join(folder->path(), name), "cannot remove the directory", errno);
+}
+
+/// Files in a folder's own directory that mean nothing once its messages are gone: Dovecot makes them anew wherever it
+/// looks.
+bool is_rebuilt(const std::string& name) {
+  return maildir::is_left_out(name) || name == "dovecot-uidlist" || name == "dovecot-keywords" ||
+         name == "maildirfolder" || name == "dovecot-acl-list";
+}
+
+bool is_area(const std::string& name) { return name == "cur" || name == "new" || name == "tmp"; }
+
+Failure not_empty(const os::Directory& folder, const std::string& name) {
+  return failure(ErrorCode::not_empty, folder.path(),
+                 "the folder is gone at the source, but holds " + name + " of others here; move it away");
+}
+
+/// Empties a folder of what may go, and of nothing when something must stay.
+Result<> empty_folder(const os::Directory& folder) {
+  auto names = folder.list();
+  if (!names) return Failure(names.error());
+  for (const auto& entry : *names) {
+    const auto status = folder.status(entry.name);
+    if (!status) continue;
+    const bool directory = S_ISDIR(status->st_mode);
+    if (!directory && is_rebuilt(entry.name)) continue;
+    if (!directory || !is_area(entry.name)) return not_empty(folder, entry.name);
+    auto area = folder.open_directory(entry.name);
+    const auto inside = area ? area->list() : Result<std::vector<os::DirectoryEntry>>(Failure(area.error()));
+    if (!inside) return Failure(inside.error());
+    if (!inside->empty()) return not_empty(folder, os::join(entry.name, inside->front().name));
+  }
+  for (const auto& entry : *names) {
+    const int flags = is_area(entry.name) ? AT_REMOVEDIR : 0;
+    if (::unlinkat(folder.fd(), entry.name.c_str(), flags) == 0 || errno == ENOENT) continue;
+    if (errno == ENOTEMPTY || errno == EEXIST) return not_empty(folder, entry.name);
+    return os_failure(os::join(folder.path(), entry.name), "cannot remove", errno);
+  }
+  return {};
+}
+
+/// Of the directories above a removed account, those that the source does not have either go when they are empty.
+void remove_empty_parents(const Tree& tree, os::SyncSet& sync) {
+  std::string path = split_last(tree.account()).first;
+  for (auto depth = path.empty() ? 0 : 1 + std::count(path.begin(), path.end(), '/');
+       depth > static_cast<std::ptrdiff_t>(tree.parents().size()); --depth) {
+    const auto [parent, name] = split_last(path);
+    auto opened = tree.root()->open_directory(parent);
+    if (!opened || ::unlinkat(opened->fd(), name.c_str(), AT_REMOVEDIR) != 0) return;
+    sync.add(std::make_shared<const os::Directory>(std::move(*opened)));
+    path = parent;
+  }
+}
+
+}  // namespace
+
+Result<> make_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
+  const std::string& path = operation.to.folder;
+  if (path.empty()) MAILDIRSYNC_TRY(make_parents(tree, sync));
+  auto place = tree.place(path);
+  if (!place) return Failure(place.error());
+  auto folder = make_directory(place->directory, place->name, operation.folder.self, sync);
+  if (!folder) return Failure(folder.error());
+  MAILDIRSYNC_TRY(make_area(*folder, "cur", operation.folder.cur, sync));
+  MAILDIRSYNC_TRY(make_area(*folder, "new", operation.folder.new_, sync));
+  return make_area(*folder, "tmp", operation.folder.tmp, sync);
+}
+
+Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
+  const auto missing = [&] {
+    return failure(ErrorCode::unexpected, operation.from.folder, "the folder is not at the destination");
+  };
+  auto from = tree.place(operation.from.folder);
+  auto to = tree.place(operation.to.folder);
+  if (!to) return Failure(to.error());
+  auto there = look(*to->directory, to->name);
+  if (!there) return Failure(there.error());
+  auto source = from ? look(*from->directory, from->name) : Result<std::optional<struct stat>>(std::nullopt);
+  if (!source) return Failure(source.error());
+  if (!*source) return *there && S_ISDIR((*there)->st_mode) ? Result<>{} : missing();
+  if (!S_ISDIR((*source)->st_mode)) return missing();
+  tree.forget();
+  sync.add(from->directory);
+  sync.add(to->directory);
+  if (::renameat2(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str(), RENAME_NOREPLACE) == 0) {
+    return {};
+  }
+  if (errno == EEXIST || errno == ENOTEMPTY) {
+    return failure(ErrorCode::unexpected, operation.to.folder, "another folder has the name at the destination");
+  }
+  // Where RENAME_NOREPLACE is not known: rename(2) itself replaces no directory that holds anything.
+  if (errno == EINVAL && !*there &&
+      ::renameat(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str()) == 0) {
+    return {};
+  }
+  return os_failure(os::join(to->directory->path(), to->name), "cannot rename the folder", errno);
+}
+
+Result<> remove_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
+  auto place = tree.place(operation.from.folder);
+  if (!place) return place.error().code == ErrorCode::unexpected ? Result<>{} : Failure(place.error());
+  auto folder = place->directory->open_directory(place->name);
+  sync.add(place->directory);
+  if (!folder) {
+    const Error& error = folder.error();
+    const bool gone = error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
+    return gone ? Result<>{} : Failure(error);
+  }
+  MAILDIRSYNC_TRY(empty_folder(*folder));
+  tree.forget();
+  if (::unlinkat(place->directory->fd(), place->name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    if (errno == ENOTEMPTY || errno == EEXIST) return not_empty(*folder, "something");
+    return os_failure(folder->path(), "cannot remove the folder", errno);
+  }
+  if (operation.from.folder.empty()) remove_empty_parents(tree, sync);
+  return {};
+}
+
+}  // namespace maildirsync::daemon

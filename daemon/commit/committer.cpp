@@ -1,0 +1,136 @@
+#include "daemon/commit/committer.h"
+
+#include <chrono>
+
+namespace maildirsync::daemon {
+
+namespace {
+
+// A larger group gains nothing more, and its acknowledgements come later.
+constexpr std::size_t k_group = 4096;
+
+}  // namespace
+
+Committer::Committer() : thread_([this] { work(); }) {}
+
+Committer::~Committer() { stop(); }
+
+void Committer::stop() {
+  items_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::put(StagedOperation staged, std::shared_ptr<Acknowledged> sink) {
+  items_.push(Put{std::move(staged), std::move(sink)});
+}
+
+void Committer::opened(std::string account_key, std::uint64_t serial, std::function<void()> reached) {
+  items_.push(Opened{std::move(account_key), serial, std::move(reached)});
+}
+
+void Committer::work() {
+  for (;;) {
+    auto waiting = items_.pop_all();
+    if (waiting.empty()) return;
+    while (!waiting.empty()) {
+      const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(std::min(waiting.size(), k_group));
+      std::vector<Item> group(std::make_move_iterator(waiting.begin()), std::make_move_iterator(end));
+      waiting.erase(waiting.begin(), end);
+      commit(std::move(group));
+    }
+  }
+}
+
+/// Before any of them gets a name.
+Result<> Committer::sync_bodies(const std::vector<Item>& group) {
+  os::SyncSet bodies;
+  for (const auto& item : group) {
+    const auto* put = std::get_if<Put>(&item);
+    if (put != nullptr && put->staged.aside) bodies.add(put->staged.aside->fd());
+  }
+  return bodies.sync();
+}
+
+void Committer::commit(std::vector<Item> group) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto bodies = sync_bodies(group);
+  std::chrono::steady_clock::duration syncing = std::chrono::steady_clock::now() - start;
+  os::SyncSet names;
+  std::vector<std::pair<std::shared_ptr<Acknowledged>, std::vector<Committed>>> answers;
+  std::vector<std::function<void()>> reached;
+  for (auto& item : group) {
+    if (auto* opened = std::get_if<Opened>(&item)) {
+      auto& newest = newest_[opened->account_key];
+      newest = std::max(newest, opened->serial);
+      if (opened->reached) reached.push_back(std::move(opened->reached));
+      continue;
+    }
+    auto& put = std::get<Put>(item);
+    if (!bodies && put.staged.aside && !put.staged.error) put.staged.error = bodies.error();
+    Committed done = apply(put, names);
+    if (answers.empty() || answers.back().first != put.sink) answers.emplace_back(put.sink, std::vector<Committed>());
+    answers.back().second.push_back(std::move(done));
+  }
+  const auto before = std::chrono::steady_clock::now();
+  const auto durable = names.sync();
+  syncing += std::chrono::steady_clock::now() - before;
+  ++totals_.groups;
+  totals_.sync_microseconds +=
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(syncing).count());
+  for (auto& [sink, done] : answers) {
+    for (auto& one : done) {
+      if (!durable && !one.error) one.error = durable.error();
+      count(one);
+    }
+    sink->committed(std::move(done));
+  }
+  for (const auto& call : reached) call();
+}
+
+Committed Committer::apply(Put& put, os::SyncSet& sync) {
+  StagedOperation& staged = put.staged;
+  Committed done{.sequence = staged.sequence,
+                 .error = std::move(staged.error),
+                 .outcome = {},
+                 .bytes = staged.bytes,
+                 .kind = staged.operation.kind,
+                 .delta = staged.delta,
+                 .account = staged.account,
+                 .path = path_of(subject(staged.operation))};
+  const Account& account = *staged.account;
+  if (!done.error && newest_[account.key] > account.serial) {
+    done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
+  }
+  if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
+  if (!done.error) {
+    auto outcome = transition(staged, sync);
+    if (outcome) {
+      done.outcome = std::move(*outcome);
+    } else {
+      done.error = outcome.error();
+    }
+  }
+  if (done.error && account.tree) account.tree->note_failure(staged.operation, *done.error);
+  staged.aside.reset();
+  return done;
+}
+
+void Committer::count(const Committed& done) {
+  ++totals_.operations;
+  if (done.error) {
+    ++totals_.refused;
+    return;
+  }
+  switch (done.kind) {
+    case sync::OperationKind::put: ++totals_.messages; break;
+    case sync::OperationKind::rename: ++totals_.renames; break;
+    case sync::OperationKind::link: ++totals_.links; break;
+    case sync::OperationKind::remove: ++totals_.deletes; break;
+    default: break;
+  }
+  totals_.bytes += done.bytes;
+  if (done.delta) ++totals_.deltas;
+  if (!done.outcome.renamed.empty()) ++totals_.conflicts;
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "common/os/blocking_queue.h"
+#include "daemon/apply/stage.h"
+#include "daemon/apply/transition.h"
+
+namespace maildirsync::daemon {
+
+/// What became of one operation; durable unless `error`.
+struct Committed {
+  std::uint64_t sequence = 0;
+  std::optional<Error> error;
+  Outcome outcome;
+  std::uint64_t bytes = 0;
+  sync::OperationKind kind = sync::OperationKind::put;
+  bool delta = false;
+  std::shared_ptr<const Account> account;
+  std::string path;  ///< below the account, for messages
+};
+
+/// Where a connection hears of its operations, in their order. Called on the committer's thread.
+class Acknowledged {
+ public:
+  virtual ~Acknowledged() = default;
+  virtual void committed(std::vector<Committed> done) = 0;
+};
+
+/// Counts for `status`, raised by the committer.
+struct CommitTotals {
+  std::atomic<std::uint64_t> operations{0}, refused{0}, messages{0}, bytes{0}, renames{0}, links{0}, deletes{0}, deltas{0},
+      conflicts{0}, groups{0}, sync_microseconds{0};
+};
+
+/// The one thread that gives names to what was staged. It takes all that waits as one group: syncs the bodies, does the
+/// transitions in order, syncs the directories, and then acknowledges. So a name never stands for a body that a power
+/// cut could take, and under load a group costs two syncs however many messages are in it.
+class Committer {
+ public:
+  Committer();
+  ~Committer();
+
+  /// Thread-safe, as all of these.
+  void put(StagedOperation staged, std::shared_ptr<Acknowledged> sink);
+  /// From now on, what older openings of the same account (of connections that may still be dying) would do is
+  /// dropped; `reached`, if any, is called on the committer's thread once all that was put before is done.
+  void opened(std::string account_key, std::uint64_t serial, std::function<void()> reached);
+
+  const CommitTotals& totals() const { return totals_; }
+  /// Does what waits, then ends the thread.
+  void stop();
+
+ private:
+  struct Put {
+    StagedOperation staged;
+    std::shared_ptr<Acknowledged> sink;
+  };
+  struct Opened {
+    std::string account_key;
+    std::uint64_t serial = 0;
+    std::function<void()> reached;
+  };
+  using Item = std::variant<Put, Opened>;
+
+  void work();
+  void commit(std::vector<Item> group);
+  Result<> sync_bodies(const std::vector<Item>& group);
+  Committed apply(Put& put, os::SyncSet& sync);
+  void count(const Committed& done);
+
+  os::BlockingQueue<Item> items_;
+  std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
+  CommitTotals totals_;
+  std::thread thread_;
+};
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,138 @@
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+#include <iostream>
+
+#include "common/net/identity.h"
+#include "common/service/program.h"
+#include "common/service/service.h"
+#include "daemon/session/receiver.h"
+
+namespace {
+
+using namespace maildirsync;
+
+constexpr std::size_t k_instance_size = 16;
+
+/// Sixteen bytes that name the state directory: an agent that finds others knows that another history begins here.
+Result<std::string> instance_of(const std::string& state_dir) {
+  if (::mkdir(state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return os_failure(state_dir, "cannot make the state directory (state_dir)", errno);
+  }
+  const std::string path = state_dir + "/instance";
+  if (auto known = os::read_file(path, k_instance_size); known && known->size() == k_instance_size) return *known;
+  std::string instance(k_instance_size, '\0');
+  if (::getrandom(instance.data(), instance.size(), 0) != static_cast<ssize_t>(instance.size())) {
+    return os_failure("", "no random bytes can be had", errno);
+  }
+  const std::string between = path + ".new";
+  const os::Fd fd(::open(between.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return os_failure(between, "cannot write to the state directory (state_dir)", errno);
+  MAILDIRSYNC_TRY(os::write_all(fd.get(), instance, between));
+  if (::fsync(fd.get()) != 0 || ::rename(between.c_str(), path.c_str()) != 0) {
+    return os_failure(path, "cannot write to the state directory (state_dir)", errno);
+  }
+  return instance;
+}
+
+/// What --check-config finds out beyond the file itself.
+Result<> check(const config::Receiver& config) {
+  if (auto peers = daemon::make_peers(config); !peers) return Failure(peers.error());
+  if (auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key); !tls) return Failure(tls.error());
+  return {};
+}
+
+class Program {
+ public:
+  explicit Program(service::Options options) : options_(std::move(options)) {}
+
+  Result<> start(config::Receiver config) {
+    auto instance = instance_of(config.state_dir);
+    if (!instance) return Failure(instance.error());
+    spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
+    auto control = control::Server::listen(loop_, config.control, [this](const auto& request, auto reply) {
+      receiver_->handle(request, reply);
+    });
+    if (!control) return Failure(control.error());
+    control_ = std::move(*control);
+    if (config.metrics.listen) {
+      auto metrics = service::Metrics::listen(config.metrics.listen->text());
+      if (!metrics) return Failure(metrics.error());
+      metrics_ = std::move(*metrics);
+    }
+    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance));
+    if (!receiver) return Failure(receiver.error());
+    receiver_ = std::move(*receiver);
+    return {};
+  }
+
+  void run() {
+    service::run(loop_, {.reload = [this] { reload(); },
+                         .summary = [this] { return receiver_->summary(); },
+                         .each_second =
+                             [this] {
+                               if (metrics_) metrics_->show(receiver_->metrics());
+                             }});
+    control_.reset();
+    receiver_->stop();
+    spdlog::info("stop");
+  }
+
+ private:
+  void reload() {
+    auto config = config::read_receiver(options_.config);
+    if (!config) {
+      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", config.error().message());
+      return;
+    }
+    const std::string level = config->log.level;
+    if (const auto done = receiver_->reload(std::move(*config)); !done) {
+      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", done.error().message());
+      return;
+    }
+    if (options_.log_level.empty()) service::start_log(level);
+    spdlog::info("reloaded config={}", options_.config);
+  }
+
+  service::Options options_;
+  asio::io_context loop_{1};
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<daemon::Receiver> receiver_;
+  std::unique_ptr<service::Metrics> metrics_;
+};
+
+int complain(const Error& error) {
+  std::cerr << "maildirsyncd: " << error.message() << '\n';
+  return service::k_exit_configuration;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  auto [options, exit_status] = service::parse_options(
+      argc, argv, "maildirsyncd", "Holds the mirror of other servers' Maildirs, as their agents send it.",
+      "/etc/maildirsync/receiver.toml");
+  if (exit_status) return *exit_status;
+  auto config = config::read_receiver(options.config);
+  if (!config) return complain(config.error());
+  if (options.check_config) {
+    if (const auto good = check(*config); !good) return complain(good.error());
+    std::cout << options.config << ": good\n";
+    return 0;
+  }
+  service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
+  service::raise_file_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  ::umask(0077);  // modes are set exactly, and nothing is open to others before that
+  Program program(std::move(options));
+  if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
+  program.run();
+  return 0;
+} catch (const std::exception& exception) {
+  std::cerr << "maildirsyncd: " << exception.what() << '\n';
+  return 1;
+}

@@ -1,0 +1,189 @@
+#include "daemon/session/intake.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "common/maildir/name.h"
+#include "common/wire/convert.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+constexpr int k_max_parents = 64;
+constexpr int k_max_owners = 10'000;
+
+std::uint64_t next_serial() {
+  static std::atomic<std::uint64_t> serial = 0;
+  return ++serial;
+}
+
+std::string key_of(const ServedRoot& root, const std::string& account) { return root.path + '\0' + account; }
+
+Result<> check_account(const std::string& account) {
+  if (account.empty() || !os::is_confined(account) || account.find(maildir::k_aside_prefix) != std::string::npos) {
+    return failure(ErrorCode::protocol, "", "an account's path is not one below its root");
+  }
+  return {};
+}
+
+Result<Coding> coding_of(wire::BodyCoding coding) {
+  switch (coding) {
+    case wire::BODY_NONE: return Coding::none;
+    case wire::BODY_PLAIN: return Coding::plain;
+    case wire::BODY_ZSTD: return Coding::zstd;
+    default: return failure(ErrorCode::protocol, "", "a body has an unknown coding");
+  }
+}
+
+Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
+  if (bytes.empty()) return std::optional<sync::Digest>();
+  sync::Digest digest;
+  if (bytes.size() != digest.bytes.size()) return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
+  std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
+  return std::optional(digest);
+}
+
+}  // namespace
+
+Result<> Intake::handle(wire::Frame frame) {
+  const wire::Header& header = frame.header;
+  switch (header.kind_case()) {
+    case wire::Header::kNames: return names(header.names());
+    case wire::Header::kOpenAccount: return open_account(header.open_account());
+    case wire::Header::kOperation: return operation(header.operation(), std::move(frame.payload));
+    case wire::Header::kBody: return body(header.body(), std::move(frame.payload));
+    case wire::Header::kList: return list(header.list());
+    case wire::Header::kMapOwners: return map_owners(header.map_owners());
+    default: return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
+  }
+}
+
+Result<> Intake::names(const wire::Names& names) {
+  for (const auto& user : names.users()) MAILDIRSYNC_TRY(names_.add_user(user.id(), user.name()));
+  for (const auto& group : names.groups()) MAILDIRSYNC_TRY(names_.add_group(group.id(), group.name()));
+  return {};
+}
+
+/// The root is opened anew each time: it may have been mounted since.
+Result<Intake::OpenedRoot> Intake::open_root(const std::string& name) const {
+  const auto found = peer_->roots.find(name);
+  if (found == peer_->roots.end()) {
+    return failure(ErrorCode::protocol, "", "the root \"" + name + "\" is not configured for peer \"" + peer_->name + "\"");
+  }
+  OpenedRoot root{&found->second, nullptr, std::nullopt};
+  auto directory = os::Directory::open_root(found->second.path);
+  if (directory) {
+    root.directory = std::make_shared<const os::Directory>(std::move(*directory));
+  } else {
+    root.error = Error{ErrorCode::root_gone, found->second.path,
+                       "the destination's directory of root \"" + name +
+                           "\" cannot be opened; make or mount it (" + directory.error().message() + ")",
+                       0};
+  }
+  return root;
+}
+
+Result<> Intake::open_account(const wire::OpenAccount& open) {
+  MAILDIRSYNC_TRY(check_account(open.account()));
+  if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
+  auto root = open_root(open.root());
+  if (!root) return Failure(root.error());
+  auto account = std::make_shared<Account>();
+  account->root_name = open.root();
+  account->path = open.account();
+  account->key = key_of(*root->served, account->path);
+  account->serial = next_serial();
+  account->root = root->directory;
+  account->root_error = root->error;
+  if (root->directory) {
+    std::vector<std::optional<sync::Attributes>> parents;
+    for (const auto& parent : open.parents()) {
+      const auto owner = root->served->owners->map(parent.uid(), parent.gid(), names_);
+      parents.push_back(owner ? std::optional(sync::Attributes{parent.mode() & 07777, owner->uid, owner->gid}) : std::nullopt);
+    }
+    account->tree = std::make_shared<Tree>(root->directory, account->path, std::move(parents));
+  }
+  sinks_.opened(*account);
+  return stager_.open(std::move(account), root->served->owners);
+}
+
+Result<> Intake::operation(const wire::Operation& operation, std::string payload) {
+  const auto coding = coding_of(operation.coding());
+  if (!coding) return Failure(coding.error());
+  const auto basis = digest_of_bytes(operation.basis());
+  if (!basis) return Failure(basis.error());
+  auto staged = stager_.operation({.sequence = operation.sequence(),
+                                   .operation = wire::from_wire(operation),
+                                   .piece = {*coding, operation.plain_size(), std::move(payload)},
+                                   .more = operation.more(),
+                                   .basis = *basis},
+                                  names_);
+  if (!staged) return Failure(staged.error());
+  if (*staged) sinks_.staged(std::move(**staged));
+  return {};
+}
+
+Result<> Intake::body(const wire::Body& body, std::string payload) {
+  const auto coding = coding_of(body.coding());
+  if (!coding) return Failure(coding.error());
+  const auto digest = digest_of_bytes(body.digest());
+  if (!digest) return Failure(digest.error());
+  auto staged = stager_.body({.piece = {*coding, body.plain_size(), std::move(payload)},
+                              .last = body.last(),
+                              .abandoned = body.abandoned(),
+                              .digest = *digest});
+  if (!staged) return Failure(staged.error());
+  if (*staged) sinks_.staged(std::move(**staged));
+  return {};
+}
+
+Result<> Intake::list(const wire::List& list) {
+  if (!list.accounts()) MAILDIRSYNC_TRY(check_account(list.account()));
+  auto root = open_root(list.root());
+  if (!root) return Failure(root.error());
+  if (root->error) {
+    wire::Header answer;
+    auto& listing = *answer.mutable_listing();
+    listing.set_id(list.id());
+    listing.set_last(true);
+    listing.set_error(static_cast<std::uint32_t>(root->error->code));
+    listing.set_detail(root->error->message());
+    sinks_.answer(std::move(answer));
+    return {};
+  }
+  sinks_.list({.id = list.id(),
+               .root = root->directory,
+               .account = list.account(),
+               .account_key = key_of(*root->served, list.account()),
+               .serial = next_serial(),
+               .digests = list.digests(),
+               .accounts = list.accounts(),
+               .pattern = list.pattern()});
+  return {};
+}
+
+Result<> Intake::map_owners(const wire::MapOwners& question) {
+  const auto found = peer_->roots.find(question.root());
+  if (found == peer_->roots.end() || question.owners_size() > k_max_owners) {
+    return failure(ErrorCode::protocol, "", "a question about owners is not one of this peer's roots, or too long");
+  }
+  wire::Header answer;
+  auto& mapped = *answer.mutable_mapped_owners();
+  mapped.set_id(question.id());
+  for (const auto& owner : question.owners()) {
+    auto& out = *mapped.add_owners();
+    const auto id = found->second.owners->map(owner.uid(), owner.gid(), names_);
+    out.set_ok(id.has_value());
+    if (id) {
+      out.set_uid(id->uid);
+      out.set_gid(id->gid);
+    } else {
+      out.set_detail(id.error().message());
+    }
+  }
+  sinks_.answer(std::move(answer));
+  return {};
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/wire/frame.h"
+#include "daemon/apply/stage.h"
+#include "daemon/session/peers.h"
+
+namespace maildirsync::daemon {
+
+/// A List as it was checked: what to list once all before it is done.
+struct ListRequest {
+  std::uint64_t id = 0;
+  std::shared_ptr<const os::Directory> root;
+  std::string account;
+  std::string account_key;
+  std::uint64_t serial = 0;
+  bool digests = false;
+  bool accounts = false;
+  std::string pattern;
+};
+
+/// Takes the frames of one connection in their order: stages operations, learns names of ids, answers what needs no
+/// commit. Blocks on files and on the name service. Belongs to the connection's strand.
+class Intake {
+ public:
+  struct Sinks {
+    std::function<void(StagedOperation)> staged;
+    std::function<void(const Account& account)> opened;
+    std::function<void(ListRequest)> list;
+    std::function<void(wire::Header)> answer;
+  };
+
+  Intake(std::shared_ptr<const Peer> peer, Sinks sinks) : peer_(std::move(peer)), sinks_(std::move(sinks)) {}
+
+  /// Fails on a violation of the protocol, which ends the connection.
+  Result<> handle(wire::Frame frame);
+
+ private:
+  struct OpenedRoot {
+    const ServedRoot* served = nullptr;
+    std::shared_ptr<const os::Directory> directory;  ///< null with `error`
+    std::optional<Error> error;
+  };
+
+  Result<> names(const wire::Names& names);
+  Result<> open_account(const wire::OpenAccount& open);
+  Result<> operation(const wire::Operation& operation, std::string payload);
+  Result<> body(const wire::Body& body, std::string payload);
+  Result<> list(const wire::List& list);
+  Result<> map_owners(const wire::MapOwners& question);
+  Result<OpenedRoot> open_root(const std::string& name) const;
+
+  std::shared_ptr<const Peer> peer_;
+  Sinks sinks_;
+  PeerNames names_;
+  Stager stager_;
+};
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,245 @@
+#include "daemon/session/lister.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "common/maildir/name.h"
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+#include "daemon/apply/aside.h"
+#include "daemon/apply/content.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+constexpr std::size_t k_piece = wire::k_max_header / 4;
+constexpr std::size_t k_entry_overhead = 80;
+
+sync::Attributes attributes_of(const struct stat& status) {
+  return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
+}
+
+bool is_directory(const os::Directory& directory, const os::DirectoryEntry& entry) {
+  if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+  const auto status = directory.status(entry.name);
+  return status && S_ISDIR(status->st_mode);
+}
+
+std::optional<sync::Attributes> area_of(const os::Directory& folder, const char* name) {
+  const auto status = folder.status(name);
+  if (!status || !S_ISDIR(status->st_mode)) return std::nullopt;
+  return attributes_of(*status);
+}
+
+/// Ours, of a process that is no more.
+bool is_stale_aside(const std::string& name) {
+  if (!name.starts_with(maildir::k_aside_prefix)) return false;
+  static const std::string own = [] {
+    const std::string sample = aside_name();
+    return sample.substr(0, sample.rfind('.') + 1);
+  }();
+  return !name.starts_with(own);
+}
+
+}  // namespace
+
+Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests)
+    : root_(std::move(root)), account_(std::move(account)), id_(id), digests_(digests), waiting_{""} {}
+
+wire::Listing Lister::piece() const {
+  wire::Listing listing;
+  listing.set_id(id_);
+  listing.set_exists(exists_);
+  return listing;
+}
+
+void Lister::fail(const Error& error) {
+  if (error.code == ErrorCode::vanished) return;  // removed while we looked
+  if (!error_) error_ = error;
+}
+
+wire::Listing Lister::next() {
+  wire::Listing listing = piece();
+  std::size_t size = 0;
+  wire::Listing::Folder* out = nullptr;
+  while (size < k_piece) {
+    if (!folder_ && !open_next_folder()) {
+      listing.set_last(true);
+      break;
+    }
+    listing.set_exists(exists_);
+    if (out == nullptr || out->path() != folder_->path) {
+      out = listing.add_folders();
+      out->set_path(folder_->path);
+      *out->mutable_shape() = folder_->shape;
+      size += folder_->path.size() + k_entry_overhead;
+    }
+    if (entries_.empty() && !open_next_area()) {
+      folder_.reset();
+      continue;
+    }
+    while (!entries_.empty() && size < k_piece) {
+      add_entry(entries_.front(), *out, size);
+      entries_.pop_front();
+    }
+  }
+  if (error_) {
+    listing.set_error(static_cast<std::uint32_t>(error_->code));
+    listing.set_detail(error_->message());
+    listing.set_last(true);
+  }
+  return listing;
+}
+
+bool Lister::open_next_folder() {
+  while (!waiting_.empty() && !error_) {
+    const std::string path = std::move(waiting_.back());
+    waiting_.pop_back();
+    auto directory = root_->open_directory(os::join(account_, path));
+    if (!directory) {
+      if (path.empty() && directory.error().error_number == ENOTDIR) continue;
+      fail(directory.error());
+      continue;
+    }
+    const auto status = directory->status("");
+    auto names = directory->list();
+    if (!status || !names) {
+      fail(status ? names.error() : status.error());
+      continue;
+    }
+    exists_ = true;
+    sync::FolderShape shape{attributes_of(*status), area_of(*directory, "cur"), area_of(*directory, "new"),
+                            area_of(*directory, "tmp")};
+    folder_.emplace();
+    folder_->path = path;
+    wire::to_wire(shape, folder_->shape);
+    if (shape.cur) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::cur), os::join(path, "cur")});
+    if (shape.new_) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::new_), os::join(path, "new")});
+    for (auto& name : *names) {
+      const bool area = name.name == "cur" || name.name == "new" || name.name == "tmp";
+      if (is_directory(*directory, name)) {
+        if (!area) waiting_.push_back(os::join(path, name.name));
+      } else if (is_stale_aside(name.name)) {
+        ::unlinkat(directory->fd(), name.name.c_str(), 0);
+      } else if (!maildir::is_left_out(name.name)) {
+        entries_.push_back(std::move(name));
+      }
+    }
+    area_ = static_cast<std::uint32_t>(sync::Area::folder);
+    area_directory_ = std::move(*directory);
+    return true;
+  }
+  return false;
+}
+
+bool Lister::open_next_area() {
+  while (!folder_->areas.empty()) {
+    const Area area = std::move(folder_->areas.front());
+    folder_->areas.pop_front();
+    auto directory = root_->open_directory(os::join(account_, area.directory));
+    auto names = directory ? directory->list() : Result<std::vector<os::DirectoryEntry>>(Failure(directory.error()));
+    if (!names) {
+      fail(names.error());
+      continue;
+    }
+    for (auto& name : *names) {
+      if (is_stale_aside(name.name)) {
+        ::unlinkat(directory->fd(), name.name.c_str(), 0);
+      } else if (!maildir::is_left_out_of_messages(name.name)) {
+        entries_.push_back(std::move(name));
+      }
+    }
+    area_ = area.area;
+    area_directory_ = std::move(*directory);
+    if (!entries_.empty()) return true;
+  }
+  return false;
+}
+
+void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& out, std::size_t& size) {
+  const auto status = area_directory_.status(name.name);
+  if (!status) return fail(status.error());
+  sync::Entry entry;
+  entry.area = static_cast<sync::Area>(area_);
+  entry.name = name.name;
+  entry.size = static_cast<std::uint64_t>(status->st_size);
+  entry.mtime = os::nanoseconds(status->st_mtim);
+  entry.attributes = attributes_of(*status);
+  if (S_ISLNK(status->st_mode)) {
+    std::array<char, 4097> target{};
+    const ssize_t length = ::readlinkat(area_directory_.fd(), name.name.c_str(), target.data(), target.size());
+    if (length < 0) return;
+    entry.kind = sync::EntryKind::symlink;
+    entry.target.assign(target.data(), static_cast<std::size_t>(length));
+    entry.size = entry.target.size();
+  } else if (!S_ISREG(status->st_mode)) {
+    return;  // others' sockets and devices are nothing that we could have put there
+  } else if (digests_ == Digests::yes) {
+    auto fd = area_directory_.open_for_reading(name.name);
+    if (!fd) return fail(fd.error());
+    auto digest = digest_of(fd->get(), os::join(area_directory_.path(), name.name));
+    if (!digest) return fail(digest.error());
+    entry.digest = *digest;
+  }
+  wire::to_wire(entry, *out.add_entries());
+  size += entry.name.size() + entry.target.size() + k_entry_overhead;
+}
+
+namespace {
+
+class AccountWalk {
+ public:
+  AccountWalk(const maildir::Layout& layout, std::uint64_t id) : layout_(layout), id_(id) { begin(); }
+
+  void level(const os::Directory& directory, const std::string& path, std::size_t depth) {
+    const auto names = directory.list();
+    if (!names) return;
+    for (const auto& name : *names) {
+      if (!layout_.matches(depth, name.name) || !is_directory(directory, name)) continue;
+      const std::string below = os::join(path, name.name);
+      if (depth + 1 == layout_.depth()) {
+        add(below);
+      } else if (const auto next = directory.open_directory(name.name)) {
+        level(*next, below, depth + 1);
+      }
+    }
+  }
+
+  std::vector<wire::Listing> take() {
+    pieces_.back().set_last(true);
+    return std::move(pieces_);
+  }
+
+ private:
+  void begin() {
+    pieces_.emplace_back();
+    pieces_.back().set_id(id_);
+    pieces_.back().set_exists(true);
+    size_ = 0;
+  }
+
+  void add(const std::string& account) {
+    size_ += account.size() + 8;
+    if (size_ > k_piece) begin();
+    pieces_.back().add_accounts(account);
+  }
+
+  const maildir::Layout& layout_;
+  std::uint64_t id_;
+  std::size_t size_ = 0;
+  std::vector<wire::Listing> pieces_;
+};
+
+}  // namespace
+
+std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id) {
+  AccountWalk walk(layout, id);
+  walk.level(root, "", 0);
+  return walk.take();
+}
+
+}  // namespace maildirsync::daemon

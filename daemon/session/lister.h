@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/maildir/layout.h"
+#include "common/os/directory.h"
+#include "common/wire/protocol.pb.h"
+
+namespace maildirsync::daemon {
+
+enum class Digests : std::uint8_t { no, yes };
+
+/// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (with
+/// digests, every file is read). Entries have the destination's owners. What we wrote aside before a crash is removed on
+/// the way. Blocks on files; used by one thread at a time.
+class Lister {
+ public:
+  Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests);
+
+  /// The next piece; the one with `last` set ends it.
+  wire::Listing next();
+
+ private:
+  struct Area {
+    std::uint32_t area = 0;
+    std::string directory;  ///< below the account
+  };
+  struct Folder {
+    std::string path;
+    wire::FolderShape shape;
+    std::deque<Area> areas;
+  };
+
+  bool open_next_folder();
+  bool open_next_area();
+  void add_entry(const os::DirectoryEntry& entry, wire::Listing::Folder& out, std::size_t& size);
+  void fail(const Error& error);
+  wire::Listing piece() const;
+
+  std::shared_ptr<const os::Directory> root_;
+  std::string account_;
+  std::uint64_t id_;
+  Digests digests_;
+  bool exists_ = false;
+  std::optional<Error> error_;
+  std::vector<std::string> waiting_;  ///< folders still to be listed
+  std::optional<Folder> folder_;
+  os::Directory area_directory_;
+  std::uint32_t area_ = 0;
+  std::deque<os::DirectoryEntry> entries_;
+};
+
+/// The accounts below a root, as the agent's layout finds them: for what the destination has and the source has not.
+std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id);
+
+}  // namespace maildirsync::daemon

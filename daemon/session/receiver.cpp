@@ -1,0 +1,267 @@
+#include "daemon/session/receiver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <thread>
+
+#include "common/net/identity.h"
+
+namespace maildirsync::daemon {
+
+using nlohmann::json;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+constexpr std::size_t k_max_sessions = 1024;
+constexpr std::size_t k_named_fingerprints = 8;
+
+std::size_t pool_size() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16); }
+
+}  // namespace
+
+Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance)
+    : loop_(loop), config_(std::move(config)), acceptor_(loop), pool_(pool_size()),
+      services_{.loop = loop, .pool = pool_, .committer = committer_, .instance = std::move(instance)} {
+  services_.find_peer = [this](const std::string& fingerprint) {
+    const auto found = peers_.find(fingerprint);
+    return found == peers_.end() ? nullptr : found->second;
+  };
+  services_.known_fingerprints = [this] {
+    std::string text;
+    std::size_t count = 0;
+    for (const auto& [fingerprint, peer] : peers_) {
+      if (++count > k_named_fingerprints) break;
+      text += (text.empty() ? "known is " : ", ") + fingerprint;
+    }
+    return text.empty() ? "none is configured" : text;
+  };
+  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { troubles_.note(peer, done); };
+}
+
+Receiver::~Receiver() { stop(); }
+
+Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config, std::string instance) {
+  std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance)));
+  MAILDIRSYNC_TRY(receiver->use(receiver->config_));
+  MAILDIRSYNC_TRY(receiver->listen());
+  asio::co_spawn(loop, receiver->accept(), asio::detached);
+  return receiver;
+}
+
+void Receiver::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  asio::error_code ignored;
+  acceptor_.close(ignored);
+  for (const auto& session : sessions_) session->end(ErrorCode::cancelled, "the receiver is being stopped");
+  // The farewells, then the ends of all that uses the pool and the committer, before these go.
+  std::vector<std::weak_ptr<Session>> open(sessions_.begin(), sessions_.end());
+  const auto run_until = [&](auto done, std::chrono::milliseconds most) {
+    loop_.restart();
+    const auto deadline = std::chrono::steady_clock::now() + most;
+    while (!done() && std::chrono::steady_clock::now() < deadline) loop_.run_one_for(5ms);
+  };
+  run_until([this] { return sessions_.empty(); }, 2s);
+  pool_.join();
+  committer_.stop();
+  run_until([&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
+}
+
+Result<> Receiver::use(const config::Receiver& config) {
+  auto peers = make_peers(config);
+  if (!peers) return Failure(peers.error());
+  auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key);
+  if (!tls) return Failure(tls.error());
+  auto own = net::fingerprint_of_file(config.tls.certificate);
+  if (!own) return Failure(own.error());
+  peers_ = std::move(*peers);
+  tls_ = std::move(*tls);
+  services_.own_fingerprint = std::move(*own);
+  return {};
+}
+
+Result<> Receiver::listen() {
+  const auto cannot = [&](const asio::error_code& error) {
+    return failure(ErrorCode::config, "",
+                   config_.file + ": cannot listen on " + config_.listen.text() + " (listen): " + error.message() +
+                       (error == asio::error::address_in_use ? "; another program, or another maildirsyncd, has the port"
+                                                             : "; write an address of this machine"));
+  };
+  asio::error_code error;
+  asio::ip::tcp::resolver resolver(loop_);
+  const auto found = resolver.resolve(config_.listen.host, std::to_string(config_.listen.port),
+                                      asio::ip::resolver_base::passive, error);
+  if (error || found.empty()) return cannot(error);
+  const asio::ip::tcp::endpoint endpoint = found.begin()->endpoint();
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return cannot(error);
+  spdlog::info("listening address={} fingerprint={} peers={}", config_.listen.text(), services_.own_fingerprint,
+               peers_.size());
+  return {};
+}
+
+asio::awaitable<void> Receiver::accept() {
+  while (!stopping_) {
+    auto [error, socket] = co_await acceptor_.async_accept(k_await);
+    if (stopping_ || error == asio::error::operation_aborted) co_return;
+    if (error || sessions_.size() >= k_max_sessions) {
+      spdlog::warn("accept-failed reason=\"{}\"", error ? error.message() : "too many connections");
+      asio::steady_timer pause(loop_, 100ms);
+      co_await pause.async_wait(k_await);
+      continue;
+    }
+    asio::co_spawn(loop_, serve(std::move(socket)), asio::detached);
+  }
+}
+
+asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {
+  asio::error_code ignored;
+  const auto remote = socket.remote_endpoint(ignored);
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  const std::string address = remote.address().to_string() + ":" + std::to_string(remote.port());
+  auto channel = std::make_shared<net::Channel>(net::TlsStream(std::move(socket), *tls_));
+  const auto context = tls_;  // lives as long as its streams
+  auto session = std::make_shared<Session>(services_, std::move(channel), address);
+  sessions_.insert(session);
+  try {
+    co_await session->run();
+  } catch (const std::exception& exception) {
+    spdlog::error("session-exception address={} what={}", address, exception.what());
+  }
+  sessions_.erase(session);
+}
+
+Result<> Receiver::reload(config::Receiver config) {
+  const auto before = config_;
+  MAILDIRSYNC_TRY(use(config));
+  if (config.listen.text() != before.listen.text()) {
+    spdlog::warn("reload action=\"listen stays {} until a restart\"", before.listen.text());
+  }
+  for (const auto& old : before.peers) {
+    const bool same = std::any_of(config.peers.begin(), config.peers.end(),
+                                  [&](const config::Peer& peer) { return is_same(peer, old); });
+    if (same) continue;
+    for (const auto& session : sessions_) {
+      if (session->peer() && session->peer()->fingerprint == old.fingerprint) {
+        session->end(ErrorCode::cancelled, "the receiver's configuration of this peer changed; connect again");
+      }
+    }
+  }
+  config.listen = before.listen;
+  config_ = std::move(config);
+  return {};
+}
+
+void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>& reply) {
+  const std::string command = request.value("command", "");
+  if (command == "status") return reply->finish(status());
+  reply->finish({{"error",
+                  {{"code", "usage"},
+                   {"message", "the receiver only knows status; give '" + command +
+                                   "' on the source server, to the agent"}}}});
+}
+
+std::size_t Receiver::connections_of(const std::string& peer) const {
+  return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+    return session->peer() && session->peer()->name == peer;
+  }));
+}
+
+json Receiver::status() {
+  json peers = json::array();
+  json roots = json::array();
+  json problems = json::array();
+  std::string address;
+  for (const auto& peer : config_.peers) {
+    std::string from;
+    for (const auto& session : sessions_) {
+      if (session->peer() && session->peer()->name == peer.name) from = session->address();
+    }
+    if (!from.empty()) address = from;
+    json peer_roots = json::array();
+    for (const auto& root : peer.roots) {
+      const auto directory = os::Directory::open_root(root.path);
+      peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", directory.has_value()}});
+      roots.push_back({{"name", root.name}, {"peer", peer.name}, {"path", root.path}, {"ok", directory.has_value()}});
+      if (!directory) {
+        problems.push_back({{"code", to_string(ErrorCode::root_gone)}, {"root", root.name}, {"account", ""}, {"path", root.path},
+                            {"detail", "the destination's directory cannot be opened; make or mount it (" +
+                                           directory.error().message() + ")"}});
+      }
+    }
+    peers.push_back({{"name", peer.name},
+                     {"connected", !from.empty()},
+                     {"connections", connections_of(peer.name)},
+                     {"address", from},
+                     {"roots", std::move(peer_roots)}});
+  }
+  for (const auto& [where, trouble] : troubles_.recent()) {
+    const auto& [peer, root, account, path] = where;
+    problems.push_back({{"code", to_string(trouble.code)}, {"peer", peer}, {"root", root}, {"account", account},
+                        {"path", path}, {"detail", trouble.detail}});
+  }
+  const CommitTotals& totals = committer_.totals();
+  return {{"role", "receiver"},
+          {"version", MAILDIRSYNC_VERSION},
+          {"state", address.empty() ? "waiting" : "live"},
+          {"lag_seconds", nullptr},
+          {"pending", {{"messages", 0}, {"bytes", 0}}},
+          {"peer", {{"address", address}, {"connected", !address.empty()}}},
+          {"peers", std::move(peers)},
+          {"fingerprint", services_.own_fingerprint},
+          {"totals",
+           {{"messages_received", totals.messages.load()},
+            {"operations", totals.operations.load()},
+            {"bytes_written", totals.bytes.load()},
+            {"bytes_wire", services_.bytes_read.load()},
+            {"renames", totals.renames.load()},
+            {"deletes", totals.deletes.load()},
+            {"links", totals.links.load()},
+            {"deltas", totals.deltas.load()},
+            {"conflicts", totals.conflicts.load()},
+            {"refused", totals.refused.load()},
+            {"groups", totals.groups.load()},
+            {"sync_seconds", static_cast<double>(totals.sync_microseconds.load()) / 1e6}}},
+          {"roots", std::move(roots)},
+          {"problems", std::move(problems)}};
+}
+
+std::string Receiver::summary() const {
+  const auto agents = std::count_if(config_.peers.begin(), config_.peers.end(),
+                                    [&](const config::Peer& peer) { return connections_of(peer.name) > 0; });
+  return std::to_string(agents) + " of " + std::to_string(config_.peers.size()) + " agents connected; " +
+         std::to_string(committer_.totals().messages.load()) + " messages received";
+}
+
+std::vector<service::Metric> Receiver::metrics() {
+  using Kind = service::Metric::Kind;
+  const CommitTotals& totals = committer_.totals();
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
+       number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
+      {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(troubles_.recent().size())},
+      {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter, number(totals.operations.load())},
+      {"maildirsyncd_refused_total", "Operations that were refused.", Kind::counter, number(totals.refused.load())},
+      {"maildirsyncd_messages_total", "Messages whose body was received.", Kind::counter, number(totals.messages.load())},
+      {"maildirsyncd_bytes_total", "Bytes of bodies written.", Kind::counter, number(totals.bytes.load())},
+      {"maildirsyncd_wire_bytes_total", "Bytes of bodies as received.", Kind::counter, number(services_.bytes_read.load())},
+      {"maildirsyncd_conflicts_total", "Messages put under another name.", Kind::counter, number(totals.conflicts.load())},
+      {"maildirsyncd_commit_groups_total", "Groups of operations that shared their syncs.", Kind::counter, number(totals.groups.load())},
+      {"maildirsyncd_sync_seconds_total", "Time spent syncing to the disk.", Kind::counter,
+       static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/thread_pool.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/control/server.h"
+#include "common/net/tls.h"
+#include "common/service/metrics.h"
+#include "daemon/session/peers.h"
+#include "daemon/session/session.h"
+#include "daemon/session/troubles.h"
+
+namespace maildirsync::daemon {
+
+/// The receiver: listens, owns the sessions, the pool and the committer. Lives on the event loop.
+class Receiver {
+ public:
+  /// Fails with ErrorCode::config when something of the configuration does not work here (a port in use, an unknown
+  /// user in an owner table). `instance` names our state directory.
+  static Result<std::unique_ptr<Receiver>> start(asio::io_context& loop, config::Receiver config, std::string instance);
+  ~Receiver();
+
+  /// Ends all sessions; what was staged is still committed. Needs the loop no longer.
+  void stop();
+  /// SIGHUP: peers, owner tables, certificate. Sessions whose peer is unchanged go on.
+  Result<> reload(config::Receiver config);
+
+  void handle(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
+  nlohmann::json status();
+  std::string summary() const;
+  std::vector<service::Metric> metrics();
+
+ private:
+  Receiver(asio::io_context& loop, config::Receiver config, std::string instance);
+  Result<> use(const config::Receiver& config);
+  Result<> listen();
+  asio::awaitable<void> accept();
+  asio::awaitable<void> serve(asio::ip::tcp::socket socket);
+  std::size_t connections_of(const std::string& peer) const;
+
+  asio::io_context& loop_;
+  config::Receiver config_;
+  Peers peers_;
+  std::shared_ptr<asio::ssl::context> tls_;
+  asio::ip::tcp::acceptor acceptor_;
+  asio::thread_pool pool_;
+  Committer committer_;
+  Services services_;
+  Troubles troubles_;
+  std::set<std::shared_ptr<Session>> sessions_;
+  bool stopping_ = false;
+};
+
+}  // namespace maildirsync::daemon

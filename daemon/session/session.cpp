@@ -1,0 +1,360 @@
+#include "daemon/session/session.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "daemon/session/lister.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+constexpr auto k_greeting_timeout = 15s;
+constexpr auto k_farewell = 1s;
+constexpr auto k_silence = 30s;  // an agent pings every 5 s
+constexpr std::size_t k_max_staging = 8 * 1024 * 1024;
+constexpr std::size_t k_max_uncommitted = 2048;  // each may hold a descriptor
+constexpr std::size_t k_listing_ahead = 2 * 1024 * 1024;
+constexpr std::size_t k_max_outgoing = 64 * 1024 * 1024;
+constexpr std::size_t k_failures_in_ack = 500;
+constexpr std::size_t k_detail = 400;  // bytes of a sentence in an ack
+
+std::string host_name() {
+  utsname names{};
+  return ::uname(&names) == 0 ? names.nodename : "";
+}
+
+/// Runs something that blocks on the pool, and goes on with its result on the loop.
+template <class Function>
+auto on_pool(asio::thread_pool& pool, Function function) -> asio::awaitable<std::invoke_result_t<Function>> {
+  co_return co_await asio::co_spawn(
+      pool, [&function]() -> asio::awaitable<std::invoke_result_t<Function>> { co_return function(); },
+      asio::use_awaitable);
+}
+
+}  // namespace
+
+Session::Session(Services& services, std::shared_ptr<net::Channel> channel, std::string address)
+    : services_(services), channel_(std::move(channel)), address_(std::move(address)),
+      strand_(asio::make_strand(services.pool.get_executor())), wake_(services.loop), room_(services.loop),
+      drained_(services.loop), silence_(services.loop), heard_(std::chrono::steady_clock::now()) {}
+
+Intake::Sinks Session::sinks() {
+  // The strand's tasks hold the session; the intake is the session's own.
+  return {.staged =
+              [this](StagedOperation staged) {
+                ++uncommitted_;
+                services_.committer.put(std::move(staged), shared_from_this());
+              },
+          .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
+          .list =
+              [this](ListRequest request) {
+                const std::string key = request.account_key;
+                const auto serial = request.serial;
+                services_.committer.opened(key, serial, [self = shared_from_this(), request = std::move(request)] {
+                  asio::post(self->services_.loop, [self, request] {
+                    asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
+                  });
+                });
+              },
+          .answer =
+              [this](wire::Header answer) {
+                asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] { self->send(answer); });
+              }};
+}
+
+asio::awaitable<void> Session::run() {
+  auto self = shared_from_this();
+  watch_silence();
+  auto ready = co_await handshake();
+  if (ready) ready = co_await greet();
+  if (!ready) {
+    spdlog::warn("connection-refused address={} code={} reason=\"{}\"", address_, to_string(ready.error().code),
+                 ready.error().message());
+  } else {
+    asio::co_spawn(services_.loop, [self] { return self->write(); }, asio::detached);
+    const Error error = co_await read();
+    spdlog::info("disconnected peer={} address={} reason=\"{}\"", peer_->name, address_, error.message());
+    if (error.code == ErrorCode::protocol || error.code == ErrorCode::too_big) end(error.code, error.message());
+    const auto farewell = std::chrono::steady_clock::now() + k_farewell;
+    while (violation_ && !said_goodbye_ && farewell > std::chrono::steady_clock::now()) {
+      asio::steady_timer moment(services_.loop, 5ms);
+      co_await moment.async_wait(k_await);
+    }
+    if (violation_) co_await channel_->close_gently(k_farewell);
+  }
+  ended_ = true;
+  channel_->close();
+  wake_.cancel();
+  drained_.cancel();
+  silence_.cancel();
+}
+
+void Session::end(ErrorCode code, const std::string& sentence) {
+  if (violation_) return;
+  wire::Header header;
+  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(code));
+  header.mutable_goodbye()->set_sentence(sentence);
+  send(header);
+  violation_ = Error{code, "", sentence, 0};
+  room_.cancel();
+  wake_.cancel();
+  auto most = std::make_shared<asio::steady_timer>(services_.loop, k_farewell);
+  most->async_wait([most, channel = std::weak_ptr(channel_)](const asio::error_code&) {  // for a peer that goes on talking
+    if (const auto still = channel.lock()) still->close();
+  });
+}
+
+// ---- greeting ----
+
+/// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides can
+/// say which key was shown and which was wanted.
+asio::awaitable<Result<>> Session::handshake() {
+  auto shown = std::make_shared<std::string>();
+  net::pin_peer(channel_->stream(), [shown](const std::string& fingerprint) {
+    *shown = fingerprint;
+    return true;
+  });
+  const auto [failed] = co_await channel_->stream().async_handshake(asio::ssl::stream_base::server, k_await);
+  if (failed) {
+    co_return failure(ErrorCode::tls, "",
+                      "the TLS handshake failed: " + failed.message() + "; our key is " + services_.own_fingerprint +
+                          (shown->empty() ? "" : ", the peer's " + *shown));
+  }
+  peer_ = services_.find_peer(*shown);
+  if (peer_) co_return Result<>{};
+  const std::string sentence = "the agent shows the public key " + *shown + ", which is no [[peer]]'s fingerprint here (" +
+                               services_.known_fingerprints() + "); our own key is " + services_.own_fingerprint +
+                               ". If it is the right agent, put its fingerprint into the receiver's configuration";
+  wire::Header header;
+  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
+  header.mutable_goodbye()->set_sentence(sentence);
+  std::string bytes;
+  wire::encode(header, {}, bytes);
+  co_await channel_->write(bytes);
+  co_await channel_->close_gently(1s);
+  co_return failure(ErrorCode::tls, "", sentence + "; nothing was received");
+}
+
+std::string Session::refusal_of(const wire::Hello& hello) const {
+  if (hello.version() != wire::k_version) {
+    return "protocol version " + std::to_string(hello.version()) + " is not spoken here, only version " +
+           std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers";
+  }
+  if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
+  for (const auto& root : hello.roots()) {
+    if (peer_->roots.contains(root)) continue;
+    return "the root \"" + root + "\" is not configured for peer \"" + peer_->name +
+           "\" at the receiver; add a [[peer.root]] with that name there and reload it";
+  }
+  return "";
+}
+
+asio::awaitable<Result<>> Session::greet() {
+  auto frame = co_await channel_->read();
+  if (!frame) co_return Failure(frame.error());
+  if (frame->header.has_goodbye()) {
+    co_return failure(ErrorCode::tls, "", "the agent says: " + frame->header.goodbye().sentence());
+  }
+  if (!frame->header.has_hello()) co_return failure(ErrorCode::protocol, "", "the first frame is not a greeting");
+  const auto& hello = frame->header.hello();
+  const std::string refusal = refusal_of(hello);
+  wire::Header header;
+  auto& reply = *header.mutable_hello();
+  reply.set_version(wire::k_version);
+  reply.set_software("maildirsyncd " MAILDIRSYNC_VERSION);
+  reply.set_host(host_name());
+  reply.set_instance(services_.instance);
+  reply.set_refusal(refusal);
+  std::string bytes;
+  wire::encode(header, {}, bytes);
+  if (auto written = co_await channel_->write(bytes); !written) co_return written;
+  if (!refusal.empty()) {
+    co_await channel_->close_gently(1s);
+    co_return failure(ErrorCode::protocol, "", "peer " + peer_->name + ": " + refusal);
+  }
+  greeted_ = peer_;
+  intake_ = std::make_unique<Intake>(peer_, sinks());
+  heard_ = std::chrono::steady_clock::now();
+  spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_, hello.host(),
+               hello.software(), peer_->fingerprint);
+  co_return Result<>{};
+}
+
+// ---- frames in ----
+
+asio::awaitable<Error> Session::read() {
+  for (;;) {
+    co_await wait_for_room();
+    auto frame = co_await channel_->read();
+    if (!frame) co_return violation_ ? *violation_ : frame.error();
+    if (violation_) continue;  // until the peer has read our goodbye
+    heard_ = std::chrono::steady_clock::now();
+    services_.bytes_read += frame->payload.size() + wire::k_prefix;
+    if (frame->header.has_ping()) {
+      wire::Header pong;
+      pong.mutable_pong()->set_number(frame->header.ping().number());
+      send(pong);
+    } else if (frame->header.has_goodbye()) {
+      co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence()).value();
+    } else {
+      stage(std::move(*frame));
+    }
+  }
+}
+
+void Session::stage(wire::Frame frame) {
+  const std::size_t size = frame.payload.size() + frame.header.ByteSizeLong();
+  staging_bytes_ += size;
+  asio::post(strand_, [self = shared_from_this(), size, frame = std::move(frame)]() mutable {
+    Result<> handled;
+    try {
+      handled = self->intake_->handle(std::move(frame));
+    } catch (const std::exception& exception) {  // memory that ran out, or a bug: this connection ends, no other
+      handled = failure(ErrorCode::protocol, "", exception.what());
+    }
+    self->staging_bytes_ -= size;
+    self->made_room();
+    if (handled) return;
+    asio::post(self->services_.loop, [self, error = handled.error()] {
+      self->end(error.code, error.message());
+    });
+  });
+}
+
+asio::awaitable<void> Session::wait_for_room() {
+  const auto full = [this] { return staging_bytes_ > k_max_staging || uncommitted_ > k_max_uncommitted; };
+  while (full() && !violation_) {
+    reader_waits_ = true;
+    if (!full()) break;
+    room_.expires_after(1s);
+    co_await room_.async_wait(k_await);
+    heard_ = std::chrono::steady_clock::now();  // the peer cannot be heard while we do not read
+  }
+  reader_waits_ = false;
+}
+
+/// Any thread.
+void Session::made_room() {
+  if (reader_waits_.exchange(false)) {
+    asio::post(services_.loop, [self = shared_from_this()] { self->room_.cancel(); });
+  }
+}
+
+void Session::watch_silence() {
+  silence_.expires_after(1s);
+  silence_.async_wait([weak = weak_from_this()](const asio::error_code& cancelled) {
+    const auto self = weak.lock();
+    if (cancelled || !self || self->ended_) return;
+    const auto most = self->greeted_ ? k_silence : k_greeting_timeout;
+    if (std::chrono::steady_clock::now() - self->heard_ <= most) return self->watch_silence();
+    spdlog::warn("peer-silent address={} action=\"connection ended\"", self->address_);
+    self->channel_->close();
+  });
+}
+
+// ---- frames out ----
+
+void Session::send(const wire::Header& header) {
+  if (ended_) return;
+  if (outgoing_.size() > k_max_outgoing) {  // a peer that asks and does not read
+    channel_->close();
+    return;
+  }
+  wire::encode(header, {}, outgoing_);
+  wake_.cancel();
+}
+
+asio::awaitable<void> Session::write() {
+  auto self = shared_from_this();
+  while (!ended_) {
+    if (outgoing_.empty() && violation_) break;
+    if (outgoing_.empty()) {
+      drained_.cancel();
+      wake_.expires_after(1h);
+      co_await wake_.async_wait(k_await);
+      continue;
+    }
+    const std::string batch = std::exchange(outgoing_, {});
+    if (const auto written = co_await channel_->write(batch); !written) {
+      channel_->close();
+      break;
+    }
+  }
+  said_goodbye_ = true;
+  channel_->shutdown_send();
+}
+
+asio::awaitable<void> Session::list(ListRequest request) {
+  auto self = shared_from_this();
+  wire::Header header;
+  if (request.accounts) {
+    auto layout = maildir::Layout::parse(request.pattern);
+    if (!layout) {
+      end(ErrorCode::protocol, layout.error().message());
+      co_return;
+    }
+    auto pieces = co_await on_pool(services_.pool, [&] { return list_accounts(*request.root, *layout, request.id); });
+    for (auto& piece : pieces) {
+      *header.mutable_listing() = std::move(piece);
+      send(header);
+    }
+    co_return;
+  }
+  Lister lister(request.root, request.account, request.id, request.digests ? Digests::yes : Digests::no);
+  while (!ended_) {
+    *header.mutable_listing() = co_await on_pool(services_.pool, [&] { return lister.next(); });
+    send(header);
+    if (header.listing().last()) co_return;
+    while (outgoing_.size() > k_listing_ahead && !ended_) {
+      drained_.expires_after(1s);
+      co_await drained_.async_wait(k_await);
+    }
+  }
+}
+
+void Session::committed(std::vector<Committed> done) {
+  uncommitted_ -= done.size();
+  made_room();
+  asio::post(services_.loop, [self = shared_from_this(), done = std::move(done)] { self->acknowledge(done); });
+}
+
+void Session::acknowledge(const std::vector<Committed>& done) {
+  services_.note(*peer_, done);
+  wire::Header header;
+  std::size_t special = 0;
+  const auto shortened = [](const std::string& text) { return text.substr(0, k_detail); };
+  for (const auto& one : done) {
+    auto& ack = *header.mutable_ack();
+    ack.set_sequence(one.sequence);
+    if (one.error) {
+      ++special;
+      auto& failed = *ack.add_failed();
+      failed.set_sequence(one.sequence);
+      failed.set_code(static_cast<std::uint32_t>(one.error->code));
+      failed.set_detail(shortened(one.error->message()));
+    } else if (!one.outcome.renamed.empty()) {
+      ++special;
+      auto& renamed = *ack.add_renamed();
+      renamed.set_sequence(one.sequence);
+      renamed.set_name(one.outcome.renamed);
+      renamed.set_detail(shortened(one.outcome.detail));
+    }
+    if (special < k_failures_in_ack) continue;
+    send(header);
+    header.Clear();
+    special = 0;
+  }
+  if (header.has_ack()) send(header);
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/net/channel.h"
+#include "daemon/commit/committer.h"
+#include "daemon/session/intake.h"
+
+namespace maildirsync::daemon {
+
+/// What all sessions of a receiver share.
+struct Services {
+  asio::io_context& loop;
+  asio::thread_pool& pool;
+  Committer& committer;
+  std::string instance;  ///< 16 bytes: names our state directory
+  std::string own_fingerprint;
+  std::atomic<std::uint64_t> bytes_read{0};
+  /// Event loop: who a fingerprint is; null for nobody of ours.
+  std::function<std::shared_ptr<const Peer>(const std::string& fingerprint)> find_peer;
+  /// Event loop: a sentence on whom we know, for one that we don't.
+  std::function<std::string()> known_fingerprints;
+  /// Event loop: what became of operations, for `status`.
+  std::function<void(const Peer& peer, const std::vector<Committed>& done)> note;
+};
+
+/// One agent's connection, from the handshake to its end. Lives on the event loop; frames are staged on a strand of the
+/// pool, committed by the committer, and acknowledged from there.
+class Session : public std::enable_shared_from_this<Session>, public Acknowledged {
+ public:
+  Session(Services& services, std::shared_ptr<net::Channel> channel, std::string address);
+
+  /// Runs until the connection ends.
+  asio::awaitable<void> run();
+  /// Ends the connection, telling the peer why.
+  void end(ErrorCode code, const std::string& sentence);
+
+  /// Null before the greeting.
+  const std::shared_ptr<const Peer>& peer() const { return greeted_; }
+  const std::string& address() const { return address_; }
+
+  void committed(std::vector<Committed> done) override;
+
+ private:
+  asio::awaitable<Result<>> handshake();
+  asio::awaitable<Result<>> greet();
+  std::string refusal_of(const wire::Hello& hello) const;
+  asio::awaitable<Error> read();
+  asio::awaitable<void> wait_for_room();
+  asio::awaitable<void> write();
+  void watch_silence();
+  asio::awaitable<void> list(ListRequest request);
+  void stage(wire::Frame frame);
+  void send(const wire::Header& header);
+  void made_room();
+  void acknowledge(const std::vector<Committed>& done);
+  Intake::Sinks sinks();
+
+  Services& services_;
+  std::shared_ptr<net::Channel> channel_;
+  std::string address_;
+  std::shared_ptr<const Peer> peer_, greeted_;
+  asio::strand<asio::thread_pool::executor_type> strand_;
+  std::unique_ptr<Intake> intake_;  ///< strand
+  std::string outgoing_;
+  asio::steady_timer wake_, room_, drained_, silence_;
+  std::chrono::steady_clock::time_point heard_;
+  std::optional<Error> violation_;
+  bool said_goodbye_ = false;
+  bool ended_ = false;
+
+  // Between the reader, which waits while they are high, and the threads that lower them:
+  std::atomic<std::size_t> staging_bytes_{0}, uncommitted_{0};
+  std::atomic<bool> reader_waits_{false};
+};
+
+}  // namespace maildirsync::daemon

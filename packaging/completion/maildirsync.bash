@@ -1,0 +1,60 @@
+# bash completion for maildirsync(1)
+
+_maildirsync() {
+  local cur prev words cword
+  _init_completion || return
+
+  local commands="status flush verify plan cutover drain mirror pause resume release keygen fingerprint doctor setup"
+  local command="" i socket="" roots
+  for ((i = 1; i < cword; i++)); do
+    case ${words[i]} in
+      --control) socket=${words[++i]} ;;
+      -*) ;;
+      *)
+        command=${words[i]}
+        break
+        ;;
+    esac
+  done
+
+  case $prev in
+    --control | --html | --out)
+      _filedir
+      return
+      ;;
+    --account | --timeout | --warn-lag | --crit-lag | --name) return ;;
+    --freeze | --thaw | --switch)
+      COMPREPLY=($(compgen -c -- "$cur"))
+      return
+      ;;
+  esac
+
+  local options="--help"
+  case $command in
+    "") options="--control --json --help --version" ;;
+    status) options+=" --watch --warn-lag --crit-lag --account" ;;
+    flush) options+=" --account --timeout --full" ;;
+    verify) options+=" --account --deep --html" ;;
+    plan) options+=" --html" ;;
+    cutover) options+=" --freeze --thaw --switch" ;;
+    release) options+=" --account" ;;
+    keygen) options+=" --out --name" ;;
+    setup) [[ $cur == -* ]] || options="agent receiver" ;;
+    fingerprint)
+      [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }
+      ;;
+    drain | mirror)
+      if [[ $cur != -* ]]; then
+        # The daemon knows its roots; without one that answers there is nothing to offer.
+        roots=$(command maildirsync ${socket:+--control "$socket"} --json status 2>/dev/null |
+          python3 -c 'import json, sys; print("\n".join(r["name"] for r in json.load(sys.stdin)["roots"]))' 2>/dev/null)
+        COMPREPLY=($(compgen -W "$roots" -- "$cur"))
+        return
+      fi
+      ;;
+  esac
+  if [[ -z $command && $cur != -* ]]; then
+    options=$commands
+  fi
+  COMPREPLY=($(compgen -W "$options" -- "$cur"))
+} && complete -F _maildirsync maildirsync

@@ -1,0 +1,114 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "agent/scan/scanner.h"
+#include "tests/unit/support/tree.h"
+
+namespace maildirsync::agent {
+namespace {
+
+using maildirsync::testing::Tree;
+using Lines = std::vector<std::string>;
+
+StructureScan scan(const Tree& tree, const std::string& account = "a", Lines* visited = nullptr) {
+  return scan_structure(tree.open(), account, [&](const os::Directory&, const std::string& folder, char part) {
+    if (visited != nullptr) visited->push_back(folder + " " + part);
+  });
+}
+
+Lines paths(const StructureScan& scan) {
+  Lines all;
+  for (const auto& folder : scan.manifest.folders) all.push_back(folder.path);
+  return all;
+}
+
+TEST(ScanStructure, finds_nested_and_maildir_folders_and_plain_directories) {
+  Tree tree;
+  tree.maildir("a").maildir("a/.Sent").maildir("a/Archive/2024").directory("a/sieve").directory("a/courierimapkeywords");
+  const auto found = scan(tree);
+  EXPECT_EQ(paths(found), Lines({"", ".Sent", "Archive", "Archive/2024", "courierimapkeywords", "sieve"}));
+  EXPECT_TRUE(found.manifest.structure_whole);
+  EXPECT_TRUE(found.manifest.exists);
+  EXPECT_TRUE(found.manifest.find(".Sent")->cur);
+  EXPECT_FALSE(found.manifest.find("Archive")->cur);
+  EXPECT_EQ(found.manifest.find("sieve")->inode, tree.status("a/sieve").st_ino);
+}
+
+TEST(ScanStructure, has_the_modes_and_stamps_of_each_directory) {
+  Tree tree;
+  tree.maildir("a").mode("a", 0750).mode("a/cur", 0770).mode("a/tmp", 0700).settle();
+  const auto found = scan(tree);
+  const auto& folder = found.manifest.folders.at(0);
+  EXPECT_EQ(folder.self.mode, 0750u);
+  EXPECT_EQ(folder.cur->mode, 0770u);
+  EXPECT_EQ(folder.tmp->mode, 0700u);
+  EXPECT_EQ(found.stamps.at("").cur, os::nanoseconds(tree.status("a/cur").st_mtim));
+}
+
+TEST(ScanStructure, visits_each_directory_before_it_is_listed_but_no_tmp) {
+  Tree tree;
+  tree.maildir("a").maildir("a/.Sent");
+  Lines visited;
+  scan(tree, "a", &visited);
+  EXPECT_EQ(visited.front(), " f");
+  std::sort(visited.begin(), visited.end());
+  EXPECT_EQ(visited, Lines({" c", " f", " n", ".Sent c", ".Sent f", ".Sent n"}));
+}
+
+TEST(ScanStructure, finds_a_folder_that_came_while_its_parent_was_visited) {
+  Tree tree;
+  tree.maildir("a");
+  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, char part) {
+    if (folder.empty() && part == 'f') tree.maildir("a/.New");
+  });
+  EXPECT_EQ(paths(found), Lines({"", ".New"}));
+}
+
+TEST(ScanStructure, follows_no_link) {
+  Tree tree;
+  tree.maildir("a").maildir("b").link("../b", "a/.Shared").link(".", "a/loop").link("../b/cur", "a/x");
+  EXPECT_EQ(paths(scan(tree)), Lines({""}));
+}
+
+TEST(ScanStructure, of_a_missing_account_says_so) {
+  Tree tree;
+  tree.file("file");
+  EXPECT_FALSE(scan(tree).manifest.exists);
+  EXPECT_FALSE(scan(tree, "file").manifest.exists);
+}
+
+TEST(ScanStructure, an_account_behind_a_link_is_not_whole_rather_than_gone) {
+  Tree tree;
+  tree.maildir("b").link("b", "a");
+  const auto found = scan(tree);
+  EXPECT_TRUE(found.manifest.exists);
+  EXPECT_FALSE(found.manifest.structure_whole);
+  EXPECT_EQ(found.problems.size(), 1u);
+}
+
+TEST(ScanStructure, folders_nested_too_deep_are_a_problem_and_not_whole) {
+  Tree tree;
+  std::string path = "a";
+  for (int i = 0; i < 80; ++i) path += "/d";
+  tree.directory(path);
+  const auto found = scan(tree);
+  EXPECT_FALSE(found.manifest.structure_whole);
+  ASSERT_EQ(found.problems.size(), 1u);
+  EXPECT_EQ(found.problems[0].code, ErrorCode::too_big);
+}
+
+TEST(ScanStructure, a_folder_that_vanishes_meanwhile_leaves_the_rest) {
+  Tree tree;
+  tree.maildir("a").maildir("a/.One").maildir("a/.Two");
+  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, char part) {
+    if (folder == ".One" && part == 'f') tree.remove("a/.Two");
+    if (folder == ".Two" && part == 'f') tree.remove("a/.One");
+  });
+  EXPECT_GE(found.manifest.folders.size(), 2u);
+  EXPECT_FALSE(found.manifest.structure_whole);
+  EXPECT_TRUE(found.problems.empty());
+}
+
+}  // namespace
+}  // namespace maildirsync::agent

@@ -1,0 +1,206 @@
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "agent/watch/watcher.h"
+#include "tests/unit/support/tree.h"
+
+namespace maildirsync::agent {
+namespace {
+
+using maildirsync::testing::Tree;
+
+class InotifyTest : public ::testing::Test {
+ protected:
+  InotifyTest() {
+    tree.maildir();
+    watch("", Part::folder, "");
+    watch("cur", Part::cur, "");
+    watch("new", Part::new_, "");
+  }
+
+  void watch(const std::string& relative, Part part, const std::string& folder, std::uint32_t owner = 1) {
+    const auto directory = tree.open().open_directory(relative).value();
+    const auto result = watcher->watch(directory, {part, owner, folder});
+    ASSERT_TRUE(result) << result.error().message();
+  }
+
+  /// What is there by now, as lines: inotify queues an event before the call that caused it returns.
+  std::vector<std::string> seen() {
+    std::vector<std::string> lines;
+    for (const auto& event : watcher->read()) {
+      const char* kind = event.kind == EventKind::name ? "name" : event.kind == EventKind::directory ? "directory"
+                       : event.kind == EventKind::self_gone ? "gone" : "overflow";
+      const char* part = event.place.part == Part::cur ? "cur" : event.place.part == Part::new_ ? "new"
+                       : event.place.part == Part::root ? "root" : "folder";
+      lines.push_back(std::string(kind) + " " + part + " " + event.place.path + "/" + event.name);
+    }
+    return lines;
+  }
+  bool saw(const std::vector<std::string>& lines, const std::string& line) {
+    return std::find(lines.begin(), lines.end(), line) != lines.end();
+  }
+
+  Tree tree;
+  std::unique_ptr<Watcher> watcher = make_inotify_watcher().value();
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(InotifyTest, is_silent_and_does_not_wait_while_nothing_happens) { EXPECT_EQ(seen(), Lines{}); }
+
+TEST_F(InotifyTest, becomes_readable_when_there_are_events) {
+  pollfd poller{watcher->fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&poller, 1, 0), 0);
+  tree.message("new/1.x");
+  EXPECT_EQ(::poll(&poller, 1, 0), 1);
+}
+
+TEST_F(InotifyTest, tells_of_a_delivery_by_a_move_out_of_tmp) {
+  tree.message("tmp/1.x");
+  EXPECT_EQ(seen(), Lines{});
+  tree.rename("tmp/1.x", "new/1.x");
+  EXPECT_EQ(seen(), Lines({"name new /1.x"}));
+}
+
+TEST_F(InotifyTest, tells_both_names_of_a_flag_change) {
+  tree.message("cur/1.x:2,");
+  seen();
+  tree.rename("cur/1.x:2,", "cur/1.x:2,S");
+  EXPECT_EQ(seen(), Lines({"name cur /1.x:2,", "name cur /1.x:2,S"}));
+}
+
+TEST_F(InotifyTest, tells_both_ends_of_new_to_cur) {
+  tree.message("new/1.x");
+  seen();
+  tree.rename("new/1.x", "cur/1.x:2,S");
+  EXPECT_EQ(seen(), Lines({"name new /1.x", "name cur /1.x:2,S"}));
+}
+
+TEST_F(InotifyTest, tells_of_deletions_and_changes_of_mode) {
+  tree.message("cur/1.x:2,");
+  seen();
+  tree.mode("cur/1.x:2,", 0640);
+  EXPECT_EQ(seen(), Lines({"name cur /1.x:2,"}));
+  tree.remove("cur/1.x:2,");
+  EXPECT_TRUE(saw(seen(), "name cur /1.x:2,"));
+}
+
+TEST_F(InotifyTest, tells_of_a_hard_link) {
+  tree.message("cur/1.x:2,");
+  seen();
+  tree.hard_link("cur/1.x:2,", "new/1.x");
+  EXPECT_TRUE(saw(seen(), "name new /1.x"));
+}
+
+TEST_F(InotifyTest, says_many_writes_to_a_control_file_once) {
+  tree.file("dovecot-uidlist");
+  seen();
+  std::ofstream out(tree.path("dovecot-uidlist"), std::ios::app);
+  for (int i = 0; i < 10; ++i) out << i << std::endl;
+  EXPECT_EQ(seen(), Lines({"name folder /dovecot-uidlist"}));
+}
+
+TEST_F(InotifyTest, drops_names_that_are_left_out) {
+  tree.file("dovecot-uidlist.lock").file("dovecot.index.log").file(".maildirsync.1").file("cur/.nfs01").file("cur/.maildirsync.2");
+  EXPECT_EQ(seen(), Lines{});
+  tree.file("cur/1.x.lock");
+  EXPECT_TRUE(saw(seen(), "name cur /1.x.lock"));
+}
+
+TEST_F(InotifyTest, tells_of_a_new_folder_as_a_directory) {
+  tree.directory(".Sent");
+  EXPECT_EQ(seen(), Lines({"directory folder /.Sent"}));
+}
+
+TEST_F(InotifyTest, tells_both_names_of_a_renamed_folder) {
+  tree.directory(".Old");
+  seen();
+  tree.rename(".Old", ".New");
+  EXPECT_EQ(seen(), Lines({"directory folder /.Old", "directory folder /.New"}));
+}
+
+TEST_F(InotifyTest, says_when_the_watched_directory_goes_away) {
+  tree.maildir(".Sent");
+  seen();
+  watch(".Sent/cur", Part::cur, ".Sent");
+  const auto before = watcher->watches();
+  tree.remove(".Sent/cur");
+  EXPECT_TRUE(saw(seen(), "gone cur .Sent/"));
+  EXPECT_EQ(watcher->watches(), before - 1);
+}
+
+TEST_F(InotifyTest, says_when_the_watched_directory_is_moved_away) {
+  tree.maildir(".Sent");
+  watch(".Sent", Part::folder, ".Sent");
+  seen();
+  tree.rename(".Sent", ".Gone");
+  EXPECT_TRUE(saw(seen(), "gone folder .Sent/"));
+}
+
+TEST_F(InotifyTest, replaces_the_place_of_a_directory_that_it_watches_already) {
+  tree.maildir(".Old");
+  watch(".Old/cur", Part::cur, ".Old");
+  const auto before = watcher->watches();
+  tree.rename(".Old", ".New");
+  seen();
+  watch(".New/cur", Part::cur, ".New");
+  EXPECT_EQ(watcher->watches(), before);
+  tree.message(".New/cur/1.x:2,");
+  EXPECT_TRUE(saw(seen(), "name cur .New/1.x:2,"));
+}
+
+TEST_F(InotifyTest, forgets_a_folder_and_what_is_below_it_only) {
+  for (const auto* folder : {"Archive", "Archive/2024", "Archive2"}) {
+    tree.maildir(folder);
+    watch(std::string(folder) + "/cur", Part::cur, folder);
+  }
+  seen();
+  watcher->forget_folder(1, "Archive");
+  tree.message("Archive/cur/1.x").message("Archive/2024/cur/1.x").message("Archive2/cur/1.x").message("cur/1.x");
+  const auto lines = seen();
+  EXPECT_TRUE(saw(lines, "name cur Archive2/1.x"));
+  EXPECT_TRUE(saw(lines, "name cur /1.x"));
+  EXPECT_FALSE(saw(lines, "name cur Archive/1.x"));
+  EXPECT_FALSE(saw(lines, "name cur Archive/2024/1.x"));
+}
+
+TEST_F(InotifyTest, drops_events_that_waited_while_their_folder_was_forgotten) {
+  tree.message("cur/1.x");
+  watcher->forget_folder(1, "");
+  EXPECT_EQ(seen(), Lines{});
+}
+
+TEST_F(InotifyTest, forgets_an_account_and_no_other) {
+  tree.maildir("other");
+  watch("other/cur", Part::cur, "", 2);
+  seen();
+  watcher->forget_account(1);
+  EXPECT_EQ(watcher->watches(), 1u);
+  tree.message("cur/1.x").message("other/cur/2.x");
+  const auto lines = seen();
+  EXPECT_TRUE(saw(lines, "name cur /2.x"));
+  EXPECT_FALSE(saw(lines, "name cur /1.x"));
+}
+
+TEST_F(InotifyTest, tells_of_accounts_that_come_below_a_root) {
+  tree.directory("root/example.org");
+  watch("root", Part::root, "", 0);
+  seen();
+  tree.directory("root/example.net");
+  tree.rename("root/example.org", "root/example.com");
+  EXPECT_EQ(seen(), Lines({"directory root /example.net", "directory root /example.org", "directory root /example.com"}));
+}
+
+TEST_F(InotifyTest, keeps_the_last_events_for_people) {
+  for (int i = 0; i < 300; ++i) tree.message("new/" + std::to_string(i));
+  seen();
+  const auto lines = watcher->recent();
+  ASSERT_EQ(lines.size(), 256u);
+  EXPECT_NE(lines.back().find("new 299"), std::string::npos) << lines.back();
+}
+
+}  // namespace
+}  // namespace maildirsync::agent

@@ -1,0 +1,141 @@
+#include "common/codec/compression.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <random>
+#include <vector>
+
+namespace maildirsync::codec {
+namespace {
+
+std::string compressed(Compressor& compressor, std::string_view bytes) {
+  std::string block;
+  compressor.compress(bytes, block);
+  return block;
+}
+
+std::string noise(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string bytes(size, '\0');
+  for (auto& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+TEST(Compression, gives_each_block_back_at_once) {
+  Compressor compressor(3);
+  Decompressor decompressor;
+  for (const auto& plain : {std::string("hello"), std::string(), std::string(1'000'000, 'x'), noise(300'000, 1), std::string("end")}) {
+    std::string back = "before ";
+    ASSERT_TRUE(decompressor.decompress(compressed(compressor, plain), plain.size(), back));
+    EXPECT_EQ(back, "before " + plain);
+  }
+}
+
+RC_GTEST_PROP(Compression, survives_resets_of_both_ends, (const std::vector<std::pair<std::string, bool>>& blocks, std::uint8_t level)) {
+  Compressor compressor(level % 10);
+  Decompressor decompressor;
+  for (const auto& [plain, reset] : blocks) {
+    if (reset) {
+      compressor.reset();
+      decompressor.reset();
+    }
+    std::string back;
+    RC_ASSERT(decompressor.decompress(compressed(compressor, plain), plain.size(), back).has_value());
+    RC_ASSERT(back == plain);
+  }
+}
+
+TEST(Compression, remembers_what_came_before_until_a_reset) {
+  const std::string plain = noise(20'000, 2);
+  Compressor compressor(3);
+  const auto first = compressed(compressor, plain).size();
+  const auto again = compressed(compressor, plain).size();
+  compressor.reset();
+  const auto afresh = compressed(compressor, plain).size();
+  EXPECT_LT(again * 10, first);
+  EXPECT_EQ(afresh, first);
+}
+
+TEST(Compression, takes_a_new_level_at_the_next_reset) {
+  Compressor compressor(1);
+  compressor.set_level(19);
+  EXPECT_EQ(compressor.level(), 19);
+  compressor.reset();
+  std::string back;
+  ASSERT_TRUE(Decompressor().decompress(compressed(compressor, "hello"), 5, back));
+  EXPECT_EQ(back, "hello");
+}
+
+TEST(Compression, keeps_levels_in_their_bounds) {
+  EXPECT_EQ(Compressor(0).level(), 1);
+  EXPECT_EQ(Compressor(99).level(), 19);
+}
+
+TEST(Compression, windows_of_the_highest_level_fit_the_other_end) {
+  Compressor compressor(19);
+  Decompressor decompressor;
+  std::string back;
+  for (unsigned i = 0; i < 10; ++i) {
+    const std::string plain = noise(1'000'000, i % 3);
+    back.clear();
+    const auto result = decompressor.decompress(compressed(compressor, plain), plain.size(), back);
+    ASSERT_TRUE(result) << result.error().message();
+    ASSERT_EQ(back, plain);
+  }
+}
+
+TEST(Compression, a_bomb_is_too_big_and_leaves_nothing) {
+  Compressor compressor(19);
+  const std::string bomb = compressed(compressor, std::string(100'000'000, '\0'));
+  ASSERT_LT(bomb.size(), 100'000u);
+  std::string back = "kept";
+  const auto result = Decompressor().decompress(bomb, 1000, back);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::too_big);
+  EXPECT_EQ(back, "kept");
+}
+
+TEST(Compression, one_byte_over_the_limit_is_too_big) {
+  Compressor compressor(3);
+  std::string back;
+  EXPECT_EQ(Decompressor().decompress(compressed(compressor, "hello"), 4, back).error().code, ErrorCode::too_big);
+}
+
+TEST(Compression, a_window_over_the_bound_is_refused) {
+  // A zstd frame (RFC 8878, 3.1.1) whose header asks for a window of 2^31 bytes.
+  const std::string frame("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00", 9);
+  std::string back;
+  EXPECT_EQ(Decompressor().decompress(frame, 1000, back).error().code, ErrorCode::protocol);
+}
+
+RC_GTEST_PROP(Compression, garbage_is_an_error_or_within_its_limit, (const std::string& garbage)) {
+  std::string back;
+  const auto result = Decompressor().decompress("\x28\xb5\x2f\xfd" + garbage, 1000, back);
+  RC_ASSERT(back.size() <= 1000u);
+  RC_ASSERT(result || result.error().code == ErrorCode::protocol || result.error().code == ErrorCode::too_big);
+}
+
+TEST(Compression, a_reset_makes_good_what_garbage_left) {
+  Compressor compressor(3);
+  Decompressor decompressor;
+  std::string back;
+  EXPECT_FALSE(decompressor.decompress("garbage that is none of zstd's", 1000, back));
+  decompressor.reset();
+  ASSERT_TRUE(decompressor.decompress(compressed(compressor, "hello"), 5, back));
+  EXPECT_EQ(back, "hello");
+}
+
+TEST(Level, rises_while_the_wire_is_waited_for_and_falls_while_a_core_is) {
+  EXPECT_EQ(pick_level(3, 0.9), 4);
+  EXPECT_EQ(pick_level(3, 0.5), 3);
+  EXPECT_EQ(pick_level(3, 0.1), 2);
+}
+
+TEST(Level, stays_in_its_bounds) {
+  EXPECT_EQ(pick_level(1, 0.0), 1);
+  EXPECT_EQ(pick_level(9, 1.0), 9);
+}
+
+}  // namespace
+}  // namespace maildirsync::codec

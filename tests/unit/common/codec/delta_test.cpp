@@ -1,0 +1,145 @@
+#include "common/codec/delta.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "common/codec/digest.h"
+#include "tests/unit/support/tree.h"
+
+namespace maildirsync::codec {
+namespace {
+
+using maildirsync::testing::Tree;
+
+/// A basis as a receiver has it: a file.
+class Basis {
+ public:
+  explicit Basis(const std::string& content) : fd_(::open(tree_.file("basis", content).path("basis").c_str(), O_RDONLY)) {}
+  Result<std::string> patch(std::string_view delta, std::uint64_t limit = 100'000'000) const {
+    std::string out;
+    auto result = codec::patch(fd_.get(), delta, limit, [&](std::string_view bytes) -> Result<> {
+      out.append(bytes);
+      return {};
+    });
+    if (!result) return Failure(result.error());
+    return out;
+  }
+  int fd() const { return fd_.get(); }
+
+ private:
+  Tree tree_;
+  os::Fd fd_;
+};
+
+std::string uidlist(int lines) {
+  std::string text = "3 V1700000000 N5000 Gabc\n";
+  for (int i = 1; i <= lines; ++i) text += std::to_string(i) + " W" + std::to_string(i * 7) + " :17.M" + std::to_string(i * 31) + ".host\n";
+  return text;
+}
+
+TEST(Delta, of_an_append_is_small) {
+  const std::string before = uidlist(20'000);
+  const std::string after = before + "20001 :17.M1.host\n";
+  const auto made = delta(signature(before).value(), after);
+  ASSERT_TRUE(made);
+  EXPECT_LT(made->size(), 5'000u);
+  EXPECT_EQ(Basis(before).patch(*made).value(), after);
+}
+
+TEST(Delta, works_from_and_to_nothing) {
+  EXPECT_EQ(Basis("").patch(delta(signature("").value(), "hello").value()).value(), "hello");
+  EXPECT_EQ(Basis("hello").patch(delta(signature("hello").value(), "").value()).value(), "");
+  EXPECT_EQ(Basis("").patch(delta(signature("").value(), "").value()).value(), "");
+}
+
+RC_GTEST_PROP(Delta, rebuilds_the_target_after_any_edits, ()) {
+  const std::string before = uidlist(*rc::gen::inRange(0, 400));
+  std::string after = before;
+  const auto edits = *rc::gen::arbitrary<std::vector<std::tuple<std::uint32_t, std::uint8_t, std::string>>>();
+  for (const auto& [at, erase, insert] : edits) {
+    const std::size_t position = at % (after.size() + 1);
+    after.replace(position, std::min<std::size_t>(erase, after.size() - position), insert);
+  }
+  const auto made = delta(signature(before).value(), after);
+  RC_ASSERT(made.has_value());
+  RC_ASSERT(Basis(before).patch(*made).value() == after);
+}
+
+TEST(Delta, does_not_move_the_offset_of_the_basis) {
+  const std::string before = uidlist(100);
+  const Basis basis(before);
+  ASSERT_EQ(::lseek(basis.fd(), 17, SEEK_SET), 17);
+  EXPECT_EQ(basis.patch(delta(signature(before).value(), before).value()).value(), before);
+  EXPECT_EQ(::lseek(basis.fd(), 0, SEEK_CUR), 17);
+}
+
+TEST(Delta, cannot_make_more_than_its_limit) {
+  const std::string before = uidlist(1000);
+  const auto made = delta(signature(before).value(), before).value();
+  EXPECT_EQ(Basis(before).patch(made, before.size()).value(), before);
+  EXPECT_EQ(Basis(before).patch(made, before.size() - 1).error().code, ErrorCode::too_big);
+}
+
+TEST(Delta, stops_when_the_sink_fails) {
+  const Basis basis(uidlist(10));
+  const auto made = delta(signature(uidlist(10)).value(), "hello").value();
+  const auto result = patch(basis.fd(), made, 1000, [](std::string_view) -> Result<> {
+    return failure(ErrorCode::no_space, "f", "the disk is full");
+  });
+  EXPECT_EQ(result.error().code, ErrorCode::no_space);
+}
+
+TEST(Delta, that_is_cut_or_goes_on_is_a_violation) {
+  const std::string before = uidlist(100);
+  const auto made = delta(signature(before).value(), before + "more").value();
+  EXPECT_EQ(Basis(before).patch(made.substr(0, made.size() - 1)).error().code, ErrorCode::protocol);
+  EXPECT_EQ(Basis(before).patch(made + "x").error().code, ErrorCode::protocol);
+  EXPECT_EQ(Basis(before).patch("").error().code, ErrorCode::protocol);
+}
+
+TEST(Delta, that_copies_from_beyond_the_basis_is_an_error) {
+  const auto made = delta(signature(uidlist(1000)).value(), uidlist(1000)).value();
+  EXPECT_FALSE(Basis("short").patch(made));
+}
+
+RC_GTEST_PROP(Delta, of_garbage_is_an_error_or_bounded, (const std::string& garbage)) {
+  static const Basis basis(uidlist(100));
+  const auto result = basis.patch(std::string("rs\x02\x36", 4) + garbage, 10'000);
+  RC_ASSERT(!result || result->size() <= 10'000u);
+}
+
+RC_GTEST_PROP(Delta, refuses_a_signature_of_garbage, (const std::string& garbage)) {
+  RC_PRE(!garbage.starts_with("rs"));
+  RC_ASSERT(delta(garbage, "hello").error().code == ErrorCode::io);
+}
+
+TEST(Delta, refuses_a_signature_whose_header_lies) {
+  auto changed = [](std::size_t at, char byte) {
+    std::string text = signature(uidlist(100)).value();
+    text[at] = byte;
+    return delta(text, "hello");
+  };
+  EXPECT_FALSE(changed(3, '\x36'));  // MD4
+  EXPECT_FALSE(changed(4, '\x7f'));  // blocks of 2 GiB
+  EXPECT_FALSE(changed(11, '\x08')); // short sums
+  EXPECT_FALSE(delta(signature(uidlist(100)).value() + "x", "hello"));
+}
+
+TEST(Digest, is_the_canonical_xxh3) {
+  EXPECT_EQ(to_hex(digest("")), "99aa06d3014798d86001c324468d497f");  // XXH3-128 of nothing, from xxhsum -H2
+  EXPECT_NE(digest("a"), digest("b"));
+}
+
+RC_GTEST_PROP(Digest, is_the_same_piece_by_piece, (const std::vector<std::string>& pieces)) {
+  Digester digester;
+  std::string whole;
+  for (const auto& piece : pieces) {
+    digester.update(piece);
+    whole += piece;
+  }
+  RC_ASSERT(digester.finish() == digest(whole));
+}
+
+}  // namespace
+}  // namespace maildirsync::codec

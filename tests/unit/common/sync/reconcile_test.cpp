@@ -1,0 +1,251 @@
+#include "common/sync/reconcile.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "common/sync/plan.h"
+#include "tests/unit/common/sync/destination.h"
+#include "tests/unit/common/sync/manifests.h"
+#include "tests/unit/common/sync/source.h"
+
+namespace maildirsync::sync {
+namespace {
+
+using testing::account;
+using testing::describe;
+using testing::file;
+using testing::folder;
+using testing::listed;
+using testing::Source;
+using Steps = std::vector<testing::Step>;
+
+/// Source ids live 1000 higher at the destination; id 66 is not mapped.
+std::optional<std::pair<std::uint32_t, std::uint32_t>> mapped(const Attributes& owner) {
+  if (owner.uid == 66) return std::nullopt;
+  return std::pair(owner.uid + 1000, owner.gid + 1000);
+}
+
+AccountManifest at_destination(AccountManifest manifest) {
+  manifest = listed(std::move(manifest));
+  const auto move = [](Attributes& attributes) {
+    attributes.uid += 1000;
+    attributes.gid += 1000;
+  };
+  for (auto& folder : manifest.folders) {
+    move(folder.self);
+    for (auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
+      if (*area) move(**area);
+    }
+    for (auto& entry : folder.entries) move(entry.attributes);
+  }
+  return manifest;
+}
+
+Reconciled reconciled(const AccountManifest& there, const AccountManifest& known, const std::vector<Ours>& intents,
+                      const AccountManifest& after) {
+  return reconcile(there, known, intents, after, mapped);
+}
+
+TEST(Reconcile, adopts_what_another_tool_copied) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11), file("dovecot-uidlist", 12)}), folder(".Sent", 2, {file("new/2.x", 13)})});
+  const auto result = reconciled(at_destination(source), {}, {}, source);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_TRUE(plan(result.before, source).empty()) << describe(plan(result.before, source));
+}
+
+TEST(Reconcile, adopts_a_message_whose_flags_changed_since_it_was_copied) {
+  const auto there = at_destination(account({folder("", 1, {file("new/1.x", 11)})}));
+  const auto after = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto result = reconciled(there, {}, {}, after);
+  const auto operations = plan(result.before, after);
+  ASSERT_EQ(operations.size(), 1u) << describe(operations);
+  EXPECT_EQ(operations[0].kind, OperationKind::rename);
+}
+
+TEST(Reconcile, never_touches_mail_of_others) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  auto there = at_destination(account({folder("", 1, {file("cur/1.x:2,S", 11), file("new/9.other", 19)}), folder(".Theirs", 5, {file("new/8.other", 18)})}));
+  const auto result = reconciled(there, source, {}, source);
+  EXPECT_EQ(result.extra, (std::vector<Location>{{"", Area::new_, "9.other"}, {".Theirs", Area::folder, ""}}));
+  EXPECT_TRUE(plan(result.before, source).empty());
+}
+
+TEST(Reconcile, takes_another_message_under_our_name_for_the_others) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto there = at_destination(account({folder("", 1, {file("cur/1.x:2,S", 99)})}));
+  const auto result = reconciled(there, {}, {}, source);
+  EXPECT_EQ(result.extra, (std::vector<Location>{{"", Area::cur, "1.x:2,S"}}));
+}
+
+TEST(Reconcile, sends_again_what_the_destination_lost) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto result = reconciled(at_destination(account({folder("", 1)})), source, {}, source);
+  const auto operations = plan(result.before, source);
+  ASSERT_EQ(operations.size(), 1u);
+  EXPECT_EQ(operations[0].kind, OperationKind::put);
+}
+
+TEST(Reconcile, removes_what_is_known_and_gone_at_the_source) {
+  const auto known = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto after = account({folder("", 1)});
+  const auto operations = plan(reconciled(at_destination(known), known, {}, after).before, after);
+  ASSERT_EQ(operations.size(), 1u);
+  EXPECT_EQ(describe(operations[0]), "remove /cur/1.x:2,S");
+}
+
+TEST(Reconcile, knows_an_unacknowledged_message_by_its_intent) {
+  const Entry put = file("new/1.x", 11);
+  const auto there = at_destination(account({folder("", 1, {put})}));
+  const auto after = account({folder("", 1)});
+  EXPECT_EQ(reconciled(there, {}, {}, after).extra.size(), 1u);
+  const auto result = reconciled(there, {}, {{{"", Area::new_, "1.x"}, put.size, put.mtime}}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, after)), "  remove /new/1.x\n");
+}
+
+TEST(Reconcile, renames_an_unacknowledged_message_that_was_renamed_meanwhile) {
+  const Entry put = file("new/1.x", 11);
+  const auto there = at_destination(account({folder("", 1, {put})}));
+  const auto after = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto result = reconciled(there, {}, {{{"", Area::new_, "1.x"}, put.size, put.mtime}}, after);
+  EXPECT_EQ(describe(plan(result.before, after)), "  rename /new/1.x -> /cur/1.x:2,S inode 11\n");
+}
+
+TEST(Reconcile, does_not_take_another_file_under_an_intended_name_for_ours) {
+  const Entry put = file("new/1.x", 11);
+  const auto there = at_destination(account({folder("", 1, {file("new/1.x", 77)})}));
+  const auto result = reconciled(there, {}, {{{"", Area::new_, "1.x"}, put.size, put.mtime}}, account({folder("", 1)}));
+  EXPECT_EQ(result.extra.size(), 1u);
+}
+
+TEST(Reconcile, knows_a_folder_whose_rename_was_not_acknowledged) {
+  const auto known = account({folder("", 1), folder(".Old", 2, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12)})});
+  const auto there = at_destination(account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12)})}));
+  const auto after = account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11)})});
+  const auto result = reconciled(there, known, {{{".New", Area::folder, ""}, 0, 0}}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, after)), "  remove /.New/cur/2.x:2,\n");
+}
+
+TEST(Reconcile, knows_what_a_folder_holds_that_was_renamed_twice_with_only_one_rename_under_way) {
+  const auto known = account({folder("", 1), folder("Old", 2, {file("cur/1.x:2,", 11)}), folder("Old/Sub", 3, {file("cur/2.x:2,", 12)})});
+  const auto there = at_destination(account({folder("", 1), folder("New", 2, {file("cur/1.x:2,", 11)}), folder("New/Sub", 3, {file("cur/2.x:2,", 12)})}));
+  const auto after = account({folder("", 1), folder("Newer", 2, {file("cur/1.x:2,", 11)})});
+  const auto result = reconciled(there, known, {{{"New", Area::folder, ""}, 0, 0}}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, after)),
+            "  make_folder -> /Newer inode 2\n"
+            "  rename /New/cur/1.x:2, -> /Newer/cur/1.x:2, inode 11\n"
+            "  remove /New/Sub/cur/2.x:2,\n"
+            "  remove_folder /New/Sub\n"
+            "  remove_folder /New\n");
+}
+
+TEST(Reconcile, replaces_control_files_whoever_wrote_them) {
+  const auto source = account({folder("", 1, {file("dovecot-uidlist", 12)})});
+  const auto there = at_destination(account({folder("", 1, {file("dovecot-uidlist", 99)})}));
+  const auto result = reconciled(there, {}, {}, source);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, source)), "  put_control -> /dovecot-uidlist inode 12\n");
+}
+
+TEST(Reconcile, leaves_control_files_that_only_the_destination_has) {
+  const auto source = account({folder("", 1)});
+  const auto there = at_destination(account({folder("", 1, {file("dovecot-acl", 99)})}));
+  EXPECT_EQ(reconciled(there, {}, {}, source).extra.size(), 1u);
+}
+
+TEST(Reconcile, sets_an_owner_that_is_not_as_mapped) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  auto there = at_destination(source);
+  there.folders[0].entries[0].attributes.uid = 5;
+  const auto operations = plan(reconciled(there, {}, {}, source).before, source);
+  EXPECT_EQ(describe(operations), "  set_attributes -> /cur/1.x:2,S inode 11\n");
+}
+
+TEST(Reconcile, sets_an_owner_that_is_not_mapped_so_that_it_is_reported) {
+  auto message = file("cur/1.x:2,S", 11);
+  message.attributes.uid = 66;
+  const auto source = account({folder("", 1, {message})});
+  const auto operations = plan(reconciled(at_destination(source), {}, {}, source).before, source);
+  EXPECT_EQ(describe(operations), "  set_attributes -> /cur/1.x:2,S inode 11\n");
+}
+
+RC_GTEST_PROP(ReconcileProperties, adopts_an_equal_destination_without_a_single_operation, (const Steps& history)) {
+  Source source;
+  source.steps(history);
+  const auto after = source.manifest();
+  const auto result = reconciled(at_destination(after), {}, {}, after);
+  RC_LOG() << describe(after) << describe(plan(result.before, after));
+  RC_ASSERT(result.extra.empty());
+  RC_ASSERT(plan(result.before, after).empty());
+}
+
+RC_GTEST_PROP(ReconcileProperties, needs_nothing_new_for_what_is_known, (const Steps& history, const Steps& changes)) {
+  Source source;
+  source.steps(history);
+  const auto known = source.manifest();
+  source.steps(changes);
+  const auto after = source.manifest();
+  const auto result = reconciled(at_destination(known), known, {}, after);
+  RC_ASSERT(result.extra.empty());
+  RC_ASSERT(result.before.folders.size() == known.folders.size());
+  for (std::size_t i = 0; i < known.folders.size(); ++i) {
+    RC_ASSERT(result.before.folders[i].entries.size() == known.folders[i].entries.size());
+  }
+}
+
+RC_GTEST_PROP(ReconcileProperties, never_has_extra_files_in_before, (const Steps& history)) {
+  Source source;
+  source.steps(history);
+  const auto after = source.manifest();
+  auto there = at_destination(after);
+  std::vector<Location> expected;
+  for (auto& at : there.folders) {
+    if (!at.cur) continue;
+    at.entries.push_back(file("cur/99.other", 0));
+    at.entries.back().attributes.uid = 4242;
+    std::sort(at.entries.begin(), at.entries.end(), before_in_folder);
+    expected.push_back({at.path, Area::cur, "99.other"});
+  }
+  const auto result = reconciled(there, {}, {}, after);
+  RC_ASSERT(result.extra == expected);
+  for (const auto& at : result.before.folders) {
+    for (const auto& entry : at.entries) RC_ASSERT(entry.name != "99.other");
+  }
+}
+
+/// Whatever of a turn reached the destination, its intents and the state make the next turn end in the right place.
+RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
+              (const Steps& history, const Steps& changes, const Steps& meanwhile, std::uint16_t reached)) {
+  Source source;
+  source.steps(history);
+  const auto known = source.manifest();
+  source.steps(changes);
+  auto operations = plan(known, source.manifest());
+  std::vector<Ours> intents;
+  for (const auto& operation : operations) {
+    if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
+      intents.push_back({operation.to, operation.result.size, operation.result.mtime});
+    }
+  }
+  operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
+  const auto there = sync::apply(known, operations);
+  source.steps(meanwhile);
+  const auto after = source.manifest();
+  const auto result = reconciled(at_destination(there), known, intents, after);
+  const auto rest = plan(result.before, after);
+  RC_LOG() << "known:\n" << describe(known) << "there:\n" << describe(there) << "after:\n" << describe(after) << describe(rest);
+  RC_ASSERT(result.extra.empty());
+  testing::Destination destination(result.before);
+  for (const auto& operation : rest) {
+    const std::string refused = destination.step(operation);
+    if (!refused.empty()) RC_FAIL(describe(operation) + ": " + refused);
+  }
+  const auto ended = sync::apply(result.before, rest);
+  RC_ASSERT(ended.folders.size() == after.folders.size());
+  for (std::size_t i = 0; i < after.folders.size(); ++i) RC_ASSERT(ended.folders[i].entries == after.folders[i].entries);
+}
+
+}  // namespace
+}  // namespace maildirsync::sync
