@@ -1,11 +1,11 @@
-#include <fcntl.h>
-#include <spdlog/spdlog.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <csignal>
 #include <iostream>
 #include <random>
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include "agent/send/engine.h"
 #include "common/net/identity.h"
@@ -25,7 +25,8 @@ std::string boot_id() {
 std::string random_bytes(std::size_t count) {
   std::random_device device;
   std::string bytes;
-  for (std::size_t i = 0; i < count; ++i) bytes.push_back(static_cast<char>(device() & 0xff));
+  for (std::size_t i = 0; i < count; ++i)
+    bytes.push_back(static_cast<char>(device() & 0xff));
   return bytes;
 }
 
@@ -39,7 +40,8 @@ Result<agent::LinkSettings> link_settings(const config::Agent& config) {
   settings.tls = *tls;
   settings.own_fingerprint = *own;
   settings.receiver_fingerprint = config.tls.receiver_fingerprint;
-  for (const auto& root : config.roots) settings.roots.push_back(root.name);
+  for (const auto& root : config.roots)
+    settings.roots.push_back(root.name);
   settings.bandwidth_limit = config.transfer.bandwidth_limit;
   return settings;
 }
@@ -84,9 +86,8 @@ class Program {
     auto compare = begin_run(**state, *link);
     if (!compare) return Failure(compare.error());
     state_ = state->get();
-    auto control = control::Server::listen(loop_, config.control, [this](const auto& request, auto reply) {
-      engine_->handle(request, std::move(reply));
-    });
+    auto control = control::Server::listen(
+        loop_, config.control, [this](const auto& request, auto reply) { engine_->handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
     if (config.metrics.listen) {
@@ -97,7 +98,8 @@ class Program {
     spdlog::info("start version={} config={} receiver={} fingerprint={}", MAILDIRSYNC_VERSION, config.file,
                  config.receiver.text(), link->own_fingerprint);
     engine_ = std::make_unique<agent::Engine>(
-        loop_, agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});
+        loop_,
+        agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});
     return engine_->start();
   }
 

@@ -14,7 +14,7 @@ constexpr std::size_t k_words = 12'000;
 constexpr std::size_t k_frequency_table = 1 << 16;
 constexpr std::size_t k_line = 72;         // of text
 constexpr std::size_t k_base64_line = 76;  // RFC 2045
-constexpr double k_repeated_lines = 0.64;   // of an attachment: logos, tables, quoted documents
+constexpr double k_repeated_lines = 0.64;  // of an attachment: logos, tables, quoted documents
 constexpr std::size_t k_may_have_html = 3000, k_may_have_attachment = 20'000;
 
 constexpr std::string_view k_base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

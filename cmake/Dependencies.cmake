@@ -40,7 +40,7 @@ endif()
 target_link_libraries(maildirsync_options INTERFACE tl::expected fmt::fmt)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports maybe-uninitialized and restrict in std::string code of its own that sanitizers instrument.
-  target_compile_options(maildirsync_options INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized)
+  target_compile_options(maildirsync_options INTERFACE -Wno-restrict -Wno-mismatched-new-delete -Wno-error=maybe-uninitialized)
   if(MAILDIRSYNC_SANITIZE)
     target_compile_options(maildirsync_options INTERFACE -Wno-maybe-uninitialized)
   endif()

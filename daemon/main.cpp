@@ -1,11 +1,11 @@
+#include <cerrno>
+#include <csignal>
+#include <iostream>
+
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-
-#include <cerrno>
-#include <csignal>
-#include <iostream>
 
 #include "common/net/identity.h"
 #include "common/service/program.h"
@@ -42,7 +42,8 @@ Result<std::string> instance_of(const std::string& state_dir) {
 /// What --check-config finds out beyond the file itself.
 Result<> check(const config::Receiver& config) {
   if (auto peers = daemon::make_peers(config); !peers) return Failure(peers.error());
-  if (auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key); !tls) return Failure(tls.error());
+  if (auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key); !tls)
+    return Failure(tls.error());
   return {};
 }
 
@@ -54,9 +55,8 @@ class Program {
     auto instance = instance_of(config.state_dir);
     if (!instance) return Failure(instance.error());
     spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
-    auto control = control::Server::listen(loop_, config.control, [this](const auto& request, auto reply) {
-      receiver_->handle(request, reply);
-    });
+    auto control = control::Server::listen(
+        loop_, config.control, [this](const auto& request, auto reply) { receiver_->handle(request, reply); });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
     if (config.metrics.listen) {

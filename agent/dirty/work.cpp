@@ -6,11 +6,14 @@ namespace maildirsync::agent {
 
 std::size_t Work::names() const {
   std::size_t count = 0;
-  for (const auto& [path, dirt] : folders) count += dirt.everything ? 1 : dirt.names.size();
+  for (const auto& [path, dirt] : folders)
+    count += dirt.everything ? 1 : dirt.names.size();
   return count;
 }
 
-void Work::changed_at(Time at) { oldest = oldest ? std::min(*oldest, at) : at; }
+void Work::changed_at(Time at) {
+  oldest = oldest ? std::min(*oldest, at) : at;
+}
 
 void Work::add_name(const std::string& folder, AreaName name, Time at) {
   changed_at(at);

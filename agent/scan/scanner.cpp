@@ -1,10 +1,5 @@
 #include "agent/scan/scanner.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,6 +7,11 @@
 #include <optional>
 #include <thread>
 #include <unordered_set>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/maildir/name.h"
 
@@ -34,25 +34,34 @@ std::int64_t clock_now() {
   return os::nanoseconds(now);
 }
 
-bool is_racy(std::int64_t stamp, std::int64_t now) { return now - stamp < k_racy; }
+bool is_racy(std::int64_t stamp, std::int64_t now) {
+  return now - stamp < k_racy;
+}
 
-std::int64_t trusted(std::int64_t stamp, std::int64_t now) { return is_racy(stamp, now) ? 0 : stamp; }
+std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
+  return is_racy(stamp, now) ? 0 : stamp;
+}
 
 sync::Attributes attributes_of(const struct stat& status) {
   return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
 }
 
-const char* directory_of(Area area) { return area == Area::cur ? "cur" : area == Area::new_ ? "new" : ""; }
+const char* directory_of(Area area) {
+  return area == Area::cur ? "cur" : area == Area::new_ ? "new" : "";
+}
 
 std::string path_of(const std::string& folder, Area area, const std::string& name) {
   return os::join(os::join(folder, directory_of(area)), name);
 }
 
-bool is_area(const std::string& name) { return name == "cur" || name == "new" || name == "tmp"; }
+bool is_area(const std::string& name) {
+  return name == "cur" || name == "new" || name == "tmp";
+}
 
 /// Large files that name messages are read with the small ones, before the messages are listed.
 bool names_messages(const std::string& name) {
-  return name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "maildirsize" || name.starts_with("courier");
+  return name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "maildirsize" ||
+         name.starts_with("courier");
 }
 
 const Entry* find(const std::vector<Entry>& entries, Area area, std::string_view name) {
@@ -129,7 +138,8 @@ class FolderWalk {
   void add_control(const std::string& name) {
     auto status = self_.status(name);
     if (!status) {
-      if (status.error().code != ErrorCode::vanished) problem(status.error().code, Area::folder, name, status.error().message());
+      if (status.error().code != ErrorCode::vanished)
+        problem(status.error().code, Area::folder, name, status.error().message());
       return;
     }
     if (S_ISDIR(status->st_mode)) return;
@@ -154,13 +164,9 @@ class FolderWalk {
     add_message(directory, area, name, find(known_, area, name));
   }
 
-  bool has_area(Area area) const {
-    return area == Area::folder || static_cast<bool>(area == Area::cur ? cur_ : new_);
-  }
+  bool has_area(Area area) const { return area == Area::folder || static_cast<bool>(area == Area::cur ? cur_ : new_); }
 
-  void sort() {
-    std::sort(scan_.manifest.entries.begin(), scan_.manifest.entries.end(), sync::before_in_folder);
-  }
+  void sort() { std::sort(scan_.manifest.entries.begin(), scan_.manifest.entries.end(), sync::before_in_folder); }
 
   FolderScan take() {
     sort();
@@ -181,7 +187,8 @@ class FolderWalk {
     }
     const Error& error = opened.error();
     // A file or a link of that name is an entry like others.
-    const bool is_none = error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
+    const bool is_none =
+        error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
     return is_none ? Result<>{} : Failure(error);
   }
 
@@ -203,7 +210,8 @@ class FolderWalk {
 
   Result<bool> list_messages_once(Depth depth) {
     std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area != Area::folder; });
-    std::erase_if(scan_.problems, [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
+    std::erase_if(scan_.problems,
+                  [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
     auto before = area_stamps();
     if (!before) return Failure(before.error());
     std::int64_t now = clock_now();
@@ -252,7 +260,8 @@ class FolderWalk {
   void add_message(const os::Directory& directory, Area area, const std::string& name, const Entry* known) {
     const auto status = directory.status(name);
     if (!status) {
-      if (status.error().code != ErrorCode::vanished) problem(status.error().code, area, name, status.error().message());
+      if (status.error().code != ErrorCode::vanished)
+        problem(status.error().code, area, name, status.error().message());
       return;
     }
     auto entry = entry_of(directory, area, name, *status);
@@ -273,7 +282,8 @@ class FolderWalk {
     entry.attributes = attributes_of(status);
     if (S_ISREG(status.st_mode)) return entry;
     if (!S_ISLNK(status.st_mode)) {
-      problem(ErrorCode::special_file, area, name, std::string("it is ") + kind_word(status.st_mode) + ", and left out");
+      problem(ErrorCode::special_file, area, name,
+              std::string("it is ") + kind_word(status.st_mode) + ", and left out");
       return std::nullopt;
     }
     std::array<char, 4097> target{};
@@ -292,12 +302,14 @@ class FolderWalk {
     for (int i = 0; i < k_tries; ++i) {
       const auto fd = self_.open_for_reading(entry.name);
       if (!fd) return fd.error().code != ErrorCode::vanished;  // the sender meets the same error, and reports it
-      struct stat before {}, after {};
+      struct stat before {
+      }, after{};
       if (::fstat(fd->get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
       auto content = os::read_all(fd->get(), k_snapshot_limit, path_of(folder_, Area::folder, entry.name));
       if (!content) return true;
       if (::fstat(fd->get(), &after) != 0) return false;
-      const bool rested = before.st_size == after.st_size && content->size() == static_cast<std::size_t>(after.st_size) &&
+      const bool rested = before.st_size == after.st_size &&
+                          content->size() == static_cast<std::size_t>(after.st_size) &&
                           os::nanoseconds(before.st_mtim) == os::nanoseconds(after.st_mtim);
       if (!rested) continue;
       entry.inode = after.st_ino;
@@ -319,7 +331,8 @@ class FolderWalk {
       return entry.area == Area::new_ && in_cur.contains(entry.inode);
     });
     std::unordered_set<std::uint64_t> inodes;
-    for (const auto& entry : scan_.manifest.entries) inodes.insert(entry.inode);
+    for (const auto& entry : scan_.manifest.entries)
+      inodes.insert(entry.inode);
     sort();
     std::vector<Entry> kept;
     for (const auto& entry : known_) {
@@ -365,8 +378,9 @@ class StructureWalk {
     } else {
       unreadable("", directory.error());
     }
-    std::sort(scan_.manifest.folders.begin(), scan_.manifest.folders.end(),
-              [](const sync::FolderManifest& left, const sync::FolderManifest& right) { return left.path < right.path; });
+    std::sort(
+        scan_.manifest.folders.begin(), scan_.manifest.folders.end(),
+        [](const sync::FolderManifest& left, const sync::FolderManifest& right) { return left.path < right.path; });
     return std::move(scan_);
   }
 
@@ -449,8 +463,8 @@ StructureScan scan_structure(const os::Directory& root, const std::string& accou
   return StructureWalk(on_directory).run(root, account);
 }
 
-Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder,
-                               const std::vector<Entry>& known, Depth depth) {
+Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder, const std::vector<Entry>& known,
+                               Depth depth) {
   FolderWalk walk(folder, known);
   MAILDIRSYNC_TRY(walk.open(account));
   MAILDIRSYNC_TRY(walk.list_control());

@@ -61,8 +61,8 @@ struct FolderScan {
 inline constexpr std::size_t k_snapshot_limit = 32 * 1024 * 1024;
 
 /// Lists one folder: first its control files (stat and snapshot), then new/ and cur/. `account` is the account's
-/// directory, `known` the folder's entries in the state, sorted. Sockets, devices, fifos, links that leave the account and
-/// subdirectories of cur/ and new/ are problems and not entries. Entries get inode, size, mtime, attributes; those
+/// directory, `known` the folder's entries in the state, sorted. Sockets, devices, fifos, links that leave the account
+/// and subdirectories of cur/ and new/ are problems and not entries. Entries get inode, size, mtime, attributes; those
 /// equal to `known` (inode, size, mtime) take over its digest. vanished when the folder is gone.
 Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder,
                                const std::vector<sync::Entry>& known, Depth depth);

@@ -1,7 +1,7 @@
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
 #include <asio/post.hpp>
+#include <spdlog/spdlog.h>
 
 #include "agent/send/engine.h"
 
@@ -19,7 +19,9 @@ bool matches(const std::string& glob, const Account& account) {
   return glob.empty() || maildir::glob_match(glob, account.name);
 }
 
-double seconds_since(Time start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Time start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -65,7 +67,8 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
   flush->generation = ++generation_;
   const double timeout = request.value("timeout", 0.0);
   if (timeout > 0) {
-    flush->deadline = flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
+    flush->deadline =
+        flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
   }
   flush->reply = std::move(reply);
   for (std::size_t i = 0; i < roots_.size(); ++i) {
@@ -167,8 +170,8 @@ void Engine::set_paused(bool paused, control::Reply& reply) {
   spdlog::info("{}", paused ? "paused" : "resumed");
   schedule_all();
   reply.finish({{"ok", true},
-                {"message", paused ? "paused: changes are kept track of, nothing is sent until maildirsync resume"
-                                   : "resumed"}});
+                {"message",
+                 paused ? "paused: changes are kept track of, nothing is sent until maildirsync resume" : "resumed"}});
 }
 
 void Engine::release(const std::string& glob, control::Reply& reply) {
@@ -191,7 +194,8 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
       roots_[i].released = true;
       ++released;
       spdlog::info("root-released root={}", roots_[i].config.name);
-      for (Account* account : accounts_of(i)) account->released = true;
+      for (Account* account : accounts_of(i))
+        account->released = true;
       discover_root(i);
     }
   }
@@ -202,8 +206,8 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
 }
 
 void Engine::set_mode(const std::string& name, config::Mode mode, control::Reply& reply) {
-  const auto root = std::find_if(roots_.begin(), roots_.end(),
-                                 [&](const Root& r) { return !r.removed && r.config.name == name; });
+  const auto root =
+      std::find_if(roots_.begin(), roots_.end(), [&](const Root& r) { return !r.removed && r.config.name == name; });
   if (root == roots_.end()) return reply.finish(error("usage", "there is no root '" + name + "' in the configuration"));
   const char* word = mode == config::Mode::drain ? "drain" : "mirror";
   if (const auto stored = state_->set_value("mode:" + name, word); !stored) {
@@ -232,7 +236,8 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
                                    [&](const config::AgentRoot& r) { return r.name == root.config.name; });
     if (kept == config.roots.end()) {
       root.removed = true;
-      for (const Account* account : accounts_of(i)) drop_account(account->id);
+      for (const Account* account : accounts_of(i))
+        drop_account(account->id);
       spdlog::info("root-removed root={}", root.config.name);
       continue;
     }
@@ -257,7 +262,8 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
   link_settings_ = link;
   config_ = std::move(config);
   if (reconnect) {
-    for (auto& lane : lanes_) lane->link().restart(std::make_shared<const LinkSettings>(link_settings_));
+    for (auto& lane : lanes_)
+      lane->link().restart(std::make_shared<const LinkSettings>(link_settings_));
   }
   return {};
 }

@@ -1,10 +1,10 @@
 #include "agent/send/engine.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
-#include <asio/post.hpp>
 #include <thread>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
 
 #include "common/maildir/name.h"
 
@@ -27,16 +27,24 @@ std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
 }  // namespace
 
 std::uint64_t Account::recently_removed(Time now) {
-  while (!removed.empty() && now - removed.front().first > k_brake_window) removed.pop_front();
+  while (!removed.empty() && now - removed.front().first > k_brake_window)
+    removed.pop_front();
   std::uint64_t count = 0;
-  for (const auto& [at, some] : removed) count += some;
+  for (const auto& [at, some] : removed)
+    count += some;
   return count;
 }
 
 Engine::Engine(asio::io_context& loop, Parts parts)
-    : loop_(loop), config_(std::move(parts.config)), state_(std::move(parts.state)),
-      watcher_(std::move(parts.watcher)), link_settings_(std::move(parts.link)), compare_all_(parts.compare_all),
-      delay_timer_(loop), tick_timer_(loop), watch_descriptor_(loop) {}
+    : loop_(loop),
+      config_(std::move(parts.config)),
+      state_(std::move(parts.state)),
+      watcher_(std::move(parts.watcher)),
+      link_settings_(std::move(parts.link)),
+      compare_all_(parts.compare_all),
+      delay_timer_(loop),
+      tick_timer_(loop),
+      watch_descriptor_(loop) {}
 
 Engine::~Engine() {
   stop();
@@ -46,7 +54,8 @@ Engine::~Engine() {
 Result<> Engine::start() {
   if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
-  for (const auto& root : config_.roots) MAILDIRSYNC_TRY(add_root(root));
+  for (const auto& root : config_.roots)
+    MAILDIRSYNC_TRY(add_root(root));
   watch_descriptor_.assign(watcher_->fd());
   watch_events();
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
@@ -54,10 +63,12 @@ Result<> Engine::start() {
   for (std::size_t i = 0; i < count; ++i) {
     auto link = std::make_shared<Link>(
         loop_, shared(link_settings_), limiter_,
-        Link::Events{.up = [this, i](const wire::Hello& receiver) { link_up(i, receiver); },
-                     .down = [this, i](const Error& error, std::vector<Sent> lost) { link_down(i, error, std::move(lost)); },
-                     .acknowledged = [this](std::vector<Sent> done, const wire::Ack& ack) { acknowledged(std::move(done), ack); },
-                     .wrote = [this](std::size_t bytes) { totals_.bytes_wire += bytes; }});
+        Link::Events{
+            .up = [this, i](const wire::Hello& receiver) { link_up(i, receiver); },
+            .down = [this, i](const Error& error, std::vector<Sent> lost) { link_down(i, error, std::move(lost)); },
+            .acknowledged = [this](std::vector<Sent> done,
+                                   const wire::Ack& ack) { acknowledged(std::move(done), ack); },
+            .wrote = [this](std::size_t bytes) { totals_.bytes_wire += bytes; }});
     lanes_.push_back(std::make_unique<Lane>(loop_, *state_, *watcher_, totals_, link,
                                             [this](std::shared_ptr<Job> job) { lane_done(std::move(job)); }));
     link->start();
@@ -69,7 +80,8 @@ Result<> Engine::start() {
 void Engine::stop() {
   if (stopping_) return;
   stopping_ = true;
-  for (auto& lane : lanes_) lane->link().stop();
+  for (auto& lane : lanes_)
+    lane->link().stop();
   // A lane that waits for an answer is woken by its link's end, which runs on the loop.
   loop_.restart();
   const auto deadline = Clock::now() + 3s;
@@ -77,7 +89,8 @@ void Engine::stop() {
          std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->job() != nullptr; })) {
     loop_.run_one_for(20ms);
   }
-  for (auto& lane : lanes_) lane->stop();
+  for (auto& lane : lanes_)
+    lane->stop();
   walkers_.join();
   keeper_.join();
   asio::error_code ignored;
@@ -130,8 +143,7 @@ void Engine::discover_root(std::size_t index) {
   }
   root.discovering = true;
   asio::post(walkers_, [this, index, config = root.config, layout = root.layout] {
-    auto found = std::make_shared<Discovery>(
-        discover(config, static_cast<std::uint32_t>(index), layout, *watcher_));
+    auto found = std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, *watcher_));
     asio::post(loop_, [this, index, found] { discovered(index, std::move(*found)); });
   });
 }
@@ -159,8 +171,9 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
   if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
   if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
   root.held = hold;
-  root.hold_reason = hold ? reason + "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
-                                     "maildirsync release"
+  root.hold_reason = hold ? reason +
+                                "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
+                                "maildirsync release"
                           : "";
   return hold;
 }
@@ -173,11 +186,14 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   root.directory = discovery.directory;
   root.problems.clear();
   for (const auto& link : discovery.links) {
-    root.problems.push_back({ErrorCode::special_file, link, "a symbolic link where an account would be; it is not followed"});
+    root.problems.push_back(
+        {ErrorCode::special_file, link, "a symbolic link where an account would be; it is not followed"});
   }
-  for (const auto& error : discovery.problems) root.problems.push_back({error.code, error.path, error.message()});
+  for (const auto& error : discovery.problems)
+    root.problems.push_back({error.code, error.path, error.message()});
   std::unordered_map<std::string, const Discovery::Found*> found;
-  for (const auto& account : discovery.accounts) found.emplace(account.path, &account);
+  for (const auto& account : discovery.accounts)
+    found.emplace(account.path, &account);
   const auto known = accounts_of(index);
   const auto vanished = static_cast<std::size_t>(
       std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
@@ -203,7 +219,8 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
       schedule(*account);  // also what waited while the root was held
     }
     std::unordered_map<std::string, bool> have;
-    for (const Account* account : known) have.emplace(account->path, true);
+    for (const Account* account : known)
+      have.emplace(account->path, true);
     for (const auto& account : discovery.accounts) {
       if (have.contains(account.path)) continue;
       if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
@@ -245,7 +262,8 @@ void Engine::drop_account(AccountId id) {
 void Engine::watch_events() {
   watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
     if (error || stopping_) return;
-    for (const auto& event : watcher_->read()) take_event(event);
+    for (const auto& event : watcher_->read())
+      take_event(event);
     dispatch();
     watch_events();
   });
@@ -287,7 +305,8 @@ void Engine::lost_events() {
     account.work.add_structure(now);
     schedule(account);
   }
-  for (std::size_t i = 0; i < roots_.size(); ++i) discover_root(i);
+  for (std::size_t i = 0; i < roots_.size(); ++i)
+    discover_root(i);
 }
 
 // ---- turns ----
@@ -311,7 +330,8 @@ void Engine::schedule(Account& account) {
 }
 
 void Engine::schedule_all() {
-  for (auto& [id, account] : accounts_) schedule(account);
+  for (auto& [id, account] : accounts_)
+    schedule(account);
   dispatch();
 }
 
@@ -421,14 +441,17 @@ void Engine::link_down(std::size_t lane, const Error& error, std::vector<Sent> l
     if (!sent.job->lost) jobs.push_back(sent.job);
     sent.job->lost = true;
   }
-  for (const auto& job : jobs) finish_if_answered(job);
+  for (const auto& job : jobs)
+    finish_if_answered(job);
 }
 
 void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   std::unordered_map<std::uint64_t, const wire::Ack::Failed*> failed;
-  for (const auto& failure : ack.failed()) failed.emplace(failure.sequence(), &failure);
+  for (const auto& failure : ack.failed())
+    failed.emplace(failure.sequence(), &failure);
   std::unordered_map<std::uint64_t, const wire::Ack::Renamed*> renamed;
-  for (const auto& rename : ack.renamed()) renamed.emplace(rename.sequence(), &rename);
+  for (const auto& rename : ack.renamed())
+    renamed.emplace(rename.sequence(), &rename);
   for (std::size_t i = 0; i < done.size();) {
     const auto job = done[i].job;
     auto applied = std::make_shared<std::vector<sync::Operation>>();
@@ -470,12 +493,16 @@ void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack
   const auto code = static_cast<ErrorCode>(failed.code());
   job.failed_folders.insert(at.folder);
   std::erase_if(job.report.signatures, [&](const auto& signature) { return signature.first == at; });
-  spdlog::debug("refused account={} path={} code={} detail=\"{}\"", job.order.account_name, path_of(at), to_string(code),
-                failed.detail());
+  spdlog::debug("refused account={} path={} code={} detail=\"{}\"", job.order.account_name, path_of(at),
+                to_string(code), failed.detail());
   switch (code) {
     case ErrorCode::postponed:
-    case ErrorCode::changed_while_read: job.retry = true; return;
-    case ErrorCode::unexpected: job.wants_comparison = job.retry = true; return;
+    case ErrorCode::changed_while_read:
+      job.retry = true;
+      return;
+    case ErrorCode::unexpected:
+      job.wants_comparison = job.retry = true;
+      return;
     case ErrorCode::basis_mismatch:
       job.retry = true;
       asio::post(keeper_, [this, id = job.order.account, at] {
@@ -484,8 +511,11 @@ void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack
       return;
     case ErrorCode::no_space:
     case ErrorCode::root_gone:
-    case ErrorCode::io: job.retry = true; break;
-    default: break;
+    case ErrorCode::io:
+      job.retry = true;
+      break;
+    default:
+      break;
   }
   job.refused.push_back({code, path_of(at), failed.detail()});
 }
@@ -505,7 +535,8 @@ void Engine::finish_if_answered(const std::shared_ptr<Job>& job) {
 /// Writes the end of a turn to the state, after all its operations.
 void Engine::finish(const std::shared_ptr<Job>& job) {
   job->finishing = true;
-  for (const auto& folder : job->failed_folders) job->report.stamps.erase(folder);
+  for (const auto& folder : job->failed_folders)
+    job->report.stamps.erase(folder);
   if (job->lost || job->retry || job->report.end != JobEnd::sent) job->report.stamps.clear();
   asio::post(keeper_, [this, job] {
     const AccountId id = job->order.account;
@@ -569,7 +600,8 @@ void Engine::settle_problems(Account& account, const Job& job) {
     if (report.compared) account.extra = report.extra;
   } else {
     for (const auto& [folder, dirt] : job.order.work.folders) {
-      for (const auto& name : dirt.names) account.problems.erase(path_of({folder, name.area, name.name}));
+      for (const auto& name : dirt.names)
+        account.problems.erase(path_of({folder, name.area, name.name}));
     }
   }
   for (const auto* list : {&report.problems, &job.refused}) {
@@ -601,9 +633,11 @@ void Engine::plan_next(Account& account, const Job& job) {
   if (report.end == JobEnd::failed) account.work.structure = true;
   if (report.end == JobEnd::held) {
     account.held = true;
-    account.hold_reason = std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
-                          " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
-                          "destination. If that is meant: maildirsync release --account '" + account.name + "'";
+    account.hold_reason =
+        std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
+        " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
+        "destination. If that is meant: maildirsync release --account '" +
+        account.name + "'";
     spdlog::warn("account-held root={} account={} removed={} messages={}", job.order.root_name, account.name,
                  report.messages_removed, report.account_messages);
     return;
@@ -617,7 +651,8 @@ void Engine::plan_next(Account& account, const Job& job) {
   const bool clean = report.end == JobEnd::sent && !job.lost && !job.retry && report.again.empty();
   if (clean) {
     account.failures = 0;
-    if (job.order.generation != 0) account.verified_generation = std::max(account.verified_generation, job.order.generation);
+    if (job.order.generation != 0)
+      account.verified_generation = std::max(account.verified_generation, job.order.generation);
     return;
   }
   if (verifies) {

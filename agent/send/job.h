@@ -54,16 +54,16 @@ struct JobReport {
   std::uint64_t messages_removed = 0;
   std::uint64_t account_messages = 0;
   std::vector<Problem> problems;
-  Work again;                          ///< must be looked at again
-  bool removals_wait = false;          ///< `again` holds removals that have to settle
+  Work again;                            ///< must be looked at again
+  bool removals_wait = false;            ///< `again` holds removals that have to settle
   std::map<std::string, Stamps> stamps;  ///< of the folders that were scanned whole
-  std::set<std::string> folders;       ///< that this job looked at
+  std::set<std::string> folders;         ///< that this job looked at
   std::vector<std::pair<sync::Location, std::string>> signatures;
   std::optional<std::uint64_t> intent;
-  std::size_t extra = 0;               ///< files of others at the destination (after a comparison)
-  std::size_t unwatched = 0;           ///< folders that could not be watched
+  std::size_t extra = 0;      ///< files of others at the destination (after a comparison)
+  std::size_t unwatched = 0;  ///< folders that could not be watched
   bool structure = false;
-  bool account_gone = false;           ///< its removal was sent
+  bool account_gone = false;  ///< its removal was sent
   bool compared = false;
 };
 
@@ -79,9 +79,9 @@ struct Job {
   std::size_t acknowledged = 0;  ///< operations that were answered
   bool lane_done = false;
   bool finishing = false;
-  bool lost = false;             ///< some were on their way when the connection broke
-  bool wants_comparison = false; ///< the destination is not as the state says
-  bool retry = false;            ///< something transient was refused
+  bool lost = false;              ///< some were on their way when the connection broke
+  bool wants_comparison = false;  ///< the destination is not as the state says
+  bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
   std::set<std::string> failed_folders;
 };

@@ -9,10 +9,16 @@ namespace maildirsync::agent {
 
 Lane::Lane(asio::io_context& loop, State& state, Watcher& watcher, Totals& totals, std::shared_ptr<Link> link,
            std::function<void(std::shared_ptr<Job>)> done)
-    : loop_(loop), link_(std::move(link)), sender_(link_->outbox(), state, totals),
-      runner_(state, watcher, sender_, *this, totals), done_(std::move(done)), thread_([this] { work(); }) {}
+    : loop_(loop),
+      link_(std::move(link)),
+      sender_(link_->outbox(), state, totals),
+      runner_(state, watcher, sender_, *this, totals),
+      done_(std::move(done)),
+      thread_([this] { work(); }) {}
 
-Lane::~Lane() { stop(); }
+Lane::~Lane() {
+  stop();
+}
 
 void Lane::stop() {
   turns_.close();
@@ -56,8 +62,12 @@ Result<sync::AccountManifest> Lane::list(const JobOrder& order, bool digests) {
       if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
         auto shape = wire::from_wire(folder.shape());
         if (!shape) return Failure(shape.error());
-        manifest.folders.push_back({.path = folder.path(), .self = shape->self, .cur = shape->cur,
-                                    .new_ = shape->new_, .tmp = shape->tmp, .entries = {}});
+        manifest.folders.push_back({.path = folder.path(),
+                                    .self = shape->self,
+                                    .cur = shape->cur,
+                                    .new_ = shape->new_,
+                                    .tmp = shape->tmp,
+                                    .entries = {}});
       }
       for (const auto& wire_entry : folder.entries()) {
         auto entry = wire::from_wire(wire_entry);

@@ -1,15 +1,15 @@
 #include "agent/send/link.h"
 
-#include <spdlog/spdlog.h>
-#include <sys/utsname.h>
+#include <random>
 
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
+#include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
-#include <random>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
 
 #include "common/wire/frame.h"
 
@@ -42,14 +42,19 @@ std::chrono::nanoseconds Limiter::reserve(std::size_t bytes, std::uint64_t per_s
   if (per_second == 0) return 0ns;
   const auto now = std::chrono::steady_clock::now();
   const auto start = std::max(now, next_);
-  next_ = start + std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 * static_cast<double>(bytes) / static_cast<double>(per_second)));
+  next_ = start + std::chrono::nanoseconds(
+                      static_cast<std::int64_t>(1e9 * static_cast<double>(bytes) / static_cast<double>(per_second)));
   return start - now;
 }
 
 Link::Link(asio::io_context& loop, std::shared_ptr<const LinkSettings> settings, std::shared_ptr<Limiter> limiter,
            Events events)
-    : loop_(loop), settings_(std::move(settings)), limiter_(std::move(limiter)), events_(std::move(events)),
-      wake_(loop), pause_(loop) {
+    : loop_(loop),
+      settings_(std::move(settings)),
+      limiter_(std::move(limiter)),
+      events_(std::move(events)),
+      wake_(loop),
+      pause_(loop) {
   outbox_ = std::make_shared<Outbox>([this] { asio::post(loop_, [this] { wake_.cancel(); }); });
 }
 
@@ -100,8 +105,10 @@ asio::awaitable<Error> Link::session() {
   failures_ = 0;
   heard_ = std::chrono::steady_clock::now();
   auto self = shared_from_this();
-  asio::co_spawn(loop_, [self, channel] { return self->write(channel); }, asio::detached);
-  asio::co_spawn(loop_, [self, channel] { return self->heartbeat(channel); }, asio::detached);
+  asio::co_spawn(
+      loop_, [self, channel] { return self->write(channel); }, asio::detached);
+  asio::co_spawn(
+      loop_, [self, channel] { return self->heartbeat(channel); }, asio::detached);
   Error error = co_await read(channel);
   channel->close();
   co_return error;
@@ -134,8 +141,8 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
   asio::error_code ignored;
   channel->stream().next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
   auto shown = std::make_shared<std::string>();
-  // Any key may finish the handshake, which proves that the receiver has it; then it is the right one or we say goodbye.
-  // So both sides can say which key was shown and which was wanted.
+  // Any key may finish the handshake, which proves that the receiver has it; then it is the right one or we say
+  // goodbye. So both sides can say which key was shown and which was wanted.
   net::pin_peer(channel->stream(), [shown](const std::string& fingerprint) {
     *shown = fingerprint;
     return true;
@@ -170,7 +177,8 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   hello.set_host(host_name());
   hello.set_instance(settings->instance);
   hello.set_session(settings->session);
-  for (const auto& root : settings->roots) hello.add_roots(root);
+  for (const auto& root : settings->roots)
+    hello.add_roots(root);
   std::string bytes;
   wire::encode(header, {}, bytes);
   asio::steady_timer timeout(loop_, k_connect_timeout);
@@ -178,15 +186,19 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
     if (!cancelled) channel.close();
   });
   auto written = co_await channel.write(bytes);
-  auto answer = written ? co_await channel.read() : Result<wire::Frame>(Failure(written.error()));
+  Result<wire::Frame> answer{wire::Frame{}};
+  if (written) {
+    answer = co_await channel.read();
+  } else {
+    answer = Failure(written.error());
+  }
   timeout.cancel();
   if (!answer) {
     // In TLS 1.3 the client learns only now that the server refused its certificate.
     co_return failure(answer.error().code, "",
                       "the receiver " + settings->receiver.text() + " ended the connection before its greeting (" +
-                          answer.error().detail + "); its key is " + settings->receiver_fingerprint +
-                          ", ours is " + settings->own_fingerprint +
-                          ": is our fingerprint one of the receiver's [[peer]] entries?");
+                          answer.error().detail + "); its key is " + settings->receiver_fingerprint + ", ours is " +
+                          settings->own_fingerprint + ": is our fingerprint one of the receiver's [[peer]] entries?");
   }
   if (answer->header.has_goodbye()) {
     const bool tls = answer->header.goodbye().code() == static_cast<std::uint32_t>(ErrorCode::tls);
@@ -199,7 +211,8 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   if (reply.version() != wire::k_version) {
     co_return failure(ErrorCode::protocol, "",
                       "the receiver speaks protocol version " + std::to_string(reply.version()) + ", we speak " +
-                          std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers");
+                          std::to_string(wire::k_version) +
+                          "; install the same release of maildirsync on both servers");
   }
   outbox_->open();
   events_.up(reply);
@@ -224,7 +237,8 @@ asio::awaitable<void> Link::write(std::shared_ptr<net::Channel> channel) {
       continue;
     }
     // On the books before they are written: an ack may come while the rest of the batch is still being written.
-    for (auto& sent : batch.sent) in_flight_.push_back(std::move(sent));
+    for (auto& sent : batch.sent)
+      in_flight_.push_back(std::move(sent));
     constexpr std::size_t k_slice = 256 * 1024;
     for (std::size_t offset = 0; offset < batch.bytes.size(); offset += k_slice) {
       const bool whole = settings_->bandwidth_limit == 0;
@@ -287,10 +301,13 @@ Result<> Link::handle(wire::Frame frame) {
       answer(id, std::move(frame.header), true);
       return {};
     }
-    case wire::Header::kPong: return {};
+    case wire::Header::kPong:
+      return {};
     case wire::Header::kGoodbye:
-      return failure(ErrorCode::protocol, "", "the receiver ended the connection: " + frame.header.goodbye().sentence());
-    default: return failure(ErrorCode::protocol, "", "the receiver sent a frame that only agents send");
+      return failure(ErrorCode::protocol, "",
+                     "the receiver ended the connection: " + frame.header.goodbye().sentence());
+    default:
+      return failure(ErrorCode::protocol, "", "the receiver sent a frame that only agents send");
   }
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 #include <deque>
 #include <functional>
 #include <future>
@@ -9,6 +7,9 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "agent/send/outbox.h"
 #include "common/config/config.h"
@@ -24,7 +25,7 @@ struct LinkSettings {
   std::string own_fingerprint;
   std::string receiver_fingerprint;
   std::vector<std::string> roots;
-  std::string instance;        ///< 16 bytes
+  std::string instance;  ///< 16 bytes
   std::uint64_t session = 0;
   std::uint64_t bandwidth_limit = 0;
 };

@@ -76,7 +76,8 @@ class Looker {
     auto account = order_.root->open_directory(order_.account_path);
     if (!account) return Failure(account.error());
     std::unordered_map<std::uint64_t, const FolderManifest*> by_inode;
-    for (const auto& folder : known_.folders) by_inode.emplace(folder.inode, &folder);
+    for (const auto& folder : known_.folders)
+      by_inode.emplace(folder.inode, &folder);
     std::set<std::string> listed;
     for (auto& folder : structure.manifest.folders) {
       const FolderManifest* known = known_.find(folder.path);
@@ -104,7 +105,8 @@ class Looker {
   }
 
   Result<> known_but_gone() {
-    for (const auto& folder : known_.folders) MAILDIRSYNC_TRY(add_before(folder));
+    for (const auto& folder : known_.folders)
+      MAILDIRSYNC_TRY(add_before(folder));
     return {};
   }
 
@@ -183,9 +185,10 @@ class Looker {
     const auto fresh = scan_names(account, folder, {dirt->second.names.begin(), dirt->second.names.end()}, known);
     if (!fresh) return;
     for (const auto& entry : fresh->manifest.entries) {
-      const auto found = std::lower_bound(scan.manifest.entries.begin(), scan.manifest.entries.end(), entry,
-                                          sync::before_in_folder);
-      const bool listed = found != scan.manifest.entries.end() && found->area == entry.area && found->name == entry.name;
+      const auto found =
+          std::lower_bound(scan.manifest.entries.begin(), scan.manifest.entries.end(), entry, sync::before_in_folder);
+      const bool listed =
+          found != scan.manifest.entries.end() && found->area == entry.area && found->name == entry.name;
       if (listed && entry.area != Area::folder) *found = entry;
     }
   }
@@ -200,7 +203,8 @@ class Looker {
 
   void take_scan(const std::string& folder, FolderScan& scan) {
     report_.folders.insert(folder);
-    for (auto& problem : scan.problems) report_.problems.push_back({problem.code, problem.path, problem.detail});
+    for (auto& problem : scan.problems)
+      report_.problems.push_back({problem.code, problem.path, problem.detail});
     for (auto& [name, content] : scan.control) {
       look_.snapshots[{folder, Area::folder, name}] = std::move(content);
     }
@@ -273,7 +277,8 @@ class Looker {
     }
     auto known = state_.entries_named(order_.account, before.path, {bases.begin(), bases.end()});
     if (!known) return Failure(known.error());
-    for (const auto& entry : *known) look_at.push_back({entry.area, entry.name});
+    for (const auto& entry : *known)
+      look_at.push_back({entry.area, entry.name});
     std::sort(look_at.begin(), look_at.end());
     look_at.erase(std::unique(look_at.begin(), look_at.end()), look_at.end());
     auto scan = scan_names(account, after.path, look_at, *known);
@@ -297,9 +302,8 @@ class Looker {
       }
       for (const auto& entry : folder.entries) {
         if (entry.area == Area::folder) continue;
-        const bool known =
-            before != nullptr && std::any_of(before->entries.begin(), before->entries.end(),
-                                             [&](const Entry& old) { return old.inode == entry.inode; });
+        const bool known = before != nullptr && std::any_of(before->entries.begin(), before->entries.end(),
+                                                            [&](const Entry& old) { return old.inode == entry.inode; });
         if (!known) inodes.push_back(entry.inode);
       }
       if (inodes.size() > k_names_before_listing) break;
@@ -308,7 +312,8 @@ class Looker {
     auto found = state_.find_inodes(order_.account, inodes);
     if (!found) return Failure(found.error());
     std::map<std::string, std::set<AreaName>> more;
-    for (const auto& known : *found) more[known.folder].insert({known.entry.area, known.entry.name});
+    for (const auto& known : *found)
+      more[known.folder].insert({known.entry.area, known.entry.name});
     for (const auto& [path, names] : more) {
       const auto same_path = [&path = path](const FolderManifest& folder) { return folder.path == path; };
       auto before = std::find_if(look_.before.folders.begin(), look_.before.folders.end(), same_path);

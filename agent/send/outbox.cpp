@@ -39,8 +39,7 @@ std::uint64_t Outbox::next_sequence(std::uint64_t epoch) {
   return epoch == epoch_ ? ++sequence_ : 0;
 }
 
-bool Outbox::push(std::uint64_t epoch, const wire::Header& header, std::string_view payload,
-                  std::optional<Sent> sent) {
+bool Outbox::push(std::uint64_t epoch, const wire::Header& header, std::string_view payload, std::optional<Sent> sent) {
   bool wake = false;
   {
     std::unique_lock lock(mutex_);

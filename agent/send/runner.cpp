@@ -1,9 +1,9 @@
 #include "agent/send/runner.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <set>
+
+#include <spdlog/spdlog.h>
 
 #include "agent/send/look.h"
 #include "common/sync/brake.h"
@@ -50,7 +50,8 @@ std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) 
       case OperationKind::rename_folder:
         intents.push_back({operation.to, 0, 0});
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return intents;
@@ -61,8 +62,14 @@ class Turn {
  public:
   Turn(const std::shared_ptr<Job>& job, State& state, Watcher& watcher, Sender& sender, Receiver& receiver,
        Totals& totals)
-      : job_(job), order_(job->order), report_(job->report), state_(state), watcher_(watcher), sender_(sender),
-        receiver_(receiver), totals_(totals) {}
+      : job_(job),
+        order_(job->order),
+        report_(job->report),
+        state_(state),
+        watcher_(watcher),
+        sender_(sender),
+        receiver_(receiver),
+        totals_(totals) {}
 
   void run() {
     auto looked = look(order_, state_, watcher_, totals_, report_);
@@ -102,11 +109,13 @@ class Turn {
     auto intents = state_.intents(order_.account);
     if (!intents) return Failure(intents.error());
     std::vector<sync::Ours> ours;
-    for (auto& intent : *intents) ours.push_back({intent.to, intent.size, intent.mtime});
+    for (auto& intent : *intents)
+      ours.push_back({intent.to, intent.size, intent.mtime});
     auto mapping = owners(looked.after);
     if (!mapping) return Failure(mapping.error());
-    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after,
-                                      [&](const sync::Attributes& owner) { return (*mapping)[{owner.uid, owner.gid}]; });
+    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, [&](const sync::Attributes& owner) {
+      return (*mapping)[{owner.uid, owner.gid}];
+    });
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
@@ -118,7 +127,8 @@ class Turn {
   /// What the destination holds under a name that was not taken, under our name for it.
   static void give_own_names(sync::AccountManifest& listed, const Aliases& aliases) {
     std::map<std::pair<std::string, std::string>, std::string> own;
-    for (const auto& [place, alias] : aliases) own.emplace(std::pair(place.first, alias), place.second);
+    for (const auto& [place, alias] : aliases)
+      own.emplace(std::pair(place.first, alias), place.second);
     for (auto& folder : listed.folders) {
       // The taker of the name is somebody else's: it must not be mistaken for ours.
       std::erase_if(folder.entries, [&](const sync::Entry& entry) {
@@ -134,7 +144,8 @@ class Turn {
     }
   }
 
-  using Owners = std::map<std::pair<std::uint32_t, std::uint32_t>, std::optional<std::pair<std::uint32_t, std::uint32_t>>>;
+  using Owners =
+      std::map<std::pair<std::uint32_t, std::uint32_t>, std::optional<std::pair<std::uint32_t, std::uint32_t>>>;
 
   Result<Owners> owners(const sync::AccountManifest& after) {
     Owners mapping;
@@ -143,10 +154,12 @@ class Turn {
       for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
         if (*area) mapping[{(*area)->uid, (*area)->gid}];
       }
-      for (const auto& entry : folder.entries) mapping[{entry.attributes.uid, entry.attributes.gid}];
+      for (const auto& entry : folder.entries)
+        mapping[{entry.attributes.uid, entry.attributes.gid}];
     }
     std::vector<sync::Attributes> asked;
-    for (const auto& [owner, unused] : mapping) asked.push_back({0, owner.first, owner.second});
+    for (const auto& [owner, unused] : mapping)
+      asked.push_back({0, owner.first, owner.second});
     if (asked.empty()) return mapping;
     auto answered = receiver_.map_owners(order_, asked);
     if (!answered) return Failure(answered.error());
@@ -179,8 +192,8 @@ class Turn {
   }
 
   bool brake(const std::vector<Operation>& operations) {
-    report_.messages_removed = static_cast<std::uint64_t>(
-        std::count_if(operations.begin(), operations.end(), removes_message));
+    report_.messages_removed =
+        static_cast<std::uint64_t>(std::count_if(operations.begin(), operations.end(), removes_message));
     const auto row = state_.account_row(order_.account);
     report_.account_messages = row ? row->messages : 0;
     if (report_.messages_removed == 0 || order_.released) return false;

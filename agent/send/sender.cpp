@@ -1,10 +1,10 @@
 #include "agent/send/sender.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <tuple>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "agent/send/names.h"
 #include "common/codec/delta.h"
@@ -30,7 +30,9 @@ Failure changed(const std::string& path) {
   return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
 }
 
-std::string digest_bytes(const sync::Digest& digest) { return {digest.bytes.begin(), digest.bytes.end()}; }
+std::string digest_bytes(const sync::Digest& digest) {
+  return {digest.bytes.begin(), digest.bytes.end()};
+}
 
 }  // namespace
 
@@ -54,12 +56,13 @@ void Sender::begin(std::uint64_t epoch, const config::Transfer& transfer) {
   }
   if (fresh || !same_coding) {
     const int level = transfer.compression == config::Compression::level ? transfer.level : codec::k_auto_start_level;
-    compressor_ = transfer.compression == config::Compression::off ? nullptr : std::make_unique<codec::Compressor>(level);
+    compressor_ =
+        transfer.compression == config::Compression::off ? nullptr : std::make_unique<codec::Compressor>(level);
   }
 }
 
-bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account, std::vector<sync::Operation> operations,
-                  const Snapshots& snapshots, const Aliases& aliases) {
+bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account,
+                  std::vector<sync::Operation> operations, const Snapshots& snapshots, const Aliases& aliases) {
   job_ = job;
   account_ = &account;
   aliases_ = &aliases;
@@ -70,13 +73,13 @@ bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account,
   for (auto& operation : operations) {
     const bool follows = sync::follows_messages(operation.kind);
     if (follows && held_back_) {
-      job->report.again.folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder
-                                                                                   : operation.from.folder]
+      job->report.again
+          .folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder : operation.from.folder]
           .everything = true;
       continue;
     }
-    const auto snapshot = operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to)
-                                                                             : snapshots.end();
+    const auto snapshot =
+        operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
     if (!announce_owners(operation)) return false;
     const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
     if (step == Step::broken) return false;
@@ -145,10 +148,17 @@ Sender::Step Sender::send_one(const sync::Operation& operation) {
     case sync::OperationKind::put:
     case sync::OperationKind::put_control:
       return operation.result.kind == sync::EntryKind::symlink ? send_header(operation) : send_message(operation);
-    case sync::OperationKind::rename: ++totals_.renames; break;
-    case sync::OperationKind::link: ++totals_.links; break;
-    case sync::OperationKind::remove: ++totals_.deletes; break;
-    default: break;
+    case sync::OperationKind::rename:
+      ++totals_.renames;
+      break;
+    case sync::OperationKind::link:
+      ++totals_.links;
+      break;
+    case sync::OperationKind::remove:
+      ++totals_.deletes;
+      break;
+    default:
+      break;
   }
   return send_header(operation);
 }
@@ -157,7 +167,8 @@ sync::Location Sender::at_destination(const sync::Location& at) const {
   if (at.area == sync::Area::folder) return at;
   const std::string_view base = maildir::base_of(at.name);
   const auto alias = aliases_->find({at.folder, std::string(base)});
-  return alias == aliases_->end() ? at : sync::Location{at.folder, at.area, alias->second + at.name.substr(base.size())};
+  return alias == aliases_->end() ? at
+                                  : sync::Location{at.folder, at.area, alias->second + at.name.substr(base.size())};
 }
 
 void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
@@ -223,7 +234,8 @@ Sender::Step Sender::send_large(const sync::Operation& operation, int fd, const 
   const auto read_piece = [&]() -> Result<std::string_view> {
     std::size_t filled = 0;
     while (filled < piece.size()) {
-      const ssize_t count = ::pread(fd, piece.data() + filled, piece.size() - filled, static_cast<off_t>(offset + filled));
+      const ssize_t count =
+          ::pread(fd, piece.data() + filled, piece.size() - filled, static_cast<off_t>(offset + filled));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return os_failure(path, "cannot read", errno);
       if (count == 0) break;
@@ -292,7 +304,8 @@ Sender::Step Sender::send_content(sync::Operation operation, const std::string& 
         const auto delta = codec::delta(**signature, content);
         if (delta && delta->size() < content.size() / 2) {
           ++totals_.deltas;
-          if (auto fresh = codec::signature(content)) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+          if (auto fresh = codec::signature(content))
+            job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
           const std::string basis = digest_bytes(*operation.expected->digest);
           return send_pieces(std::move(operation), *delta, basis);
         }

@@ -1,6 +1,6 @@
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "agent/send/engine.h"
 
@@ -30,15 +30,19 @@ std::string printable(const std::string& text) {
   }
 }
 
-const char* word(config::Mode mode) { return mode == config::Mode::drain ? "drain" : "mirror"; }
+const char* word(config::Mode mode) {
+  return mode == config::Mode::drain ? "drain" : "mirror";
+}
 
 }  // namespace
 
 std::string Engine::state_word() const {
-  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
   if (paused_) return "paused";
   const bool root_held = std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.held && !r.removed; });
-  const bool account_held = std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
+  const bool account_held =
+      std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
   if (root_held || account_held) return "held";
   if (!connected) return "connecting";
   const bool undiscovered =
@@ -103,15 +107,23 @@ json Engine::root_status(std::size_t index) const {
   const bool initial = !root.discovered || complete < accounts;
   json lag = nullptr;
   if (!initial) lag = oldest ? std::chrono::duration<double>(Clock::now() - *oldest).count() : 0.0;
-  const char* state = paused_                               ? "paused"
-                      : held                                ? "held"
-                      : initial                             ? "initial"
+  const char* state = paused_                            ? "paused"
+                      : held                             ? "held"
+                      : initial                          ? "initial"
                       : root.mode == config::Mode::drain ? "draining"
-                                                            : "live";
-  return {{"name", root.config.name}, {"mode", word(root.mode)},  {"state", state},
-          {"accounts", accounts},     {"accounts_complete", complete}, {"folders", folders},
-          {"messages", messages},     {"bytes", bytes},           {"pending_messages", pending},
-          {"lag_seconds", lag},       {"unwatched_folders", unwatched}, {"extra", extra}};
+                                                         : "live";
+  return {{"name", root.config.name},
+          {"mode", word(root.mode)},
+          {"state", state},
+          {"accounts", accounts},
+          {"accounts_complete", complete},
+          {"folders", folders},
+          {"messages", messages},
+          {"bytes", bytes},
+          {"pending_messages", pending},
+          {"lag_seconds", lag},
+          {"unwatched_folders", unwatched},
+          {"extra", extra}};
 }
 
 json Engine::problems(const std::string& account_glob) const {
@@ -120,11 +132,15 @@ json Engine::problems(const std::string& account_glob) const {
   const auto add = [&](std::string_view code, const std::string& root, const std::string& account,
                        const std::string& path, const std::string& detail) {
     if (list.size() < k_most) {
-      list.push_back({{"code", code}, {"root", root}, {"account", printable(account)}, {"path", printable(path)},
+      list.push_back({{"code", code},
+                      {"root", root},
+                      {"account", printable(account)},
+                      {"path", printable(path)},
                       {"detail", printable(detail)}});
     }
   };
-  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
   if (link_error_ && !connected) add(to_string(link_error_->code), "", "", "", link_error_->message());
   if (state_error_) add("state", "", "", "", state_error_->message());
   for (const auto& root : roots_) {
@@ -148,7 +164,8 @@ json Engine::problems(const std::string& account_glob) const {
 json Engine::status(const std::string& account_glob) {
   const auto [pending_messages, pending_bytes] = pending();
   const auto lag_now = lag();
-  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
   json roots = json::array();
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     if (!roots_[i].removed) roots.push_back(root_status(i));
@@ -183,15 +200,15 @@ json Engine::status(const std::string& account_glob) {
     json accounts = json::array();
     for (const auto& [id, account] : accounts_) {
       if (!maildir::glob_match(account_glob, account.name)) continue;
-      accounts.push_back({{"name", printable(account.name)},
-                          {"root", roots_[account.root].config.name},
-                          {"complete", account.complete},
-                          {"held", account.held},
-                          {"folders", account.folders},
-                          {"messages", account.messages},
-                          {"bytes", account.bytes},
-                          {"pending_messages",
-                           account.work.names() + (account.job ? account.job->pending_messages.load() : 0)}});
+      accounts.push_back(
+          {{"name", printable(account.name)},
+           {"root", roots_[account.root].config.name},
+           {"complete", account.complete},
+           {"held", account.held},
+           {"folders", account.folders},
+           {"messages", account.messages},
+           {"bytes", account.bytes},
+           {"pending_messages", account.work.names() + (account.job ? account.job->pending_messages.load() : 0)}});
     }
     status["accounts"] = std::move(accounts);
   }
@@ -208,12 +225,16 @@ std::string Engine::summary() {
 std::vector<service::Metric> Engine::metrics() {
   using Kind = service::Metric::Kind;
   const auto [pending_messages, pending_bytes] = pending();
-  const bool connected = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
   std::vector<service::Metric> metrics{
       {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, connected ? 1.0 : 0.0},
-      {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge, static_cast<double>(pending_messages)},
-      {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge, static_cast<double>(pending_bytes)},
-      {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge, static_cast<double>(problems("").size())},
+      {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge,
+       static_cast<double>(pending_messages)},
+      {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge,
+       static_cast<double>(pending_bytes)},
+      {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge,
+       static_cast<double>(problems("").size())},
       {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
       {"maildirsync_watches", "inotify watches.", Kind::gauge, static_cast<double>(watcher_->watches())}};
   // No sample rather than a wrong one while the lag cannot be known.

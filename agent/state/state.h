@@ -35,8 +35,8 @@ class State {
   // -- accounts
   struct AccountRow {
     AccountId id = 0;
-    std::string path;        ///< below the root
-    bool complete = false;   ///< its first pass was acknowledged as a whole
+    std::string path;                                    ///< below the root
+    bool complete = false;                               ///< its first pass was acknowledged as a whole
     std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< messages: files in cur/ and new/; bytes: theirs
   };
   /// Gets or makes the id; stable over restarts.
@@ -85,15 +85,18 @@ class State {
   virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;
   virtual Result<> clear_intents(AccountId id) = 0;
 
-  // -- signatures of acknowledged control files; one is found only while the file has the content (by its digest) that it
+  // -- signatures of acknowledged control files; one is found only while the file has the content (by its digest) that
+  // it
   //    had when the signature was set
   virtual Result<std::optional<std::string>> signature(AccountId id, const sync::Location& at) = 0;
   virtual Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) = 0;
   virtual Result<> drop_signature(AccountId id, const sync::Location& at) = 0;
 
   // -- aliases: a message whose name was taken at the destination goes by another base name there
-  virtual Result<std::map<std::pair<std::string, std::string>, std::string>> aliases(AccountId id) = 0;  ///< (folder, base) → base
-  virtual Result<> set_alias(AccountId id, const std::string& folder, const std::string& base, const std::string& alias) = 0;
+  virtual Result<std::map<std::pair<std::string, std::string>, std::string>> aliases(
+      AccountId id) = 0;  ///< (folder, base) → base
+  virtual Result<> set_alias(AccountId id, const std::string& folder, const std::string& base,
+                             const std::string& alias) = 0;
 };
 
 }  // namespace maildirsync::agent

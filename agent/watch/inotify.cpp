@@ -1,6 +1,3 @@
-#include <inotifytools/inotifytools.h>
-#include <sys/inotify.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -8,6 +5,9 @@
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
+
+#include <inotifytools/inotifytools.h>
+#include <sys/inotify.h>
 
 #include "agent/watch/watcher.h"
 #include "common/maildir/name.h"
@@ -24,21 +24,28 @@ constexpr int k_reads_at_once = 16;
 std::uint32_t mask_of(Part part) {
   switch (part) {
     // Files there are nothing to us; that a directory's attributes change is its account's own matter.
-    case Part::root: return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
+    case Part::root:
+      return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
     // Control files are appended to by processes that may keep them open.
-    case Part::folder: return k_names | IN_MODIFY | k_self;
+    case Part::folder:
+      return k_names | IN_MODIFY | k_self;
     case Part::cur:
-    case Part::new_: break;
+    case Part::new_:
+      break;
   }
   return k_names | k_self;
 }
 
 const char* word(Part part) {
   switch (part) {
-    case Part::root: return "root";
-    case Part::cur: return "cur";
-    case Part::new_: return "new";
-    case Part::folder: break;
+    case Part::root:
+      return "root";
+    case Part::cur:
+      return "cur";
+    case Part::new_:
+      return "new";
+    case Part::folder:
+      break;
   }
   return "folder";
 }
@@ -131,10 +138,11 @@ class InotifyWatcher final : public Watcher {
   static Failure refused(const os::Directory& directory, int error_number) {
     if (error_number == ENOSPC) {
       const int limit = inotifytools_get_max_user_watches();
-      return failure(ErrorCode::unwatched, directory.path(),
-                     "no inotify watch is left; the folder is looked at periodically instead. Raise the limit: sysctl -w "
-                     "fs.inotify.max_user_watches=" +
-                         std::to_string(2L * limit));
+      return failure(
+          ErrorCode::unwatched, directory.path(),
+          "no inotify watch is left; the folder is looked at periodically instead. Raise the limit: sysctl -w "
+          "fs.inotify.max_user_watches=" +
+              std::to_string(2L * limit));
     }
     return os_failure(directory.path(), "cannot watch the directory", error_number);
   }
@@ -194,8 +202,9 @@ class InotifyWatcher final : public Watcher {
 Result<std::unique_ptr<Watcher>> make_inotify_watcher() {
   os::Fd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!fd) {
-    return os_failure("inotify", "cannot watch directories; if the limit of instances is used up, raise "
-                                 "fs.inotify.max_user_instances",
+    return os_failure("inotify",
+                      "cannot watch directories; if the limit of instances is used up, raise "
+                      "fs.inotify.max_user_instances",
                       errno);
   }
   return std::make_unique<InotifyWatcher>(std::move(fd));

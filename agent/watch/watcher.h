@@ -27,10 +27,10 @@ struct Place {
 };
 
 enum class EventKind : std::uint8_t {
-  name,      ///< `name` in `place` may have changed, come or gone
-  directory, ///< the same, and it is a directory
-  self_gone, ///< the watched directory itself was removed, moved away or unmounted; its watch may be gone
-  overflow,  ///< events were lost: everything may have changed (place is meaningless)
+  name,       ///< `name` in `place` may have changed, come or gone
+  directory,  ///< the same, and it is a directory
+  self_gone,  ///< the watched directory itself was removed, moved away or unmounted; its watch may be gone
+  overflow,   ///< events were lost: everything may have changed (place is meaningless)
 };
 
 struct Event {

@@ -1,11 +1,11 @@
 #include "common/codec/compression.h"
 
-#include <zstd.h>
-
 #include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <vector>
+
+#include <zstd.h>
 
 namespace maildirsync::codec {
 
@@ -52,9 +52,13 @@ void Compressor::reset() {
   checked(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0));
 }
 
-void Compressor::set_level(int level) { state_->level = std::clamp(level, k_min_level, k_max_level); }
+void Compressor::set_level(int level) {
+  state_->level = std::clamp(level, k_min_level, k_max_level);
+}
 
-int Compressor::level() const { return state_->level; }
+int Compressor::level() const {
+  return state_->level;
+}
 
 void Compressor::compress(std::string_view bytes, std::string& out) {
   ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
@@ -80,7 +84,9 @@ Decompressor::~Decompressor() = default;
 Decompressor::Decompressor(Decompressor&&) noexcept = default;
 Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 
-void Decompressor::reset() { checked(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only)); }
+void Decompressor::reset() {
+  checked(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only));
+}
 
 Result<> Decompressor::decompress(std::string_view block, std::size_t limit, std::string& out) {
   const std::size_t start = out.size();

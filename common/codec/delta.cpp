@@ -1,13 +1,13 @@
 #include "common/codec/delta.h"
 
-#include <librsync.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <vector>
+
+#include <librsync.h>
+#include <unistd.h>
 
 namespace maildirsync::codec {
 
@@ -70,7 +70,8 @@ Sink append_to(std::string& out) {
 
 std::uint32_t read_u32(std::string_view bytes) {
   std::uint32_t value = 0;
-  for (const char byte : bytes.substr(0, 4)) value = (value << 8) | static_cast<unsigned char>(byte);
+  for (const char byte : bytes.substr(0, 4))
+    value = (value << 8) | static_cast<unsigned char>(byte);
   return value;
 }
 

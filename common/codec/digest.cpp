@@ -1,8 +1,8 @@
 #include "common/codec/digest.h"
 
-#include <xxhash.h>
-
 #include <new>
+
+#include <xxhash.h>
 
 namespace maildirsync::codec {
 
@@ -27,7 +27,9 @@ struct Digester::State {
   std::unique_ptr<XXH3_state_t, FreeState> hash{XXH3_createState()};
 };
 
-sync::Digest digest(std::string_view bytes) { return canonical(XXH3_128bits(bytes.data(), bytes.size())); }
+sync::Digest digest(std::string_view bytes) {
+  return canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
 
 Digester::Digester() : state_(std::make_unique<State>()) {
   if (!state_->hash) throw std::bad_alloc();
@@ -42,7 +44,9 @@ void Digester::update(std::string_view bytes) {
   XXH3_128bits_update(state_->hash.get(), bytes.data(), bytes.size());
 }
 
-sync::Digest Digester::finish() const { return canonical(XXH3_128bits_digest(state_->hash.get())); }
+sync::Digest Digester::finish() const {
+  return canonical(XXH3_128bits_digest(state_->hash.get()));
+}
 
 std::string to_hex(const sync::Digest& digest) {
   constexpr std::string_view k_digits = "0123456789abcdef";

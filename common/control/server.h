@@ -1,11 +1,12 @@
 #pragma once
 
-#include <asio/awaitable.hpp>
-#include <asio/io_context.hpp>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <nlohmann/json.hpp>
 
 #include "common/os/result.h"
 

@@ -39,6 +39,7 @@ class Layout {
 bool glob_match(std::string_view pattern, std::string_view text);
 
 /// Whether an account is configured in: some include pattern matches and no exclude pattern does.
-bool is_included(const std::vector<std::string>& include, const std::vector<std::string>& exclude, std::string_view account);
+bool is_included(const std::vector<std::string>& include, const std::vector<std::string>& exclude,
+                 std::string_view account);
 
 }  // namespace maildirsync::maildir

@@ -6,7 +6,9 @@ namespace maildirsync::maildir {
 
 namespace {
 
-bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 // Dovecot keeps whatever follows a further comma as it is, so only what stands before it has to be flags.
 bool looks_like_flags(std::string_view text) {
@@ -29,12 +31,14 @@ MessageName split(std::string_view name) {
   return {name, {}};
 }
 
-std::string_view base_of(std::string_view name) { return split(name).base; }
+std::string_view base_of(std::string_view name) {
+  return split(name).base;
+}
 
 bool is_left_out(std::string_view name) {
   return is_left_out_of_messages(name) || name.ends_with(".lock") || name.starts_with("mailboxes.lock") ||
-         name == "dovecot-uidlist.tmp" || name.starts_with("dovecot.index") ||
-         name.starts_with("dovecot.list.index") || name.starts_with("dovecot.mailbox.log");
+         name == "dovecot-uidlist.tmp" || name.starts_with("dovecot.index") || name.starts_with("dovecot.list.index") ||
+         name.starts_with("dovecot.mailbox.log");
 }
 
 bool is_left_out_of_messages(std::string_view name) {

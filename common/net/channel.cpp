@@ -1,9 +1,10 @@
 #include "common/net/channel.h"
 
+#include <tuple>
+
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
-#include <tuple>
 
 namespace maildirsync::net {
 

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <asio/awaitable.hpp>
-#include <asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "common/net/tls.h"
 #include "common/wire/frame.h"
@@ -32,7 +33,7 @@ class Channel {
   asio::awaitable<void> close_gently(std::chrono::milliseconds most);
 
   TlsStream& stream() { return stream_; }
-  std::uint64_t bytes_read() const { return bytes_read_; }       ///< of frames, before TLS
+  std::uint64_t bytes_read() const { return bytes_read_; }  ///< of frames, before TLS
   std::uint64_t bytes_written() const { return bytes_written_; }
 
  private:

@@ -1,5 +1,9 @@
 #include "common/net/identity.h"
 
+#include <array>
+#include <cerrno>
+#include <memory>
+
 #include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -12,10 +16,6 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <memory>
 
 #include "common/os/directory.h"
 #include "common/os/fd.h"

@@ -1,9 +1,9 @@
 #include "common/net/tls.h"
 
+#include <optional>
+
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-
-#include <optional>
 
 #include "common/net/identity.h"
 
@@ -16,7 +16,9 @@ Failure refused(const std::string& file, const std::string& what, const std::str
 }
 
 // Without one, OpenSSL asks the terminal and the daemon hangs.
-int no_password(char*, int, int, void*) { return -1; }
+int no_password(char*, int, int, void*) {
+  return -1;
+}
 
 Result<> load_identity(asio::ssl::context& context, const std::string& certificate, const std::string& key) {
   asio::error_code error;
@@ -53,16 +55,16 @@ Result<std::shared_ptr<asio::ssl::context>> make_context(Side side, const std::s
 void pin_peer(TlsStream& stream, std::function<bool(const std::string& fingerprint)> accept) {
   stream.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
   // OpenSSL calls once for each objection (self-signed, expired) and once more at the end: all get the same answer.
-  stream.set_verify_callback([accept = std::move(accept), known = std::optional<bool>()](
-                                 bool, asio::ssl::verify_context& verify) mutable {
-    X509_STORE_CTX* store = verify.native_handle();
-    if (X509_STORE_CTX_get_error_depth(store) != 0) return true;
-    if (!known) {
-      const std::string shown = fingerprint(X509_STORE_CTX_get0_cert(store));
-      known = !shown.empty() && accept(shown);
-    }
-    return *known;
-  });
+  stream.set_verify_callback(
+      [accept = std::move(accept), known = std::optional<bool>()](bool, asio::ssl::verify_context& verify) mutable {
+        X509_STORE_CTX* store = verify.native_handle();
+        if (X509_STORE_CTX_get_error_depth(store) != 0) return true;
+        if (!known) {
+          const std::string shown = fingerprint(X509_STORE_CTX_get0_cert(store));
+          known = !shown.empty() && accept(shown);
+        }
+        return *known;
+      });
 }
 
 }  // namespace maildirsync::net

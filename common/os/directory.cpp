@@ -1,13 +1,13 @@
 #include "common/os/directory.h"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 
 namespace maildirsync::os {
 
@@ -117,7 +117,9 @@ bool is_confined(std::string_view path) {
   }
 }
 
-std::int64_t nanoseconds(const struct timespec& time) { return time.tv_sec * k_second + time.tv_nsec; }
+std::int64_t nanoseconds(const struct timespec& time) {
+  return time.tv_sec * k_second + time.tv_nsec;
+}
 
 struct timespec to_timespec(std::int64_t nanoseconds) {
   std::int64_t seconds = nanoseconds / k_second;

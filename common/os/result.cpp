@@ -7,31 +7,56 @@ namespace maildirsync {
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::io: return "io-error";
-    case ErrorCode::vanished: return "vanished";
-    case ErrorCode::permission: return "permission";
-    case ErrorCode::no_space: return "no-space";
-    case ErrorCode::bad_name: return "bad-name";
-    case ErrorCode::exists: return "exists";
-    case ErrorCode::changed_while_read: return "changed-while-read";
-    case ErrorCode::unmapped_owner: return "unmapped-owner";
-    case ErrorCode::unexpected: return "unexpected";
-    case ErrorCode::basis_mismatch: return "basis-mismatch";
-    case ErrorCode::not_empty: return "not-empty";
-    case ErrorCode::special_file: return "special-file";
-    case ErrorCode::postponed: return "postponed";
-    case ErrorCode::protocol: return "protocol";
-    case ErrorCode::tls: return "tls";
-    case ErrorCode::config: return "config";
-    case ErrorCode::too_big: return "too-big";
-    case ErrorCode::cancelled: return "cancelled";
-    case ErrorCode::timed_out: return "timed-out";
-    case ErrorCode::unreachable: return "unreachable";
-    case ErrorCode::conflict: return "conflict";
-    case ErrorCode::state: return "state";
-    case ErrorCode::mass_deletion: return "mass-deletion";
-    case ErrorCode::root_gone: return "root-gone";
-    case ErrorCode::unwatched: return "unwatched";
+    case ErrorCode::io:
+      return "io-error";
+    case ErrorCode::vanished:
+      return "vanished";
+    case ErrorCode::permission:
+      return "permission";
+    case ErrorCode::no_space:
+      return "no-space";
+    case ErrorCode::bad_name:
+      return "bad-name";
+    case ErrorCode::exists:
+      return "exists";
+    case ErrorCode::changed_while_read:
+      return "changed-while-read";
+    case ErrorCode::unmapped_owner:
+      return "unmapped-owner";
+    case ErrorCode::unexpected:
+      return "unexpected";
+    case ErrorCode::basis_mismatch:
+      return "basis-mismatch";
+    case ErrorCode::not_empty:
+      return "not-empty";
+    case ErrorCode::special_file:
+      return "special-file";
+    case ErrorCode::postponed:
+      return "postponed";
+    case ErrorCode::protocol:
+      return "protocol";
+    case ErrorCode::tls:
+      return "tls";
+    case ErrorCode::config:
+      return "config";
+    case ErrorCode::too_big:
+      return "too-big";
+    case ErrorCode::cancelled:
+      return "cancelled";
+    case ErrorCode::timed_out:
+      return "timed-out";
+    case ErrorCode::unreachable:
+      return "unreachable";
+    case ErrorCode::conflict:
+      return "conflict";
+    case ErrorCode::state:
+      return "state";
+    case ErrorCode::mass_deletion:
+      return "mass-deletion";
+    case ErrorCode::root_gone:
+      return "root-gone";
+    case ErrorCode::unwatched:
+      return "unwatched";
   }
   return "unknown";
 }
@@ -41,20 +66,28 @@ namespace {
 ErrorCode code_of_errno(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ESTALE: return ErrorCode::vanished;
+    case ESTALE:
+      return ErrorCode::vanished;
     case EACCES:
     case EPERM:
-    case EROFS: return ErrorCode::permission;
+    case EROFS:
+      return ErrorCode::permission;
     case ENOSPC:
-    case EDQUOT: return ErrorCode::no_space;
+    case EDQUOT:
+      return ErrorCode::no_space;
     case ENAMETOOLONG:
     case EILSEQ:
     case EXDEV:
-    case ELOOP: return ErrorCode::bad_name;
-    case EEXIST: return ErrorCode::exists;
-    case ENOTEMPTY: return ErrorCode::not_empty;
-    case ETIMEDOUT: return ErrorCode::timed_out;
-    default: return ErrorCode::io;
+    case ELOOP:
+      return ErrorCode::bad_name;
+    case EEXIST:
+      return ErrorCode::exists;
+    case ENOTEMPTY:
+      return ErrorCode::not_empty;
+    case ETIMEDOUT:
+      return ErrorCode::timed_out;
+    default:
+      return ErrorCode::io;
   }
 }
 

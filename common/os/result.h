@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
 #include <tl/expected.hpp>
 
 namespace maildirsync {
@@ -10,31 +11,31 @@ namespace maildirsync {
 /// What went wrong, as one stable word. The words (see to_string) are the codes of `problems` in `status --json`;
 /// the numbers travel on the wire, so they are never reused.
 enum class ErrorCode : std::uint16_t {
-  io = 1,                 ///< any errno without a code of its own
-  vanished = 2,           ///< ENOENT: gone since it was listed
-  permission = 3,         ///< EACCES, EPERM
-  no_space = 4,           ///< ENOSPC, EDQUOT
-  bad_name = 5,           ///< a name that cannot be held there: too long, EILSEQ, reserved, or not confined
-  exists = 6,             ///< EEXIST
-  changed_while_read = 7, ///< size or mtime moved while the file was being read
-  unmapped_owner = 8,     ///< a uid or gid that the receiver's tables do not map
-  unexpected = 9,         ///< found otherwise than the operation said
-  basis_mismatch = 10,    ///< a delta whose basis the receiver does not have
-  not_empty = 11,         ///< a folder to be removed that holds what is not ours
-  special_file = 12,      ///< a socket, device, fifo, or a link that leaves the account
-  postponed = 13,         ///< waits for something earlier in the same account that failed
-  protocol = 14,          ///< the peer said something that the protocol does not allow
-  tls = 15,               ///< handshake or pin refused
-  config = 16,            ///< the configuration is wrong
-  too_big = 17,           ///< over a bound
-  cancelled = 18,         ///< the daemon is ending or the connection broke
+  io = 1,                  ///< any errno without a code of its own
+  vanished = 2,            ///< ENOENT: gone since it was listed
+  permission = 3,          ///< EACCES, EPERM
+  no_space = 4,            ///< ENOSPC, EDQUOT
+  bad_name = 5,            ///< a name that cannot be held there: too long, EILSEQ, reserved, or not confined
+  exists = 6,              ///< EEXIST
+  changed_while_read = 7,  ///< size or mtime moved while the file was being read
+  unmapped_owner = 8,      ///< a uid or gid that the receiver's tables do not map
+  unexpected = 9,          ///< found otherwise than the operation said
+  basis_mismatch = 10,     ///< a delta whose basis the receiver does not have
+  not_empty = 11,          ///< a folder to be removed that holds what is not ours
+  special_file = 12,       ///< a socket, device, fifo, or a link that leaves the account
+  postponed = 13,          ///< waits for something earlier in the same account that failed
+  protocol = 14,           ///< the peer said something that the protocol does not allow
+  tls = 15,                ///< handshake or pin refused
+  config = 16,             ///< the configuration is wrong
+  too_big = 17,            ///< over a bound
+  cancelled = 18,          ///< the daemon is ending or the connection broke
   timed_out = 19,
-  unreachable = 20,       ///< resolve or connect failed
-  conflict = 21,          ///< somebody else's file has the name at the destination; it was kept
-  state = 22,             ///< the agent's state database failed
-  mass_deletion = 23,     ///< the brake
-  root_gone = 24,         ///< the root is missing, or empty where there were accounts
-  unwatched = 25,         ///< a folder without a watch: looked at periodically
+  unreachable = 20,    ///< resolve or connect failed
+  conflict = 21,       ///< somebody else's file has the name at the destination; it was kept
+  state = 22,          ///< the agent's state database failed
+  mass_deletion = 23,  ///< the brake
+  root_gone = 24,      ///< the root is missing, or empty where there were accounts
+  unwatched = 25,      ///< a folder without a watch: looked at periodically
 };
 
 /// The stable word of a code, for instance "unmapped-owner".
@@ -69,8 +70,8 @@ inline Failure os_failure(std::string path, std::string detail, int error_number
 }  // namespace maildirsync
 
 /// Propagates the error of a Result<void>-like expression out of a function that returns a Result.
-#define MAILDIRSYNC_TRY(expression)                                         \
-  do {                                                                      \
-    auto try_result = (expression);                                         \
+#define MAILDIRSYNC_TRY(expression)                                                \
+  do {                                                                             \
+    auto try_result = (expression);                                                \
     if (!try_result) return ::maildirsync::Failure(std::move(try_result.error())); \
   } while (false)

@@ -1,10 +1,10 @@
 #include "common/os/sync_set.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <set>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace maildirsync::os {
 

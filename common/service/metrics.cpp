@@ -1,10 +1,10 @@
 #include "common/service/metrics.h"
 
+#include <mutex>
+
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
-
-#include <mutex>
 
 namespace maildirsync::service {
 
@@ -61,9 +61,9 @@ Result<std::unique_ptr<Metrics>> Metrics::listen(const std::string& address) {
   try {
     return std::make_unique<PrometheusMetrics>(address);
   } catch (const std::exception& exception) {
-    return failure(ErrorCode::config, address,
-                   std::string("cannot listen for metrics (metrics.listen): ") + exception.what() +
-                       "; is the port in use?");
+    return failure(
+        ErrorCode::config, address,
+        std::string("cannot listen for metrics (metrics.listen): ") + exception.what() + "; is the port in use?");
   }
 }
 

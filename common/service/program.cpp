@@ -1,9 +1,10 @@
 #include "common/service/program.h"
 
+#include <csignal>
+
 #include <CLI/CLI.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
-#include <csignal>
 
 #include "common/service/service.h"
 
@@ -15,7 +16,8 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
   parsed.options.config = default_config;
   CLI::App app{description, name};
   app.add_option("--config", parsed.options.config, "configuration file")->capture_default_str();
-  app.add_flag("--check-config", parsed.options.check_config, "read and check the configuration, then end: 0 good, 2 not");
+  app.add_flag("--check-config", parsed.options.check_config,
+               "read and check the configuration, then end: 0 good, 2 not");
   app.add_option("--log-level", parsed.options.log_level, "trace, debug, info, warning or error; overrides [log] level")
       ->check([](const std::string& level) { return is_log_level(level) ? "" : "is not a log level"; });
   app.set_version_flag("--version", name + " " + MAILDIRSYNC_VERSION);
@@ -82,6 +84,8 @@ class Runner {
 
 }  // namespace
 
-void run(asio::io_context& loop, const Hooks& hooks) { Runner(loop, hooks).run(); }
+void run(asio::io_context& loop, const Hooks& hooks) {
+  Runner(loop, hooks).run();
+}
 
 }  // namespace maildirsync::service

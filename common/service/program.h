@@ -1,9 +1,10 @@
 #pragma once
 
-#include <asio/io_context.hpp>
 #include <functional>
 #include <optional>
 #include <string>
+
+#include <asio/io_context.hpp>
 
 namespace maildirsync::service {
 
@@ -27,8 +28,8 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
 
 /// What a running daemon is asked for; all called on the event loop's thread.
 struct Hooks {
-  std::function<void()> reload;               ///< SIGHUP
-  std::function<std::string()> summary;       ///< a line for systemd, once a second
+  std::function<void()> reload;          ///< SIGHUP
+  std::function<std::string()> summary;  ///< a line for systemd, once a second
   std::function<void()> each_second;
 };
 

@@ -12,14 +12,20 @@ class Model {
 
   void step(const Operation& operation) {
     switch (operation.kind) {
-      case OperationKind::make_folder: return make_folder(operation);
-      case OperationKind::rename_folder: return rename_folder(operation);
+      case OperationKind::make_folder:
+        return make_folder(operation);
+      case OperationKind::rename_folder:
+        return rename_folder(operation);
       case OperationKind::put:
       case OperationKind::put_control:
       case OperationKind::link:
-      case OperationKind::set_attributes: return upsert(operation.to, operation.result);
-      case OperationKind::rename: erase(operation.from); return upsert(operation.to, operation.result);
-      case OperationKind::remove: return erase(operation.from);
+      case OperationKind::set_attributes:
+        return upsert(operation.to, operation.result);
+      case OperationKind::rename:
+        erase(operation.from);
+        return upsert(operation.to, operation.result);
+      case OperationKind::remove:
+        return erase(operation.from);
       case OperationKind::remove_folder:
         std::erase_if(manifest_.folders, [&](const auto& folder) { return folder.path == operation.from.folder; });
         return;
@@ -83,8 +89,7 @@ class Model {
   void erase(const Location& at) {
     auto* folder = find(at.folder);
     if (folder == nullptr) return;
-    std::erase_if(folder->entries,
-                  [&](const Entry& entry) { return entry.area == at.area && entry.name == at.name; });
+    std::erase_if(folder->entries, [&](const Entry& entry) { return entry.area == at.area && entry.name == at.name; });
   }
 
   AccountManifest manifest_;
@@ -94,7 +99,8 @@ class Model {
 
 AccountManifest apply(AccountManifest manifest, const std::vector<Operation>& operations) {
   Model model(std::move(manifest));
-  for (const auto& operation : operations) model.step(operation);
+  for (const auto& operation : operations)
+    model.step(operation);
   return model.take();
 }
 

@@ -2,6 +2,8 @@
 
 namespace maildirsync::sync {
 
-bool should_hold(std::uint64_t messages, std::uint64_t removed) { return removed >= 50 && removed * 4 > messages; }
+bool should_hold(std::uint64_t messages, std::uint64_t removed) {
+  return removed >= 50 && removed * 4 > messages;
+}
 
 }  // namespace maildirsync::sync

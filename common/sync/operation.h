@@ -9,15 +9,15 @@ namespace maildirsync::sync {
 
 /// The numbers travel on the wire.
 enum class OperationKind : std::uint8_t {
-  make_folder = 1,    ///< to.folder becomes as `folder` says: its directory, cur/, new/, tmp/, owners, modes
-  rename_folder = 2,  ///< from.folder becomes to.folder, with all below it
-  put = 3,            ///< a message: `result` appears at `to`; the body travels with it
-  put_control = 4,    ///< a control file: the same, but after the messages, replacing, and as a delta where possible
-  link = 5,           ///< a hard link of `from` appears at `to`
-  rename = 6,         ///< `from` becomes `to`
-  remove = 7,         ///< `from` goes
-  set_attributes = 8, ///< `to` gets mode, owner and mtime of `result`; its content is equal
-  remove_folder = 9,  ///< from.folder goes, with the areas in it and what is rebuilt (dovecot.index*)
+  make_folder = 1,     ///< to.folder becomes as `folder` says: its directory, cur/, new/, tmp/, owners, modes
+  rename_folder = 2,   ///< from.folder becomes to.folder, with all below it
+  put = 3,             ///< a message: `result` appears at `to`; the body travels with it
+  put_control = 4,     ///< a control file: the same, but after the messages, replacing, and as a delta where possible
+  link = 5,            ///< a hard link of `from` appears at `to`
+  rename = 6,          ///< `from` becomes `to`
+  remove = 7,          ///< `from` goes
+  set_attributes = 8,  ///< `to` gets mode, owner and mtime of `result`; its content is equal
+  remove_folder = 9,   ///< from.folder goes, with the areas in it and what is rebuilt (dovecot.index*)
 };
 
 struct Location {
@@ -36,12 +36,12 @@ struct FolderShape {
 /// One step from `before` to `after`; can be repeated without harm.
 struct Operation {
   OperationKind kind = OperationKind::put;
-  Location from;                  ///< link, rename, remove, rename_folder, remove_folder
-  Location to;                    ///< all others
-  std::optional<Entry> expected;  ///< what is there before: at `from`, or for put and put_control at `to` (replaced)
-  Entry result;                   ///< put, put_control, link, rename, set_attributes: the entry afterwards
-  FolderShape folder;             ///< make_folder
-  std::uint64_t folder_inode = 0; ///< make_folder, rename_folder: the source's
+  Location from;                   ///< link, rename, remove, rename_folder, remove_folder
+  Location to;                     ///< all others
+  std::optional<Entry> expected;   ///< what is there before: at `from`, or for put and put_control at `to` (replaced)
+  Entry result;                    ///< put, put_control, link, rename, set_attributes: the entry afterwards
+  FolderShape folder;              ///< make_folder
+  std::uint64_t folder_inode = 0;  ///< make_folder, rename_folder: the source's
 };
 
 /// Whether the operation names messages or takes something away, and so must wait for everything before it in its

@@ -17,7 +17,9 @@ bool is_below(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.substr(0, folder.size()) == folder && path[folder.size()] == '/';
 }
 
-FolderShape shape_of(const FolderManifest& folder) { return {folder.self, folder.cur, folder.new_, folder.tmp}; }
+FolderShape shape_of(const FolderManifest& folder) {
+  return {folder.self, folder.cur, folder.new_, folder.tmp};
+}
 
 FolderShape union_of(const FolderShape& wanted, const FolderShape& present) {
   return {wanted.self, wanted.cur ? wanted.cur : present.cur, wanted.new_ ? wanted.new_ : present.new_,
@@ -40,7 +42,8 @@ class Planner {
   Planner(const AccountManifest& before, const AccountManifest& after) : before_(before.folders), after_(after) {}
 
   std::vector<Operation> run() {
-    for (auto& folder : before_) remove_files_in_the_way(folder);
+    for (auto& folder : before_)
+      remove_files_in_the_way(folder);
     rename_folders();
     make_folders();
     index_before();
@@ -75,9 +78,8 @@ class Planner {
       if (entry.area != Area::folder) return false;
       const std::string path = folder.path.empty() ? entry.name : folder.path + "/" + entry.name;
       if (after_.find(path) == nullptr && !has_area(after_.find(folder.path), entry.name)) return false;
-      operations_.push_back({.kind = OperationKind::remove,
-                             .from = {folder.path, Area::folder, entry.name},
-                             .expected = entry});
+      operations_.push_back(
+          {.kind = OperationKind::remove, .from = {folder.path, Area::folder, entry.name}, .expected = entry});
       return true;
     });
   }
@@ -98,9 +100,8 @@ class Planner {
         const FolderManifest& target = *next->second;
         const auto* source = source_of_rename(target);
         const auto slash = target.path.rfind('/');
-        const bool parent_waits =
-            slash != std::string::npos && wanted.contains(target.path.substr(0, slash)) &&
-            source_of_rename(*wanted.at(target.path.substr(0, slash))) != nullptr;
+        const bool parent_waits = slash != std::string::npos && wanted.contains(target.path.substr(0, slash)) &&
+                                  source_of_rename(*wanted.at(target.path.substr(0, slash))) != nullptr;
         if (source == nullptr) {
           next = parent_waits ? std::next(next) : wanted.erase(next);
         } else if (parent_waits || find_before(target.path) != nullptr) {
@@ -162,15 +163,22 @@ class Planner {
       present->tmp = shape.tmp;
       present->inode = folder.inode;
     } else {
-      before_.push_back({.path = folder.path, .inode = folder.inode, .self = shape.self, .cur = shape.cur,
-                         .new_ = shape.new_, .tmp = shape.tmp, .scope = folder.scope, .entries = {}});
+      before_.push_back({.path = folder.path,
+                         .inode = folder.inode,
+                         .self = shape.self,
+                         .cur = shape.cur,
+                         .new_ = shape.new_,
+                         .tmp = shape.tmp,
+                         .scope = folder.scope,
+                         .entries = {}});
     }
   }
 
   /// Parents come first: a path sorts before what is below it.
   void make_folders() {
     std::unordered_map<std::string_view, const FolderManifest*> present;
-    for (const auto& folder : before_) present.emplace(folder.path, &folder);
+    for (const auto& folder : before_)
+      present.emplace(folder.path, &folder);
     std::vector<std::pair<const FolderManifest*, FolderShape>> missing;
     for (const auto& folder : after_.folders) {
       const auto found = present.find(folder.path);
@@ -179,9 +187,11 @@ class Planner {
         continue;
       }
       const FolderShape shape = union_of(shape_of(folder), shape_of(*found->second));
-      if (shape != shape_of(*found->second) || folder.inode != found->second->inode) missing.emplace_back(&folder, shape);
+      if (shape != shape_of(*found->second) || folder.inode != found->second->inode)
+        missing.emplace_back(&folder, shape);
     }
-    for (const auto& [folder, shape] : missing) make_folder(*folder, shape);
+    for (const auto& [folder, shape] : missing)
+      make_folder(*folder, shape);
   }
 
   void index_before() {
@@ -197,7 +207,8 @@ class Planner {
   void match_entries() {
     std::size_t b = 0;
     for (std::size_t a = 0; a < after_.folders.size(); ++a) {
-      while (b < before_.size() && before_[b].path < after_.folders[a].path) ++b;
+      while (b < before_.size() && before_[b].path < after_.folders[a].path)
+        ++b;
       match_folder(a, b);  // make_folders saw to it that it is there
     }
   }
@@ -207,8 +218,10 @@ class Planner {
     const auto& before = before_[b].entries;
     std::size_t old = 0;
     for (std::size_t i = 0; i < after.size(); ++i) {
-      while (old < before.size() && before_in_folder(before[old], after[i])) ++old;
-      const bool present = old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
+      while (old < before.size() && before_in_folder(before[old], after[i]))
+        ++old;
+      const bool present =
+          old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
       if (present && equal_content(before[old], after[i])) {
         retained_[b][old] = true;
         if (!same_record(before[old], after[i])) changed_.push_back({a, i});
@@ -227,8 +240,8 @@ class Planner {
     Place after;
     const Entry* occupied = nullptr;  ///< what `before` has at that name
     std::size_t before_folder = 0;
-    std::optional<Place> source{};    ///< a before entry that is the same message
-    std::optional<Place> twin{};      ///< an after entry of the same inode that is put first
+    std::optional<Place> source{};  ///< a before entry that is the same message
+    std::optional<Place> twin{};    ///< an after entry of the same inode that is put first
   };
 
   const Entry& after_entry(Place place) const { return after_.folders[place.folder].entries[place.entry]; }
@@ -319,7 +332,8 @@ class Planner {
                       .expected = before_entry(source),
                       .result = result_of(made.after, before_entry(source).digest)});
     }
-    for (auto& rename : renames) operations_.push_back(std::move(rename));
+    for (auto& rename : renames)
+      operations_.push_back(std::move(rename));
     for (const Place place : changed_) {
       if (after_entry(place).area == Area::folder) continue;
       operations_.push_back({.kind = OperationKind::set_attributes,
@@ -343,7 +357,8 @@ class Planner {
         operations_.push_back(put(OperationKind::put, made));
       }
     }
-    for (auto& link : links) operations_.push_back(std::move(link));
+    for (auto& link : links)
+      operations_.push_back(std::move(link));
   }
 
   Operation put(OperationKind kind, const Made& made) const {

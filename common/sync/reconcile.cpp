@@ -28,8 +28,7 @@ class Index {
 
   const Entry* at(const Entry& place) const {
     if (folder_ == nullptr) return nullptr;
-    const auto found =
-        std::lower_bound(folder_->entries.begin(), folder_->entries.end(), place, before_in_folder);
+    const auto found = std::lower_bound(folder_->entries.begin(), folder_->entries.end(), place, before_in_folder);
     const bool there = found != folder_->entries.end() && found->area == place.area && found->name == place.name;
     return there ? &*found : nullptr;
   }
@@ -54,7 +53,8 @@ class Reconciler {
   Reconciler(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
              const AccountManifest& after, const OwnerMapping& owner)
       : listed_(listed), known_(known), after_(after), owner_(owner) {
-    for (const auto& intent : intents) intents_[{intent.to.folder, intent.to.area, intent.to.name}].push_back(intent);
+    for (const auto& intent : intents)
+      intents_[{intent.to.folder, intent.to.area, intent.to.name}].push_back(intent);
   }
 
   void folder(const FolderManifest& listed) {
@@ -110,7 +110,8 @@ class Reconciler {
   const Entry* known_elsewhere(const Entry& listed) {
     if (known_names_.empty()) {
       for (const auto& folder : known_.folders) {
-        for (const auto& entry : folder.entries) known_names_.emplace(entry.name, &entry);
+        for (const auto& entry : folder.entries)
+          known_names_.emplace(entry.name, &entry);
       }
     }
     const auto [begin, end] = known_names_.equal_range(listed.name);
@@ -188,7 +189,8 @@ class Reconciler {
 Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination) {
   Reconciler reconciler(listed, known, intents, after, owner_at_destination);
-  for (const auto& folder : listed.folders) reconciler.folder(folder);
+  for (const auto& folder : listed.folders)
+    reconciler.folder(folder);
   Reconciled result = reconciler.take();
   result.before.structure_whole = true;
   return result;

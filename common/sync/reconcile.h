@@ -20,8 +20,8 @@ struct Ours {
 using OwnerMapping = std::function<std::optional<std::pair<std::uint32_t, std::uint32_t>>(const Attributes&)>;
 
 struct Reconciled {
-  AccountManifest before;        ///< what the destination holds of ours: the `before` of the next plan
-  std::vector<Location> extra;   ///< what others put there: never touched
+  AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
+  std::vector<Location> extra;  ///< what others put there: never touched
 };
 
 /// Finds out what of a receiver's listing is ours, when the agent's state is missing, old, or uncertain. Ours is what

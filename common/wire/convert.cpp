@@ -89,8 +89,8 @@ void to_wire(const sync::Operation& operation, Operation& out) {
   out.set_kind(static_cast<std::uint32_t>(operation.kind));
   const bool has_from = names_from(operation.kind) || operation.kind == sync::OperationKind::rename_folder ||
                         operation.kind == sync::OperationKind::remove_folder;
-  const bool has_to = operation.kind != sync::OperationKind::remove &&
-                      operation.kind != sync::OperationKind::remove_folder;
+  const bool has_to =
+      operation.kind != sync::OperationKind::remove && operation.kind != sync::OperationKind::remove_folder;
   if (has_from) to_wire(operation.from, out.mutable_from());
   if (has_to) to_wire(operation.to, out.mutable_to());
   if (operation.expected) to_wire(*operation.expected, *out.mutable_expected());
@@ -110,7 +110,8 @@ Result<sync::Entry> from_wire(const Entry& entry) {
   if (!attributes) return Failure(attributes.error());
   if (!entry.digest().empty()) {
     sync::Digest digest;
-    if (entry.digest().size() != digest.bytes.size()) return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
+    if (entry.digest().size() != digest.bytes.size())
+      return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
     std::copy(entry.digest().begin(), entry.digest().end(), digest.bytes.begin());
     out.digest = digest;
   }

@@ -7,7 +7,9 @@ std::string directory_of(const sync::Location& at) {
   return os::join(at.folder, area);
 }
 
-std::string path_of(const sync::Location& at) { return os::join(directory_of(at), at.name); }
+std::string path_of(const sync::Location& at) {
+  return os::join(directory_of(at), at.name);
+}
 
 std::pair<std::string, std::string> split_last(std::string_view path) {
   const auto slash = path.rfind('/');

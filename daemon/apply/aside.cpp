@@ -1,13 +1,13 @@
 #include "daemon/apply/aside.h"
 
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <cstdio>
 
 #include "common/maildir/name.h"
 

@@ -1,12 +1,12 @@
 #include "daemon/apply/content.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"

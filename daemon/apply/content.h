@@ -1,9 +1,9 @@
 #pragma once
 
-#include <sys/stat.h>
-
 #include <optional>
 #include <string>
+
+#include <sys/stat.h>
 
 #include "common/os/directory.h"
 #include "common/os/result.h"

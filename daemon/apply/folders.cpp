@@ -1,13 +1,13 @@
 #include "daemon/apply/folders.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstdio>
 
 #include "common/maildir/name.h"
 #include "daemon/apply/account.h"
@@ -85,7 +85,9 @@ bool is_rebuilt(const std::string& name) {
          name == "maildirfolder" || name == "dovecot-acl-list";
 }
 
-bool is_area(const std::string& name) { return name == "cur" || name == "new" || name == "tmp"; }
+bool is_area(const std::string& name) {
+  return name == "cur" || name == "new" || name == "tmp";
+}
 
 Failure not_empty(const os::Directory& folder, const std::string& name) {
   return failure(ErrorCode::not_empty, folder.path(),
@@ -159,7 +161,8 @@ Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
   tree.forget();
   sync.add(from->directory);
   sync.add(to->directory);
-  if (::renameat2(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str(), RENAME_NOREPLACE) == 0) {
+  if (::renameat2(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str(), RENAME_NOREPLACE) ==
+      0) {
     return {};
   }
   if (errno == EEXIST || errno == ENOTEMPTY) {

@@ -1,10 +1,10 @@
 #include "daemon/apply/stage.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "common/codec/delta.h"
 #include "daemon/apply/content.h"
@@ -23,7 +23,9 @@ bool has_body(const sync::Operation& operation) {
   return puts && operation.result.kind == sync::EntryKind::file;
 }
 
-Failure violation(std::string detail) { return failure(ErrorCode::protocol, "", std::move(detail)); }
+Failure violation(std::string detail) {
+  return failure(ErrorCode::protocol, "", std::move(detail));
+}
 
 /// The target's directory, or the nearest one above it that is there already: an operation that makes it may still be
 /// waiting for its turn, and a file written aside may lie anywhere on the same file system.
@@ -33,8 +35,8 @@ Result<DirectoryPtr> staging_directory(const Account& account, const sync::Locat
     auto directory = account.root->open_directory(path);
     if (directory) return std::make_shared<const os::Directory>(std::move(*directory));
     const Error& error = directory.error();
-    const bool missing = error.code == ErrorCode::vanished || error.error_number == ENOTDIR ||
-                         error.error_number == ELOOP;
+    const bool missing =
+        error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
     if (!missing || path.empty()) return Failure(error);
     path = split_last(path).first;
   }
@@ -60,7 +62,7 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
   }
   std::string plain;
   MAILDIRSYNC_TRY(decode(arrival.piece, plain));
-  Current& current = current_.emplace();
+  Current& current = current_.emplace(Current{});
   StagedOperation& staged = current.staged;
   staged.sequence = arrival.sequence;
   staged.account = account_;
@@ -117,8 +119,12 @@ Result<> Stager::decode(const Piece& piece, std::string& plain) {
     case Coding::none:
       if (!piece.payload.empty()) return violation("a body came without its coding");
       break;
-    case Coding::plain: plain = piece.payload; break;
-    case Coding::zstd: MAILDIRSYNC_TRY(decompressor_.decompress(piece.payload, piece.plain_size, plain)); break;
+    case Coding::plain:
+      plain = piece.payload;
+      break;
+    case Coding::zstd:
+      MAILDIRSYNC_TRY(decompressor_.decompress(piece.payload, piece.plain_size, plain));
+      break;
   }
   if (plain.size() != piece.plain_size) return violation("a piece of a body has another size than announced");
   return {};
@@ -143,8 +149,10 @@ Result<> Stager::map_owners(sync::Operation& operation, const PeerNames& names) 
     case OperationKind::put_control:
     case OperationKind::link:
     case OperationKind::rename:
-    case OperationKind::set_attributes: return map(operation.result.attributes);
-    default: return {};
+    case OperationKind::set_attributes:
+      return map(operation.result.attributes);
+    default:
+      return {};
   }
 }
 
@@ -190,11 +198,12 @@ Result<> Stager::patch(Current& current) const {
   auto digest = digest_of(basis->get(), path);
   if (!digest) return Failure(digest.error());
   if (*digest != *current.basis) return no_basis();
-  MAILDIRSYNC_TRY(codec::patch(basis->get(), current.delta, operation.result.size, [&](std::string_view bytes) -> Result<> {
-    current.received += bytes.size();
-    current.digester.update(bytes);
-    return current.staged.aside->write(bytes);
-  }));
+  MAILDIRSYNC_TRY(
+      codec::patch(basis->get(), current.delta, operation.result.size, [&](std::string_view bytes) -> Result<> {
+        current.received += bytes.size();
+        current.digester.update(bytes);
+        return current.staged.aside->write(bytes);
+      }));
   current.delta = {};
   return {};
 }

@@ -1,11 +1,11 @@
 #include "daemon/apply/transition.h"
 
+#include <cerrno>
+#include <cstdio>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 
 #include "daemon/apply/content.h"
 #include "daemon/apply/folders.h"
@@ -18,7 +18,9 @@ using sync::Entry;
 using sync::EntryKind;
 using sync::OperationKind;
 
-Failure unexpected(const std::string& path, const char* what) { return failure(ErrorCode::unexpected, path, what); }
+Failure unexpected(const std::string& path, const char* what) {
+  return failure(ErrorCode::unexpected, path, what);
+}
 
 Failure last_error(const Tree::Place& at, const char* what) {
   return os_failure(os::join(at.directory->path(), at.name), what, errno);
@@ -35,15 +37,24 @@ class Transition {
 
   Result<Outcome> run() {
     switch (operation_.kind) {
-      case OperationKind::make_folder: return done(make_folder(tree_, operation_, sync_));
-      case OperationKind::rename_folder: return done(rename_folder(tree_, operation_, sync_));
-      case OperationKind::remove_folder: return done(remove_folder(tree_, operation_, sync_));
-      case OperationKind::put: return put();
-      case OperationKind::put_control: return done(put_control());
-      case OperationKind::link: return link();
-      case OperationKind::rename: return rename();
-      case OperationKind::remove: return done(remove());
-      case OperationKind::set_attributes: return done(set_attributes_of_target());
+      case OperationKind::make_folder:
+        return done(make_folder(tree_, operation_, sync_));
+      case OperationKind::rename_folder:
+        return done(rename_folder(tree_, operation_, sync_));
+      case OperationKind::remove_folder:
+        return done(remove_folder(tree_, operation_, sync_));
+      case OperationKind::put:
+        return put();
+      case OperationKind::put_control:
+        return done(put_control());
+      case OperationKind::link:
+        return link();
+      case OperationKind::rename:
+        return rename();
+      case OperationKind::remove:
+        return done(remove());
+      case OperationKind::set_attributes:
+        return done(set_attributes_of_target());
     }
     return failure(ErrorCode::protocol, "", "unknown kind of operation");
   }
@@ -113,7 +124,8 @@ class Transition {
       if (*expected) return done(replace(*to));
     }
     if (is_link()) {
-      return failure(ErrorCode::conflict, path_of(operation_.to), "another file has the link's name at the destination, and was kept");
+      return failure(ErrorCode::conflict, path_of(operation_.to),
+                     "another file has the link's name at the destination, and was kept");
     }
     return put_beside(*to, *operation_.result.digest, [&](const Tree::Place& beside) { return create(beside); });
   }
@@ -158,13 +170,15 @@ class Transition {
     if (!source) return Failure(source.error());
     if (!*source) return already_there(*to);
     sync_.add(to->directory);
-    if (auto linked = link_to(*from, *to); linked || linked.error().code != ErrorCode::exists) return settle(linked, *to);
+    if (auto linked = link_to(*from, *to); linked || linked.error().code != ErrorCode::exists)
+      return settle(linked, *to);
     auto there = look(*to->directory, to->name);
     if (!there) return Failure(there.error());
     if (*there && is_same_file(**there, **source)) return done(adjust(*to, **there));
     auto digest = digest_at(*from);
     if (!digest) return Failure(digest.error());
-    const auto equal = *there ? has_content(*to->directory, to->name, **there, operation_.result.size, *digest) : Result<bool>(false);
+    const auto equal =
+        *there ? has_content(*to->directory, to->name, **there, operation_.result.size, *digest) : Result<bool>(false);
     if (!equal) return Failure(equal.error());
     if (*equal) {  // a copy: becomes the link
       const Tree::Place between{to->directory, aside_name()};
@@ -191,10 +205,10 @@ class Transition {
     if (!there) return Failure(there.error());
     auto digest = digest_at(*from);
     if (!digest) return Failure(digest.error());
-    const auto equal = !*there                           ? Result<bool>(false)
-                       : is_same_file(**there, **source) ? Result<bool>(true)
-                                                         : has_content(*to->directory, to->name, **there,
-                                                                       operation_.result.size, *digest);
+    const auto equal = !*there ? Result<bool>(false)
+                       : is_same_file(**there, **source)
+                           ? Result<bool>(true)
+                           : has_content(*to->directory, to->name, **there, operation_.result.size, *digest);
     if (!equal) return Failure(equal.error());
     if (*equal) return settle(unlink_at(*from), *to);
     return put_beside(*to, *digest, [&](const Tree::Place& beside) { return rename_to(*from, beside); });
@@ -206,7 +220,8 @@ class Transition {
   }
 
   static Result<> rename_to(const Tree::Place& from, const Tree::Place& to) {
-    if (::renameat2(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), RENAME_NOREPLACE) == 0) {
+    if (::renameat2(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), RENAME_NOREPLACE) ==
+        0) {
       return {};
     }
     if (errno != EINVAL) return last_error(to, "cannot rename the message");
@@ -273,7 +288,8 @@ class Transition {
       if (!expected) return Failure(expected.error());
       if (!*expected) return unexpected(path_of(operation_.from), "another file has the name at the destination");
     }
-    if (S_ISDIR((*there)->st_mode)) return unexpected(path_of(operation_.from), "a directory has the name at the destination");
+    if (S_ISDIR((*there)->st_mode))
+      return unexpected(path_of(operation_.from), "a directory has the name at the destination");
     return unlink_at(*from);
   }
 
@@ -282,9 +298,10 @@ class Transition {
     if (!to) return Failure(to.error());
     auto there = look(*to->directory, to->name);
     if (!there) return Failure(there.error());
-    const bool is_it = *there && (is_link() ? S_ISLNK((*there)->st_mode)
-                                            : S_ISREG((*there)->st_mode) &&
-                                                  static_cast<std::uint64_t>((*there)->st_size) == operation_.result.size);
+    const bool is_it =
+        *there && (is_link() ? S_ISLNK((*there)->st_mode)
+                             : S_ISREG((*there)->st_mode) &&
+                                   static_cast<std::uint64_t>((*there)->st_size) == operation_.result.size);
     if (!is_it) return unexpected(path_of(operation_.to), "the file is not at the destination as it is known");
     return adjust(*to, **there);
   }
@@ -312,6 +329,8 @@ class Transition {
 
 }  // namespace
 
-Result<Outcome> transition(StagedOperation& staged, os::SyncSet& sync) { return Transition(staged, sync).run(); }
+Result<Outcome> transition(StagedOperation& staged, os::SyncSet& sync) {
+  return Transition(staged, sync).run();
+}
 
 }  // namespace maildirsync::daemon

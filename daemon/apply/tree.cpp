@@ -16,8 +16,10 @@ bool adds_messages(OperationKind kind) {
     case OperationKind::rename_folder:
     case OperationKind::put:
     case OperationKind::link:
-    case OperationKind::rename: return true;
-    default: return false;
+    case OperationKind::rename:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -33,8 +35,10 @@ bool is_transient(ErrorCode code) {
     case ErrorCode::bad_name:
     case ErrorCode::unmapped_owner:
     case ErrorCode::conflict:
-    case ErrorCode::special_file: return false;
-    default: return true;
+    case ErrorCode::special_file:
+      return false;
+    default:
+      return true;
   }
 }
 

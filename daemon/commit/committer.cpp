@@ -13,7 +13,9 @@ constexpr std::size_t k_group = 4096;
 
 Committer::Committer() : thread_([this] { work(); }) {}
 
-Committer::~Committer() { stop(); }
+Committer::~Committer() {
+  stop();
+}
 
 void Committer::stop() {
   items_.close();
@@ -84,7 +86,8 @@ void Committer::commit(std::vector<Item> group) {
     }
     sink->committed(std::move(done));
   }
-  for (const auto& call : reached) call();
+  for (const auto& call : reached)
+    call();
 }
 
 Committed Committer::apply(Put& put, os::SyncSet& sync) {
@@ -122,11 +125,20 @@ void Committer::count(const Committed& done) {
     return;
   }
   switch (done.kind) {
-    case sync::OperationKind::put: ++totals_.messages; break;
-    case sync::OperationKind::rename: ++totals_.renames; break;
-    case sync::OperationKind::link: ++totals_.links; break;
-    case sync::OperationKind::remove: ++totals_.deletes; break;
-    default: break;
+    case sync::OperationKind::put:
+      ++totals_.messages;
+      break;
+    case sync::OperationKind::rename:
+      ++totals_.renames;
+      break;
+    case sync::OperationKind::link:
+      ++totals_.links;
+      break;
+    case sync::OperationKind::remove:
+      ++totals_.deletes;
+      break;
+    default:
+      break;
   }
   totals_.bytes += done.bytes;
   if (done.delta) ++totals_.deltas;

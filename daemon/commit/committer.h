@@ -38,8 +38,8 @@ class Acknowledged {
 
 /// Counts for `status`, raised by the committer.
 struct CommitTotals {
-  std::atomic<std::uint64_t> operations{0}, refused{0}, messages{0}, bytes{0}, renames{0}, links{0}, deletes{0}, deltas{0},
-      conflicts{0}, groups{0}, sync_microseconds{0};
+  std::atomic<std::uint64_t> operations{0}, refused{0}, messages{0}, bytes{0}, renames{0}, links{0}, deletes{0},
+      deltas{0}, conflicts{0}, groups{0}, sync_microseconds{0};
 };
 
 /// The one thread that gives names to what was staged. It takes all that waits as one group: syncs the bodies, does the

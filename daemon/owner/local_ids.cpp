@@ -1,11 +1,11 @@
 #include "daemon/owner/local_ids.h"
 
-#include <grp.h>
-#include <pwd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <vector>
+
+#include <grp.h>
+#include <pwd.h>
 
 namespace maildirsync::daemon {
 

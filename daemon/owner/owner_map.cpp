@@ -29,8 +29,12 @@ Result<> PeerNames::add_user(std::uint32_t uid, const std::string& name) {
 Result<> PeerNames::add_group(std::uint32_t gid, const std::string& name) {
   return add(groups_, gid, name, &local_group);
 }
-const PeerNames::Known* PeerNames::user(std::uint32_t uid) const { return find_known(users_, uid); }
-const PeerNames::Known* PeerNames::group(std::uint32_t gid) const { return find_known(groups_, gid); }
+const PeerNames::Known* PeerNames::user(std::uint32_t uid) const {
+  return find_known(users_, uid);
+}
+const PeerNames::Known* PeerNames::group(std::uint32_t gid) const {
+  return find_known(groups_, gid);
+}
 
 Result<OwnerMap> OwnerMap::make(const config::Owner& owner, const std::string& where) {
   OwnerMap map;
@@ -68,9 +72,12 @@ Result<OwnerMap> OwnerMap::make(const config::Owner& owner, const std::string& w
 
 std::optional<std::uint32_t> OwnerMap::find(const Table& table, std::uint32_t id, const PeerNames::Known* known) const {
   switch (policy_) {
-    case config::OwnerPolicy::numeric: return id;
-    case config::OwnerPolicy::name: return known == nullptr ? std::nullopt : known->local;
-    case config::OwnerPolicy::map: break;
+    case config::OwnerPolicy::numeric:
+      return id;
+    case config::OwnerPolicy::name:
+      return known == nullptr ? std::nullopt : known->local;
+    case config::OwnerPolicy::map:
+      break;
   }
   if (known != nullptr && !known->name.empty()) {
     if (const auto found = table.find(known->name); found != table.end()) return found->second;

@@ -18,7 +18,9 @@ std::uint64_t next_serial() {
   return ++serial;
 }
 
-std::string key_of(const ServedRoot& root, const std::string& account) { return root.path + '\0' + account; }
+std::string key_of(const ServedRoot& root, const std::string& account) {
+  return root.path + '\0' + account;
+}
 
 Result<> check_account(const std::string& account) {
   if (account.empty() || !os::is_confined(account) || account.find(maildir::k_aside_prefix) != std::string::npos) {
@@ -29,10 +31,14 @@ Result<> check_account(const std::string& account) {
 
 Result<Coding> coding_of(wire::BodyCoding coding) {
   switch (coding) {
-    case wire::BODY_NONE: return Coding::none;
-    case wire::BODY_PLAIN: return Coding::plain;
-    case wire::BODY_ZSTD: return Coding::zstd;
-    default: return failure(ErrorCode::protocol, "", "a body has an unknown coding");
+    case wire::BODY_NONE:
+      return Coding::none;
+    case wire::BODY_PLAIN:
+      return Coding::plain;
+    case wire::BODY_ZSTD:
+      return Coding::zstd;
+    default:
+      return failure(ErrorCode::protocol, "", "a body has an unknown coding");
   }
 }
 
@@ -49,19 +55,28 @@ Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
 Result<> Intake::handle(wire::Frame frame) {
   const wire::Header& header = frame.header;
   switch (header.kind_case()) {
-    case wire::Header::kNames: return names(header.names());
-    case wire::Header::kOpenAccount: return open_account(header.open_account());
-    case wire::Header::kOperation: return operation(header.operation(), std::move(frame.payload));
-    case wire::Header::kBody: return body(header.body(), std::move(frame.payload));
-    case wire::Header::kList: return list(header.list());
-    case wire::Header::kMapOwners: return map_owners(header.map_owners());
-    default: return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
+    case wire::Header::kNames:
+      return names(header.names());
+    case wire::Header::kOpenAccount:
+      return open_account(header.open_account());
+    case wire::Header::kOperation:
+      return operation(header.operation(), std::move(frame.payload));
+    case wire::Header::kBody:
+      return body(header.body(), std::move(frame.payload));
+    case wire::Header::kList:
+      return list(header.list());
+    case wire::Header::kMapOwners:
+      return map_owners(header.map_owners());
+    default:
+      return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
   }
 }
 
 Result<> Intake::names(const wire::Names& names) {
-  for (const auto& user : names.users()) MAILDIRSYNC_TRY(names_.add_user(user.id(), user.name()));
-  for (const auto& group : names.groups()) MAILDIRSYNC_TRY(names_.add_group(group.id(), group.name()));
+  for (const auto& user : names.users())
+    MAILDIRSYNC_TRY(names_.add_user(user.id(), user.name()));
+  for (const auto& group : names.groups())
+    MAILDIRSYNC_TRY(names_.add_group(group.id(), group.name()));
   return {};
 }
 
@@ -69,7 +84,8 @@ Result<> Intake::names(const wire::Names& names) {
 Result<Intake::OpenedRoot> Intake::open_root(const std::string& name) const {
   const auto found = peer_->roots.find(name);
   if (found == peer_->roots.end()) {
-    return failure(ErrorCode::protocol, "", "the root \"" + name + "\" is not configured for peer \"" + peer_->name + "\"");
+    return failure(ErrorCode::protocol, "",
+                   "the root \"" + name + "\" is not configured for peer \"" + peer_->name + "\"");
   }
   OpenedRoot root{&found->second, nullptr, std::nullopt};
   auto directory = os::Directory::open_root(found->second.path);
@@ -77,8 +93,8 @@ Result<Intake::OpenedRoot> Intake::open_root(const std::string& name) const {
     root.directory = std::make_shared<const os::Directory>(std::move(*directory));
   } else {
     root.error = Error{ErrorCode::root_gone, found->second.path,
-                       "the destination's directory of root \"" + name +
-                           "\" cannot be opened; make or mount it (" + directory.error().message() + ")",
+                       "the destination's directory of root \"" + name + "\" cannot be opened; make or mount it (" +
+                           directory.error().message() + ")",
                        0};
   }
   return root;
@@ -100,7 +116,8 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
       const auto owner = root->served->owners->map(parent.uid(), parent.gid(), names_);
-      parents.push_back(owner ? std::optional(sync::Attributes{parent.mode() & 07777, owner->uid, owner->gid}) : std::nullopt);
+      parents.push_back(owner ? std::optional(sync::Attributes{parent.mode() & 07777, owner->uid, owner->gid})
+                              : std::nullopt);
     }
     account->tree = std::make_shared<Tree>(root->directory, account->path, std::move(parents));
   }

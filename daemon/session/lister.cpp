@@ -1,10 +1,10 @@
 #include "daemon/session/lister.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+
+#include <dirent.h>
+#include <unistd.h>
 
 #include "common/maildir/name.h"
 #include "common/wire/convert.h"

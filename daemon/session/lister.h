@@ -16,8 +16,8 @@ namespace maildirsync::daemon {
 enum class Digests : std::uint8_t { no, yes };
 
 /// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (with
-/// digests, every file is read). Entries have the destination's owners. What we wrote aside before a crash is removed on
-/// the way. Blocks on files; used by one thread at a time.
+/// digests, every file is read). Entries have the destination's owners. What we wrote aside before a crash is removed
+/// on the way. Blocks on files; used by one thread at a time.
 class Lister {
  public:
   Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests);

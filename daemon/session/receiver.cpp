@@ -1,14 +1,14 @@
 #include "daemon/session/receiver.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+#include <thread>
+
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
-#include <thread>
+#include <spdlog/spdlog.h>
 
 #include "common/net/identity.h"
 
@@ -24,12 +24,17 @@ constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_max_sessions = 1024;
 constexpr std::size_t k_named_fingerprints = 8;
 
-std::size_t pool_size() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16); }
+std::size_t pool_size() {
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
+}
 
 }  // namespace
 
 Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance)
-    : loop_(loop), config_(std::move(config)), acceptor_(loop), pool_(pool_size()),
+    : loop_(loop),
+      config_(std::move(config)),
+      acceptor_(loop),
+      pool_(pool_size()),
       services_{.loop = loop, .pool = pool_, .committer = committer_, .instance = std::move(instance)} {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
@@ -47,9 +52,12 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
   services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { troubles_.note(peer, done); };
 }
 
-Receiver::~Receiver() { stop(); }
+Receiver::~Receiver() {
+  stop();
+}
 
-Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config, std::string instance) {
+Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config,
+                                                  std::string instance) {
   std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance)));
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   MAILDIRSYNC_TRY(receiver->listen());
@@ -62,18 +70,21 @@ void Receiver::stop() {
   stopping_ = true;
   asio::error_code ignored;
   acceptor_.close(ignored);
-  for (const auto& session : sessions_) session->end(ErrorCode::cancelled, "the receiver is being stopped");
+  for (const auto& session : sessions_)
+    session->end(ErrorCode::cancelled, "the receiver is being stopped");
   // The farewells, then the ends of all that uses the pool and the committer, before these go.
   std::vector<std::weak_ptr<Session>> open(sessions_.begin(), sessions_.end());
   const auto run_until = [&](auto done, std::chrono::milliseconds most) {
     loop_.restart();
     const auto deadline = std::chrono::steady_clock::now() + most;
-    while (!done() && std::chrono::steady_clock::now() < deadline) loop_.run_one_for(5ms);
+    while (!done() && std::chrono::steady_clock::now() < deadline)
+      loop_.run_one_for(5ms);
   };
   run_until([this] { return sessions_.empty(); }, 2s);
   pool_.join();
   committer_.stop();
-  run_until([&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
+  run_until(
+      [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
 }
 
 Result<> Receiver::use(const config::Receiver& config) {
@@ -91,10 +102,11 @@ Result<> Receiver::use(const config::Receiver& config) {
 
 Result<> Receiver::listen() {
   const auto cannot = [&](const asio::error_code& error) {
-    return failure(ErrorCode::config, "",
-                   config_.file + ": cannot listen on " + config_.listen.text() + " (listen): " + error.message() +
-                       (error == asio::error::address_in_use ? "; another program, or another maildirsyncd, has the port"
-                                                             : "; write an address of this machine"));
+    return failure(
+        ErrorCode::config, "",
+        config_.file + ": cannot listen on " + config_.listen.text() + " (listen): " + error.message() +
+            (error == asio::error::address_in_use ? "; another program, or another maildirsyncd, has the port"
+                                                  : "; write an address of this machine"));
   };
   asio::error_code error;
   asio::ip::tcp::resolver resolver(loop_);
@@ -167,10 +179,10 @@ Result<> Receiver::reload(config::Receiver config) {
 void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>& reply) {
   const std::string command = request.value("command", "");
   if (command == "status") return reply->finish(status());
-  reply->finish({{"error",
-                  {{"code", "usage"},
-                   {"message", "the receiver only knows status; give '" + command +
-                                   "' on the source server, to the agent"}}}});
+  reply->finish(
+      {{"error",
+        {{"code", "usage"},
+         {"message", "the receiver only knows status; give '" + command + "' on the source server, to the agent"}}}});
 }
 
 std::size_t Receiver::connections_of(const std::string& peer) const {
@@ -196,7 +208,10 @@ json Receiver::status() {
       peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", directory.has_value()}});
       roots.push_back({{"name", root.name}, {"peer", peer.name}, {"path", root.path}, {"ok", directory.has_value()}});
       if (!directory) {
-        problems.push_back({{"code", to_string(ErrorCode::root_gone)}, {"root", root.name}, {"account", ""}, {"path", root.path},
+        problems.push_back({{"code", to_string(ErrorCode::root_gone)},
+                            {"root", root.name},
+                            {"account", ""},
+                            {"path", root.path},
                             {"detail", "the destination's directory cannot be opened; make or mount it (" +
                                            directory.error().message() + ")"}});
       }
@@ -209,8 +224,12 @@ json Receiver::status() {
   }
   for (const auto& [where, trouble] : troubles_.recent()) {
     const auto& [peer, root, account, path] = where;
-    problems.push_back({{"code", to_string(trouble.code)}, {"peer", peer}, {"root", root}, {"account", account},
-                        {"path", path}, {"detail", trouble.detail}});
+    problems.push_back({{"code", to_string(trouble.code)},
+                        {"peer", peer},
+                        {"root", root},
+                        {"account", account},
+                        {"path", path},
+                        {"detail", trouble.detail}});
   }
   const CommitTotals& totals = committer_.totals();
   return {{"role", "receiver"},
@@ -253,13 +272,18 @@ std::vector<service::Metric> Receiver::metrics() {
       {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
        number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
       {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(troubles_.recent().size())},
-      {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter, number(totals.operations.load())},
+      {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter,
+       number(totals.operations.load())},
       {"maildirsyncd_refused_total", "Operations that were refused.", Kind::counter, number(totals.refused.load())},
-      {"maildirsyncd_messages_total", "Messages whose body was received.", Kind::counter, number(totals.messages.load())},
+      {"maildirsyncd_messages_total", "Messages whose body was received.", Kind::counter,
+       number(totals.messages.load())},
       {"maildirsyncd_bytes_total", "Bytes of bodies written.", Kind::counter, number(totals.bytes.load())},
-      {"maildirsyncd_wire_bytes_total", "Bytes of bodies as received.", Kind::counter, number(services_.bytes_read.load())},
-      {"maildirsyncd_conflicts_total", "Messages put under another name.", Kind::counter, number(totals.conflicts.load())},
-      {"maildirsyncd_commit_groups_total", "Groups of operations that shared their syncs.", Kind::counter, number(totals.groups.load())},
+      {"maildirsyncd_wire_bytes_total", "Bytes of bodies as received.", Kind::counter,
+       number(services_.bytes_read.load())},
+      {"maildirsyncd_conflicts_total", "Messages put under another name.", Kind::counter,
+       number(totals.conflicts.load())},
+      {"maildirsyncd_commit_groups_total", "Groups of operations that shared their syncs.", Kind::counter,
+       number(totals.groups.load())},
       {"maildirsyncd_sync_seconds_total", "Time spent syncing to the disk.", Kind::counter,
        static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
 }

@@ -1,13 +1,12 @@
 #include "daemon/session/session.h"
 
-#include <spdlog/spdlog.h>
-#include <sys/utsname.h>
-
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
 
 #include "daemon/session/lister.h"
 
@@ -44,32 +43,39 @@ auto on_pool(asio::thread_pool& pool, Function function) -> asio::awaitable<std:
 }  // namespace
 
 Session::Session(Services& services, std::shared_ptr<net::Channel> channel, std::string address)
-    : services_(services), channel_(std::move(channel)), address_(std::move(address)),
-      strand_(asio::make_strand(services.pool.get_executor())), wake_(services.loop), room_(services.loop),
-      drained_(services.loop), silence_(services.loop), heard_(std::chrono::steady_clock::now()) {}
+    : services_(services),
+      channel_(std::move(channel)),
+      address_(std::move(address)),
+      strand_(asio::make_strand(services.pool.get_executor())),
+      wake_(services.loop),
+      room_(services.loop),
+      drained_(services.loop),
+      silence_(services.loop),
+      heard_(std::chrono::steady_clock::now()) {}
 
 Intake::Sinks Session::sinks() {
   // The strand's tasks hold the session; the intake is the session's own.
-  return {.staged =
-              [this](StagedOperation staged) {
-                ++uncommitted_;
-                services_.committer.put(std::move(staged), shared_from_this());
-              },
-          .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
-          .list =
-              [this](ListRequest request) {
-                const std::string key = request.account_key;
-                const auto serial = request.serial;
-                services_.committer.opened(key, serial, [self = shared_from_this(), request = std::move(request)] {
-                  asio::post(self->services_.loop, [self, request] {
-                    asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
-                  });
-                });
-              },
-          .answer =
-              [this](wire::Header answer) {
-                asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] { self->send(answer); });
-              }};
+  return {
+      .staged =
+          [this](StagedOperation staged) {
+            ++uncommitted_;
+            services_.committer.put(std::move(staged), shared_from_this());
+          },
+      .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
+      .list =
+          [this](ListRequest request) {
+            const std::string key = request.account_key;
+            const auto serial = request.serial;
+            services_.committer.opened(key, serial, [self = shared_from_this(), request = std::move(request)] {
+              asio::post(self->services_.loop, [self, request] {
+                asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
+              });
+            });
+          },
+      .answer =
+          [this](wire::Header answer) {
+            asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] { self->send(answer); });
+          }};
 }
 
 asio::awaitable<void> Session::run() {
@@ -81,7 +87,8 @@ asio::awaitable<void> Session::run() {
     spdlog::warn("connection-refused address={} code={} reason=\"{}\"", address_, to_string(ready.error().code),
                  ready.error().message());
   } else {
-    asio::co_spawn(services_.loop, [self] { return self->write(); }, asio::detached);
+    asio::co_spawn(
+        services_.loop, [self] { return self->write(); }, asio::detached);
     const Error error = co_await read();
     spdlog::info("disconnected peer={} address={} reason=\"{}\"", peer_->name, address_, error.message());
     if (error.code == ErrorCode::protocol || error.code == ErrorCode::too_big) end(error.code, error.message());
@@ -109,15 +116,16 @@ void Session::end(ErrorCode code, const std::string& sentence) {
   room_.cancel();
   wake_.cancel();
   auto most = std::make_shared<asio::steady_timer>(services_.loop, k_farewell);
-  most->async_wait([most, channel = std::weak_ptr(channel_)](const asio::error_code&) {  // for a peer that goes on talking
-    if (const auto still = channel.lock()) still->close();
-  });
+  most->async_wait(
+      [most, channel = std::weak_ptr(channel_)](const asio::error_code&) {  // for a peer that goes on talking
+        if (const auto still = channel.lock()) still->close();
+      });
 }
 
 // ---- greeting ----
 
-/// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides can
-/// say which key was shown and which was wanted.
+/// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides
+/// can say which key was shown and which was wanted.
 asio::awaitable<Result<>> Session::handshake() {
   auto shown = std::make_shared<std::string>();
   net::pin_peer(channel_->stream(), [shown](const std::string& fingerprint) {
@@ -132,8 +140,9 @@ asio::awaitable<Result<>> Session::handshake() {
   }
   peer_ = services_.find_peer(*shown);
   if (peer_) co_return Result<>{};
-  const std::string sentence = "the agent shows the public key " + *shown + ", which is no [[peer]]'s fingerprint here (" +
-                               services_.known_fingerprints() + "); our own key is " + services_.own_fingerprint +
+  const std::string sentence = "the agent shows the public key " + *shown +
+                               ", which is no [[peer]]'s fingerprint here (" + services_.known_fingerprints() +
+                               "); our own key is " + services_.own_fingerprint +
                                ". If it is the right agent, put its fingerprint into the receiver's configuration";
   wire::Header header;
   header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
@@ -185,8 +194,8 @@ asio::awaitable<Result<>> Session::greet() {
   greeted_ = peer_;
   intake_ = std::make_unique<Intake>(peer_, sinks());
   heard_ = std::chrono::steady_clock::now();
-  spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_, hello.host(),
-               hello.software(), peer_->fingerprint);
+  spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
+               hello.host(), hello.software(), peer_->fingerprint);
   co_return Result<>{};
 }
 
@@ -205,7 +214,8 @@ asio::awaitable<Error> Session::read() {
       pong.mutable_pong()->set_number(frame->header.ping().number());
       send(pong);
     } else if (frame->header.has_goodbye()) {
-      co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence()).value();
+      co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence())
+          .value();
     } else {
       stage(std::move(*frame));
     }
@@ -225,9 +235,7 @@ void Session::stage(wire::Frame frame) {
     self->staging_bytes_ -= size;
     self->made_room();
     if (handled) return;
-    asio::post(self->services_.loop, [self, error = handled.error()] {
-      self->end(error.code, error.message());
-    });
+    asio::post(self->services_.loop, [self, error = handled.error()] { self->end(error.code, error.message()); });
   });
 }
 

@@ -17,8 +17,10 @@ bool passes_by_itself(ErrorCode code) {
     case ErrorCode::unexpected:
     case ErrorCode::basis_mismatch:
     case ErrorCode::cancelled:
-    case ErrorCode::vanished: return true;
-    default: return false;
+    case ErrorCode::vanished:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -12,8 +12,8 @@
 
 namespace maildirsync::daemon {
 
-/// What a person at the destination should know of: refusals that will not pass by themselves, for `status`. An agent tries
-/// them again every 30 s, so that one which was not heard of for some time has passed. Event loop only.
+/// What a person at the destination should know of: refusals that will not pass by themselves, for `status`. An agent
+/// tries them again every 30 s, so that one which was not heard of for some time has passed. Event loop only.
 class Troubles {
  public:
   struct Trouble {

@@ -1,9 +1,5 @@
 #pragma once
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -14,6 +10,10 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/os/directory.h"
 
@@ -55,7 +55,8 @@ class Tree {
     return *this;
   }
   Tree& maildir(const std::string& relative = "") & {
-    for (const auto* area : {"cur", "new", "tmp"}) directory(os::join(relative, area));
+    for (const auto* area : {"cur", "new", "tmp"})
+      directory(os::join(relative, area));
     return *this;
   }
   Tree& link(const std::string& target, const std::string& relative) & {
@@ -67,7 +68,8 @@ class Tree {
     return *this;
   }
   Tree& fifo(const std::string& relative) & {
-    if (::mkfifo((path_ / relative).c_str(), 0600) != 0) throw std::system_error(errno, std::generic_category(), relative);
+    if (::mkfifo((path_ / relative).c_str(), 0600) != 0)
+      throw std::system_error(errno, std::generic_category(), relative);
     return *this;
   }
   Tree& rename(const std::string& from, const std::string& to) & {
@@ -79,7 +81,8 @@ class Tree {
     return *this;
   }
   Tree& mode(const std::string& relative, mode_t mode) & {
-    if (::chmod((path_ / relative).c_str(), mode) != 0) throw std::system_error(errno, std::generic_category(), relative);
+    if (::chmod((path_ / relative).c_str(), mode) != 0)
+      throw std::system_error(errno, std::generic_category(), relative);
     return *this;
   }
   Tree& mtime(const std::string& relative, std::int64_t nanoseconds) & {
@@ -122,16 +125,21 @@ class Tree {
     return std::move(*this);
   }
 
-  std::string path(const std::string& relative = "") const { return (relative.empty() ? path_ : path_ / relative).string(); }
+  std::string path(const std::string& relative = "") const {
+    return (relative.empty() ? path_ : path_ / relative).string();
+  }
   os::Directory open() const { return os::Directory::open_root(path()).value(); }
-  bool exists(const std::string& relative) const { return std::filesystem::exists(std::filesystem::symlink_status(path_ / relative)); }
+  bool exists(const std::string& relative) const {
+    return std::filesystem::exists(std::filesystem::symlink_status(path_ / relative));
+  }
   std::string content(const std::string& relative) const {
     std::ifstream in(path_ / relative, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   struct stat status(const std::string& relative) const {
     struct stat status {};
-    if (::lstat((path_ / relative).c_str(), &status) != 0) throw std::system_error(errno, std::generic_category(), relative);
+    if (::lstat((path_ / relative).c_str(), &status) != 0)
+      throw std::system_error(errno, std::generic_category(), relative);
     return status;
   }
 

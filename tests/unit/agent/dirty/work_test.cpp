@@ -21,7 +21,8 @@ TEST(Work, is_empty_until_something_is_to_be_looked_at) {
 
 TEST(Work, says_the_same_name_once) {
   Work work;
-  for (int i = 0; i < 5; ++i) work.add_name(".Sent", {Area::cur, "1.x"}, k_late);
+  for (int i = 0; i < 5; ++i)
+    work.add_name(".Sent", {Area::cur, "1.x"}, k_late);
   work.add_name(".Sent", {Area::new_, "1.x"}, k_early);
   EXPECT_EQ(work.names(), 2u);
   EXPECT_EQ(work.oldest, k_early);
@@ -39,7 +40,8 @@ TEST(Work, of_a_whole_folder_swallows_its_names) {
 
 TEST(Work, lists_a_folder_rather_than_very_many_names) {
   Work work;
-  for (std::size_t i = 0; i < k_names_before_listing; ++i) work.add_name("", {Area::cur, std::to_string(i)}, k_early);
+  for (std::size_t i = 0; i < k_names_before_listing; ++i)
+    work.add_name("", {Area::cur, std::to_string(i)}, k_early);
   EXPECT_FALSE(work.folders.at("").everything);
   work.add_name("", {Area::cur, "one more"}, k_early);
   EXPECT_TRUE(work.folders.at("").everything);
@@ -82,8 +84,10 @@ TEST(Work, a_whole_folder_that_is_merged_swallows_names) {
 
 TEST(Work, DISABLED_merges_very_many_names_into_a_listing) {
   Work mine, other;
-  for (std::size_t i = 0; i < k_names_before_listing; ++i) mine.add_name("a", {Area::cur, "x" + std::to_string(i)}, k_early);
-  for (std::size_t i = 0; i < k_names_before_listing; ++i) other.add_name("a", {Area::cur, "y" + std::to_string(i)}, k_early);
+  for (std::size_t i = 0; i < k_names_before_listing; ++i)
+    mine.add_name("a", {Area::cur, "x" + std::to_string(i)}, k_early);
+  for (std::size_t i = 0; i < k_names_before_listing; ++i)
+    other.add_name("a", {Area::cur, "y" + std::to_string(i)}, k_early);
   mine.merge(other);
   EXPECT_TRUE(mine.folders.at("a").everything);
 }

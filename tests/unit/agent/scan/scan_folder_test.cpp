@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <atomic>
 #include <sstream>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "agent/scan/scanner.h"
 #include "tests/unit/support/tree.h"
@@ -18,7 +18,8 @@ using sync::EntryKind;
 
 constexpr std::int64_t k_long_ago = 1'600'000'000'123'456'789;
 
-FolderScan scan(const Tree& tree, const std::vector<Entry>& known = {}, Depth depth = Depth::full, const std::string& folder = "") {
+FolderScan scan(const Tree& tree, const std::vector<Entry>& known = {}, Depth depth = Depth::full,
+                const std::string& folder = "") {
   auto result = scan_folder(tree.open(), folder, known, depth);
   EXPECT_TRUE(result) << result.error().message();
   return std::move(*result);
@@ -43,7 +44,12 @@ using Names = std::vector<std::string>;
 
 TEST(ScanFolder, finds_messages_and_control_files_in_order) {
   Tree tree;
-  tree.maildir().message("cur/2.x:2,S").message("cur/1.x:2,S").message("new/3.x").file("dovecot-uidlist").file("subscriptions");
+  tree.maildir()
+      .message("cur/2.x:2,S")
+      .message("cur/1.x:2,S")
+      .message("new/3.x")
+      .file("dovecot-uidlist")
+      .file("subscriptions");
   const auto found = scan(tree.settle());
   EXPECT_EQ(names(found), Names({"dovecot-uidlist", "subscriptions", "cur/1.x:2,S", "cur/2.x:2,S", "new/3.x"}));
   EXPECT_TRUE(found.whole);
@@ -67,7 +73,13 @@ TEST(ScanFolder, says_all_that_a_message_is) {
 
 TEST(ScanFolder, leaves_out_what_is_rebuilt_or_transient) {
   Tree tree;
-  tree.maildir().file("dovecot.index").file("dovecot-uidlist.lock").file(".maildirsync.1").file("cur/.nfs1").file("tmp/1.x").directory(".Sent");
+  tree.maildir()
+      .file("dovecot.index")
+      .file("dovecot-uidlist.lock")
+      .file(".maildirsync.1")
+      .file("cur/.nfs1")
+      .file("tmp/1.x")
+      .directory(".Sent");
   EXPECT_EQ(names(scan(tree.settle())), Names{});
 }
 
@@ -92,7 +104,10 @@ TEST(ScanFolder, reads_changed_control_files_as_they_were_at_the_scan) {
 
 TEST(ScanFolder, does_not_read_large_files_that_name_no_messages) {
   Tree tree;
-  tree.maildir().file("dovecot-uidlist", std::string(100'000, 'x')).file("attachment.bin", std::string(100'000, 'x')).settle();
+  tree.maildir()
+      .file("dovecot-uidlist", std::string(100'000, 'x'))
+      .file("attachment.bin", std::string(100'000, 'x'))
+      .settle();
   const auto found = scan(tree);
   EXPECT_TRUE(found.control.contains("dovecot-uidlist"));
   EXPECT_FALSE(found.control.contains("attachment.bin"));
@@ -129,7 +144,8 @@ TEST(ScanFolder, keeps_digests_of_what_did_not_change) {
   Tree tree;
   tree.maildir().message("cur/1.x:2,S").message("cur/2.x:2,S").settle();
   auto known = scan(tree).manifest.entries;
-  for (auto& entry : known) entry.digest = sync::Digest{{7}};
+  for (auto& entry : known)
+    entry.digest = sync::Digest{{7}};
   tree.message("cur/2.x:2,S", "a longer text than before, so the size differs");
   const auto found = scan(tree, known);
   EXPECT_TRUE(find(found, Area::cur, "1.x:2,S")->digest);
@@ -166,7 +182,8 @@ TEST(ScanFolder, reports_special_files_and_leaves_them_out) {
   const auto found = scan(tree);
   EXPECT_EQ(names(found), Names({"cur/1.x:2,S"}));
   ASSERT_EQ(found.problems.size(), 3u);
-  for (const auto& problem : found.problems) EXPECT_EQ(problem.code, ErrorCode::special_file) << problem.path;
+  for (const auto& problem : found.problems)
+    EXPECT_EQ(problem.code, ErrorCode::special_file) << problem.path;
 }
 
 TEST(ScanFolder, keeps_links_that_stay_inside) {
@@ -183,7 +200,12 @@ TEST(ScanFolder, keeps_links_that_stay_inside) {
 
 TEST(ScanFolder, reports_links_that_leave_the_account) {
   Tree tree;
-  tree.maildir(".Sent").link("/etc/passwd", ".Sent/absolute").link("../../x", ".Sent/up").link("../../../x", ".Sent/cur/up").link("../ok", ".Sent/inside").settle();
+  tree.maildir(".Sent")
+      .link("/etc/passwd", ".Sent/absolute")
+      .link("../../x", ".Sent/up")
+      .link("../../../x", ".Sent/cur/up")
+      .link("../ok", ".Sent/inside")
+      .settle();
   const auto found = scan(tree, {}, Depth::full, ".Sent");
   EXPECT_EQ(names(found), Names({"inside"}));
   EXPECT_EQ(found.problems.size(), 3u);
@@ -232,7 +254,8 @@ TEST(ScanFolder, does_not_trust_a_stamp_that_a_change_to_come_could_share) {
 TEST(ScanFolder, removes_nothing_that_a_restless_listing_may_have_missed) {
   Tree tree;
   tree.maildir();
-  for (int i = 0; i < 200; ++i) tree.message("cur/" + std::to_string(i) + ".x:2,");
+  for (int i = 0; i < 200; ++i)
+    tree.message("cur/" + std::to_string(i) + ".x:2,");
   const auto known = scan(tree.settle()).manifest.entries;
   std::atomic<bool> stop = false;
   std::thread server([&] {
@@ -256,7 +279,9 @@ TEST(ScanFolder, removes_nothing_that_a_restless_listing_may_have_missed) {
 TEST(ScanNames, finds_those_that_are_there) {
   Tree tree;
   tree.maildir().message("cur/1.x:2,S").message("cur/2.x:2,").message("new/3.x").file("dovecot-uidlist", "x").settle();
-  const auto found = scan_names(tree.open(), "", {{Area::cur, "1.x:2,S"}, {Area::cur, "1.x:2,"}, {Area::new_, "3.x"}, {Area::folder, "dovecot-uidlist"}}, {});
+  const auto found = scan_names(
+      tree.open(), "",
+      {{Area::cur, "1.x:2,S"}, {Area::cur, "1.x:2,"}, {Area::new_, "3.x"}, {Area::folder, "dovecot-uidlist"}}, {});
   ASSERT_TRUE(found);
   EXPECT_EQ(names(*found), Names({"dovecot-uidlist", "cur/1.x:2,S", "new/3.x"}));
   EXPECT_EQ(found->manifest.scope, sync::Scope::names);

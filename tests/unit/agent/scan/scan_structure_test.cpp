@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "agent/scan/scanner.h"
 #include "tests/unit/support/tree.h"
@@ -19,13 +19,18 @@ StructureScan scan(const Tree& tree, const std::string& account = "a", Lines* vi
 
 Lines paths(const StructureScan& scan) {
   Lines all;
-  for (const auto& folder : scan.manifest.folders) all.push_back(folder.path);
+  for (const auto& folder : scan.manifest.folders)
+    all.push_back(folder.path);
   return all;
 }
 
 TEST(ScanStructure, finds_nested_and_maildir_folders_and_plain_directories) {
   Tree tree;
-  tree.maildir("a").maildir("a/.Sent").maildir("a/Archive/2024").directory("a/sieve").directory("a/courierimapkeywords");
+  tree.maildir("a")
+      .maildir("a/.Sent")
+      .maildir("a/Archive/2024")
+      .directory("a/sieve")
+      .directory("a/courierimapkeywords");
   const auto found = scan(tree);
   EXPECT_EQ(paths(found), Lines({"", ".Sent", "Archive", "Archive/2024", "courierimapkeywords", "sieve"}));
   EXPECT_TRUE(found.manifest.structure_whole);
@@ -90,7 +95,8 @@ TEST(ScanStructure, an_account_behind_a_link_is_not_whole_rather_than_gone) {
 TEST(ScanStructure, folders_nested_too_deep_are_a_problem_and_not_whole) {
   Tree tree;
   std::string path = "a";
-  for (int i = 0; i < 80; ++i) path += "/d";
+  for (int i = 0; i < 80; ++i)
+    path += "/d";
   tree.directory(path);
   const auto found = scan(tree);
   EXPECT_FALSE(found.manifest.structure_whole);

@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
-#include <poll.h>
-
 #include <algorithm>
 #include <fstream>
+
+#include <gtest/gtest.h>
+#include <poll.h>
 
 #include "agent/watch/watcher.h"
 #include "tests/unit/support/tree.h"
@@ -31,10 +31,14 @@ class InotifyTest : public ::testing::Test {
   std::vector<std::string> seen() {
     std::vector<std::string> lines;
     for (const auto& event : watcher->read()) {
-      const char* kind = event.kind == EventKind::name ? "name" : event.kind == EventKind::directory ? "directory"
-                       : event.kind == EventKind::self_gone ? "gone" : "overflow";
-      const char* part = event.place.part == Part::cur ? "cur" : event.place.part == Part::new_ ? "new"
-                       : event.place.part == Part::root ? "root" : "folder";
+      const char* kind = event.kind == EventKind::name        ? "name"
+                         : event.kind == EventKind::directory ? "directory"
+                         : event.kind == EventKind::self_gone ? "gone"
+                                                              : "overflow";
+      const char* part = event.place.part == Part::cur    ? "cur"
+                         : event.place.part == Part::new_ ? "new"
+                         : event.place.part == Part::root ? "root"
+                                                          : "folder";
       lines.push_back(std::string(kind) + " " + part + " " + event.place.path + "/" + event.name);
     }
     return lines;
@@ -49,7 +53,9 @@ class InotifyTest : public ::testing::Test {
 
 using Lines = std::vector<std::string>;
 
-TEST_F(InotifyTest, is_silent_and_does_not_wait_while_nothing_happens) { EXPECT_EQ(seen(), Lines{}); }
+TEST_F(InotifyTest, is_silent_and_does_not_wait_while_nothing_happens) {
+  EXPECT_EQ(seen(), Lines{});
+}
 
 TEST_F(InotifyTest, becomes_readable_when_there_are_events) {
   pollfd poller{watcher->fd(), POLLIN, 0};
@@ -99,12 +105,17 @@ TEST_F(InotifyTest, says_many_writes_to_a_control_file_once) {
   tree.file("dovecot-uidlist");
   seen();
   std::ofstream out(tree.path("dovecot-uidlist"), std::ios::app);
-  for (int i = 0; i < 10; ++i) out << i << std::endl;
+  for (int i = 0; i < 10; ++i)
+    out << i << std::endl;
   EXPECT_EQ(seen(), Lines({"name folder /dovecot-uidlist"}));
 }
 
 TEST_F(InotifyTest, drops_names_that_are_left_out) {
-  tree.file("dovecot-uidlist.lock").file("dovecot.index.log").file(".maildirsync.1").file("cur/.nfs01").file("cur/.maildirsync.2");
+  tree.file("dovecot-uidlist.lock")
+      .file("dovecot.index.log")
+      .file(".maildirsync.1")
+      .file("cur/.nfs01")
+      .file("cur/.maildirsync.2");
   EXPECT_EQ(seen(), Lines{});
   tree.file("cur/1.x.lock");
   EXPECT_TRUE(saw(seen(), "name cur /1.x.lock"));
@@ -191,11 +202,13 @@ TEST_F(InotifyTest, tells_of_accounts_that_come_below_a_root) {
   seen();
   tree.directory("root/example.net");
   tree.rename("root/example.org", "root/example.com");
-  EXPECT_EQ(seen(), Lines({"directory root /example.net", "directory root /example.org", "directory root /example.com"}));
+  EXPECT_EQ(seen(),
+            Lines({"directory root /example.net", "directory root /example.org", "directory root /example.com"}));
 }
 
 TEST_F(InotifyTest, keeps_the_last_events_for_people) {
-  for (int i = 0; i < 300; ++i) tree.message("new/" + std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    tree.message("new/" + std::to_string(i));
   seen();
   const auto lines = watcher->recent();
   ASSERT_EQ(lines.size(), 256u);

@@ -1,10 +1,10 @@
 #include "common/codec/compression.h"
 
-#include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
-
 #include <random>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 namespace maildirsync::codec {
 namespace {
@@ -18,21 +18,24 @@ std::string compressed(Compressor& compressor, std::string_view bytes) {
 std::string noise(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
   std::string bytes(size, '\0');
-  for (auto& byte : bytes) byte = static_cast<char>(random());
+  for (auto& byte : bytes)
+    byte = static_cast<char>(random());
   return bytes;
 }
 
 TEST(Compression, gives_each_block_back_at_once) {
   Compressor compressor(3);
   Decompressor decompressor;
-  for (const auto& plain : {std::string("hello"), std::string(), std::string(1'000'000, 'x'), noise(300'000, 1), std::string("end")}) {
+  for (const auto& plain :
+       {std::string("hello"), std::string(), std::string(1'000'000, 'x'), noise(300'000, 1), std::string("end")}) {
     std::string back = "before ";
     ASSERT_TRUE(decompressor.decompress(compressed(compressor, plain), plain.size(), back));
     EXPECT_EQ(back, "before " + plain);
   }
 }
 
-RC_GTEST_PROP(Compression, survives_resets_of_both_ends, (const std::vector<std::pair<std::string, bool>>& blocks, std::uint8_t level)) {
+RC_GTEST_PROP(Compression, survives_resets_of_both_ends,
+              (const std::vector<std::pair<std::string, bool>>& blocks, std::uint8_t level)) {
   Compressor compressor(level % 10);
   Decompressor decompressor;
   for (const auto& [plain, reset] : blocks) {

@@ -15,7 +15,8 @@ using maildirsync::testing::Tree;
 /// A basis as a receiver has it: a file.
 class Basis {
  public:
-  explicit Basis(const std::string& content) : fd_(::open(tree_.file("basis", content).path("basis").c_str(), O_RDONLY)) {}
+  explicit Basis(const std::string& content)
+      : fd_(::open(tree_.file("basis", content).path("basis").c_str(), O_RDONLY)) {}
   Result<std::string> patch(std::string_view delta, std::uint64_t limit = 100'000'000) const {
     std::string out;
     auto result = codec::patch(fd_.get(), delta, limit, [&](std::string_view bytes) -> Result<> {
@@ -34,7 +35,8 @@ class Basis {
 
 std::string uidlist(int lines) {
   std::string text = "3 V1700000000 N5000 Gabc\n";
-  for (int i = 1; i <= lines; ++i) text += std::to_string(i) + " W" + std::to_string(i * 7) + " :17.M" + std::to_string(i * 31) + ".host\n";
+  for (int i = 1; i <= lines; ++i)
+    text += std::to_string(i) + " W" + std::to_string(i * 7) + " :17.M" + std::to_string(i * 31) + ".host\n";
   return text;
 }
 
@@ -120,9 +122,9 @@ TEST(Delta, refuses_a_signature_whose_header_lies) {
     text[at] = byte;
     return delta(text, "hello");
   };
-  EXPECT_FALSE(changed(3, '\x36'));  // MD4
-  EXPECT_FALSE(changed(4, '\x7f'));  // blocks of 2 GiB
-  EXPECT_FALSE(changed(11, '\x08')); // short sums
+  EXPECT_FALSE(changed(3, '\x36'));   // MD4
+  EXPECT_FALSE(changed(4, '\x7f'));   // blocks of 2 GiB
+  EXPECT_FALSE(changed(11, '\x08'));  // short sums
   EXPECT_FALSE(delta(signature(uidlist(100)).value() + "x", "hello"));
 }
 

@@ -39,7 +39,9 @@ TEST(Layout, matches_each_depth_by_itself) {
   EXPECT_FALSE(layout.matches(3, "anything"));
 }
 
-TEST(Layout, a_literal_may_begin_with_a_dot) { EXPECT_TRUE(Layout::parse("%u/.mail")->matches(1, ".mail")); }
+TEST(Layout, a_literal_may_begin_with_a_dot) {
+  EXPECT_TRUE(Layout::parse("%u/.mail")->matches(1, ".mail"));
+}
 
 TEST(Layout, refuses_a_wrong_pattern_with_what_is_wrong) {
   for (const char* pattern : {"", "mail", "*", "%x", "%", "%n/%n", "/%n", "%n/", "%n//x", "%n/..", "./%n"}) {
@@ -51,7 +53,8 @@ TEST(Layout, refuses_a_wrong_pattern_with_what_is_wrong) {
 }
 
 RC_GTEST_PROP(Layout, gives_back_the_names_that_a_path_was_made_of, ()) {
-  const auto part = rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcxyz019-_.+"))));
+  const auto part =
+      rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcxyz019-_.+"))));
   const auto domain = *rc::gen::suchThat(part, [](const std::string& s) { return s[0] != '.' && s != "lost+found"; });
   const auto local = *rc::gen::suchThat(part, [](const std::string& s) { return s[0] != '.' && s != "lost+found"; });
   RC_ASSERT(name("%d/%n/Maildir", domain + "/" + local + "/Maildir") == local + "@" + domain);
@@ -71,7 +74,8 @@ TEST(Glob, matches_whole_names) {
 
 TEST(Glob, takes_no_exponential_time) {
   std::string pattern;
-  for (int i = 0; i < 50; ++i) pattern += "*a";
+  for (int i = 0; i < 50; ++i)
+    pattern += "*a";
   EXPECT_FALSE(glob_match(pattern + "b", std::string(2000, 'a')));
 }
 

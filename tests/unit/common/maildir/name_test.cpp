@@ -44,12 +44,13 @@ RC_GTEST_PROP(Name, keeps_its_base_when_flags_change, (const std::string& name))
 }
 
 TEST(LeftOut, is_what_is_rebuilt_or_transient) {
-  for (const char* name : {"dovecot-uidlist.lock", "mailboxes.lock5f3a", "mailboxes.lock", "dovecot-uidlist.tmp", "dovecot.index",
-                           "dovecot.index.cache", "dovecot.list.index.log", "dovecot.mailbox.log", ".nfs0001", ".maildirsync.x"}) {
+  for (const char* name :
+       {"dovecot-uidlist.lock", "mailboxes.lock5f3a", "mailboxes.lock", "dovecot-uidlist.tmp", "dovecot.index",
+        "dovecot.index.cache", "dovecot.list.index.log", "dovecot.mailbox.log", ".nfs0001", ".maildirsync.x"}) {
     EXPECT_TRUE(is_left_out(name)) << name;
   }
-  for (const char* name : {"dovecot-uidlist", "dovecot-keywords", "dovecot-uidvalidity.5f3a", "subscriptions", "maildirfolder",
-                           "maildirsize", ".dovecot.sieve", "lock", "x.lock.y", "dovecot-acl"}) {
+  for (const char* name : {"dovecot-uidlist", "dovecot-keywords", "dovecot-uidvalidity.5f3a", "subscriptions",
+                           "maildirfolder", "maildirsize", ".dovecot.sieve", "lock", "x.lock.y", "dovecot-acl"}) {
     EXPECT_FALSE(is_left_out(name)) << name;
   }
 }

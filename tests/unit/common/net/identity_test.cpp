@@ -1,9 +1,9 @@
 #include "common/net/identity.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cstdio>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/support/tree.h"
 
@@ -17,7 +17,8 @@ std::string output_of(const std::string& command) {
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return text;
   std::array<char, 256> buffer{};
-  while (::fgets(buffer.data(), buffer.size(), pipe) != nullptr) text += buffer.data();
+  while (::fgets(buffer.data(), buffer.size(), pipe) != nullptr)
+    text += buffer.data();
   ::pclose(pipe);
   return text;
 }
@@ -44,7 +45,8 @@ TEST(Identity, has_the_fingerprint_that_openssl_computes) {
 TEST(Identity, bears_its_name) {
   const Tree tree;
   ASSERT_TRUE(generate_identity(tree.path("agent"), "old.example.org"));
-  EXPECT_NE(output_of("openssl x509 -in " + tree.path("agent.crt") + " -noout -subject").find("old.example.org"), std::string::npos);
+  EXPECT_NE(output_of("openssl x509 -in " + tree.path("agent.crt") + " -noout -subject").find("old.example.org"),
+            std::string::npos);
 }
 
 TEST(Identity, overwrites_no_key_and_leaves_no_half) {

@@ -1,14 +1,13 @@
 #include "common/net/tls.h"
 
-#include <gtest/gtest.h>
-#include <openssl/ssl.h>
-
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
 
 #include "common/net/channel.h"
 #include "common/net/identity.h"
@@ -31,8 +30,8 @@ class TlsTest : public ::testing::Test {
     server_context = make_context(Side::server, tree.path("server.crt"), tree.path("server.key")).value();
   }
 
-  /// Connects and shakes hands; each side accepts the fingerprint given. Then a frame goes each way where both accepted:
-  /// TLS 1.3 tells a client that it was refused only at its first read.
+  /// Connects and shakes hands; each side accepts the fingerprint given. Then a frame goes each way where both
+  /// accepted: TLS 1.3 tells a client that it was refused only at its first read.
   void connect(const std::string& accepted_by_client, const std::string& accepted_by_server) {
     acceptor.emplace(loop, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     asio::co_spawn(loop, serve(accepted_by_server), asio::detached);

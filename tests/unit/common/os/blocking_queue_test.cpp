@@ -1,17 +1,18 @@
 #include "common/os/blocking_queue.h"
 
-#include <gtest/gtest.h>
-
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace maildirsync::os {
 namespace {
 
 TEST(BlockingQueue, keeps_the_order) {
   BlockingQueue<int> queue;
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.push(i));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(queue.push(i));
   EXPECT_EQ(queue.pop(), 0);
   EXPECT_EQ(queue.pop_all(), (std::deque<int>{1, 2}));
 }
@@ -41,16 +42,20 @@ TEST(BlockingQueue, gives_each_value_to_one_thread) {
   std::vector<std::thread> takers;
   for (auto& sum : sums) {
     takers.emplace_back([&] {
-      while (const auto value = queue.pop()) sum += *value;
+      while (const auto value = queue.pop())
+        sum += *value;
     });
   }
   std::thread giver([&] {
-    for (int i = 1; i <= 1000; ++i) queue.push(i);
+    for (int i = 1; i <= 1000; ++i)
+      queue.push(i);
   });
-  for (int i = 1; i <= 1000; ++i) queue.push(i);
+  for (int i = 1; i <= 1000; ++i)
+    queue.push(i);
   giver.join();
   queue.close();
-  for (auto& taker : takers) taker.join();
+  for (auto& taker : takers)
+    taker.join();
   EXPECT_EQ(std::accumulate(sums.begin(), sums.end(), 0L), 1'001'000);
 }
 

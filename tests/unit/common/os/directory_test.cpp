@@ -1,15 +1,15 @@
 #include "common/os/directory.h"
 
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/socket.h>
-
-#include <algorithm>
-#include <atomic>
-#include <set>
-#include <thread>
 
 #include "tests/unit/support/tree.h"
 
@@ -111,7 +111,8 @@ TEST_F(DirectoryTest, lists_all_names_but_dots_each_time_from_the_start) {
   for (int i = 0; i < 2; ++i) {
     const auto entries = opened.list().value();
     std::set<std::string> names;
-    for (const auto& entry : entries) names.insert(entry.name);
+    for (const auto& entry : entries)
+      names.insert(entry.name);
     EXPECT_EQ(entries.size(), expected.size());
     EXPECT_EQ(names, expected);
   }
@@ -157,8 +158,10 @@ TEST(WriteAll, reports_what_cannot_be_written) {
 }
 
 TEST(Confined, takes_relative_paths_only) {
-  for (const char* path : {"", "a", "a/b", ".Sent", "...", "a/..b", "cur/1.x:2,S"}) EXPECT_TRUE(is_confined(path)) << path;
-  for (const char* path : {"/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"}) EXPECT_FALSE(is_confined(path)) << path;
+  for (const char* path : {"", "a", "a/b", ".Sent", "...", "a/..b", "cur/1.x:2,S"})
+    EXPECT_TRUE(is_confined(path)) << path;
+  for (const char* path : {"/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"})
+    EXPECT_FALSE(is_confined(path)) << path;
   EXPECT_FALSE(is_confined(std::string("a\0b", 3)));
   EXPECT_TRUE(is_confined(std::string(255, 'x')));
   EXPECT_FALSE(is_confined(std::string(256, 'x')));

@@ -16,11 +16,17 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
-bool is_below(const std::string& path, const std::string& folder) { return path.starts_with(folder + "/"); }
+bool is_below(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder + "/");
+}
 
-std::string area_of(Area area) { return area == Area::cur ? "cur" : area == Area::new_ ? "new" : ""; }
+std::string area_of(Area area) {
+  return area == Area::cur ? "cur" : area == Area::new_ ? "new" : "";
+}
 
 bool is_same_file(const Entry& found, const Entry& expected) {
   return found.kind == expected.kind && found.size == expected.size && found.target == expected.target &&
@@ -29,20 +35,31 @@ bool is_same_file(const Entry& found, const Entry& expected) {
 
 const char* word(OperationKind kind) {
   switch (kind) {
-    case OperationKind::make_folder: return "make_folder";
-    case OperationKind::rename_folder: return "rename_folder";
-    case OperationKind::put: return "put";
-    case OperationKind::put_control: return "put_control";
-    case OperationKind::link: return "link";
-    case OperationKind::rename: return "rename";
-    case OperationKind::remove: return "remove";
-    case OperationKind::set_attributes: return "set_attributes";
-    case OperationKind::remove_folder: return "remove_folder";
+    case OperationKind::make_folder:
+      return "make_folder";
+    case OperationKind::rename_folder:
+      return "rename_folder";
+    case OperationKind::put:
+      return "put";
+    case OperationKind::put_control:
+      return "put_control";
+    case OperationKind::link:
+      return "link";
+    case OperationKind::rename:
+      return "rename";
+    case OperationKind::remove:
+      return "remove";
+    case OperationKind::set_attributes:
+      return "set_attributes";
+    case OperationKind::remove_folder:
+      return "remove_folder";
   }
   return "?";
 }
 
-std::string text(const Location& location) { return "/" + join(join(location.folder, area_of(location.area)), location.name); }
+std::string text(const Location& location) {
+  return "/" + join(join(location.folder, area_of(location.area)), location.name);
+}
 
 }  // namespace
 
@@ -52,7 +69,8 @@ Destination::Destination(const AccountManifest& holds) {
     if (folder.cur) directories_[join(folder.path, "cur")] = true;
     if (folder.new_) directories_[join(folder.path, "new")] = true;
     if (folder.tmp) directories_[join(folder.path, "tmp")] = true;
-    for (const auto& entry : folder.entries) files_[place_of({folder.path, entry.area, entry.name})] = entry;
+    for (const auto& entry : folder.entries)
+      files_[place_of({folder.path, entry.area, entry.name})] = entry;
   }
 }
 
@@ -60,15 +78,18 @@ std::string Destination::step(const Operation& operation) {
   const Place from = place_of(operation.from);
   const Place to = place_of(operation.to);
   switch (operation.kind) {
-    case OperationKind::make_folder: return make_folder(operation);
-    case OperationKind::rename_folder: return rename_folder(operation);
+    case OperationKind::make_folder:
+      return make_folder(operation);
+    case OperationKind::rename_folder:
+      return rename_folder(operation);
     case OperationKind::put:
       if (at(operation.to) != nullptr) {
         if (!operation.expected) return "the name is taken";
         if (auto refused = refuse_unless_expected(operation.to, operation.expected); !refused.empty()) return refused;
       }
       return add(operation);
-    case OperationKind::put_control: return add(operation);
+    case OperationKind::put_control:
+      return add(operation);
     case OperationKind::link:
     case OperationKind::rename:
       if (auto refused = refuse_unless_expected(operation.from, operation.expected); !refused.empty()) return refused;
@@ -83,7 +104,8 @@ std::string Destination::step(const Operation& operation) {
     case OperationKind::set_attributes:
       if (!files_.contains(to)) return "there is no such file";
       return add(operation);
-    case OperationKind::remove_folder: return remove_folder(operation.from.folder);
+    case OperationKind::remove_folder:
+      return remove_folder(operation.from.folder);
   }
   return "unknown operation";
 }
@@ -104,7 +126,9 @@ Destination::Place Destination::place_of(const Location& location) {
   return {join(location.folder, area_of(location.area)), location.name};
 }
 
-bool Destination::is_directory(const Place& place) const { return directories_.contains(join(place.first, place.second)); }
+bool Destination::is_directory(const Place& place) const {
+  return directories_.contains(join(place.first, place.second));
+}
 
 std::string Destination::refuse_unless_expected(const Location& location, const std::optional<Entry>& expected) const {
   const Entry* found = at(location);
@@ -118,9 +142,9 @@ std::string Destination::make_folder(const Operation& operation) {
   if (!path.empty() && !directories_.contains(parent_of(path))) return "its parent is not there";
   if (!path.empty() && files_.contains({parent_of(path), name_of(path)})) return "a file has its name";
   directories_[path] = false;
-  for (const auto& [name, wanted] : {std::pair("cur", operation.folder.cur.has_value()),
-                                     std::pair("new", operation.folder.new_.has_value()),
-                                     std::pair("tmp", operation.folder.tmp.has_value())}) {
+  for (const auto& [name, wanted] :
+       {std::pair("cur", operation.folder.cur.has_value()), std::pair("new", operation.folder.new_.has_value()),
+        std::pair("tmp", operation.folder.tmp.has_value())}) {
     const std::string area = join(path, name);
     if (wanted) {
       if (files_.contains({path, name})) return std::string("a file has the name of ") + name;
@@ -144,9 +168,11 @@ std::string Destination::rename_folder(const Operation& operation) {
     return path == from || is_below(path, from) ? to + path.substr(from.size()) : path;
   };
   std::map<std::string, bool> directories;
-  for (const auto& [path, area] : directories_) directories[moved(path)] = area;
+  for (const auto& [path, area] : directories_)
+    directories[moved(path)] = area;
   std::map<Place, Entry> files;
-  for (auto& [place, entry] : files_) files[{moved(place.first), place.second}] = std::move(entry);
+  for (auto& [place, entry] : files_)
+    files[{moved(place.first), place.second}] = std::move(entry);
   directories_ = std::move(directories);
   files_ = std::move(files);
   return "";
@@ -189,7 +215,8 @@ std::string describe(const Operation& operation) {
 
 std::string describe(const std::vector<Operation>& operations) {
   std::string lines;
-  for (const auto& operation : operations) lines += "  " + describe(operation) + "\n";
+  for (const auto& operation : operations)
+    lines += "  " + describe(operation) + "\n";
   return lines;
 }
 
@@ -199,8 +226,8 @@ std::string describe(const AccountManifest& manifest) {
     out << "/" << folder.path << " inode " << folder.inode << (folder.cur ? " cur" : "") << (folder.new_ ? " new" : "")
         << (folder.tmp ? " tmp" : "") << "\n";
     for (const auto& entry : folder.entries) {
-      out << "  " << text({"", entry.area, entry.name}) << " inode " << entry.inode << " size " << entry.size << " mtime "
-          << entry.mtime << (entry.target.empty() ? "" : " -> " + entry.target) << "\n";
+      out << "  " << text({"", entry.area, entry.name}) << " inode " << entry.inode << " size " << entry.size
+          << " mtime " << entry.mtime << (entry.target.empty() ? "" : " -> " + entry.target) << "\n";
     }
   }
   return out.str();

@@ -29,8 +29,14 @@ inline Entry file(const std::string& path, std::uint64_t inode) {
 inline FolderManifest folder(const std::string& path, std::uint64_t inode, std::vector<Entry> entries = {}) {
   constexpr Attributes k_directory{0700, 1000, 1000};
   std::sort(entries.begin(), entries.end(), before_in_folder);
-  return {.path = path, .inode = inode, .self = k_directory, .cur = k_directory, .new_ = k_directory, .tmp = k_directory,
-          .scope = Scope::everything, .entries = std::move(entries)};
+  return {.path = path,
+          .inode = inode,
+          .self = k_directory,
+          .cur = k_directory,
+          .new_ = k_directory,
+          .tmp = k_directory,
+          .scope = Scope::everything,
+          .entries = std::move(entries)};
 }
 
 inline AccountManifest account(std::vector<FolderManifest> folders) {

@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
-
 #include <algorithm>
 #include <map>
 #include <sstream>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include "common/sync/plan.h"
 #include "tests/unit/common/sync/destination.h"
@@ -82,7 +82,8 @@ RC_GTEST_PROP(PlanProperties, does_nothing_when_nothing_changed, (const Steps& h
   RC_ASSERT(plan(source.manifest(), source.manifest()).empty());
 }
 
-RC_GTEST_PROP(PlanProperties, asks_for_nothing_that_a_receiver_would_refuse, (const Steps& history, const Steps& changes)) {
+RC_GTEST_PROP(PlanProperties, asks_for_nothing_that_a_receiver_would_refuse,
+              (const Steps& history, const Steps& changes)) {
   const Case c(history, changes);
   at_each_prefix(c, [](const Destination&, const Operation*) {});
 }
@@ -90,7 +91,8 @@ RC_GTEST_PROP(PlanProperties, asks_for_nothing_that_a_receiver_would_refuse, (co
 RC_GTEST_PROP(PlanProperties, can_repeat_each_operation, (const Steps& history, const Steps& changes)) {
   const Case c(history, changes);
   std::vector<Operation> twice;
-  for (const auto& operation : c.operations) twice.insert(twice.end(), 2, operation);
+  for (const auto& operation : c.operations)
+    twice.insert(twice.end(), 2, operation);
   RC_LOG() << c.text();
   RC_ASSERT(is_equal(sync::apply(c.before, twice), c.after));
 }
@@ -104,7 +106,8 @@ RC_GTEST_PROP(PlanProperties, can_break_off_anywhere, (const Steps& history, con
     const auto rest = plan(reached, c.after);
     const AccountManifest result = sync::apply(reached, rest);
     if (is_equal(result, c.after)) continue;
-    RC_FAIL("after " + describe(operation) + " the rest leads to\n" + describe(result) + "by\n" + describe(rest) + c.text());
+    RC_FAIL("after " + describe(operation) + " the rest leads to\n" + describe(result) + "by\n" + describe(rest) +
+            c.text());
   }
 }
 
@@ -156,7 +159,8 @@ std::vector<Entry> messages_that_stay(const Case& c) {
   return stay;
 }
 
-RC_GTEST_PROP(PlanProperties, leaves_no_moment_without_a_message_that_stays, (const Steps& history, const Steps& changes)) {
+RC_GTEST_PROP(PlanProperties, leaves_no_moment_without_a_message_that_stays,
+              (const Steps& history, const Steps& changes)) {
   const Case c(history, changes);
   const auto stay = messages_that_stay(c);
   at_each_prefix(c, [&](const Destination& destination, const Operation* operation) {
@@ -174,7 +178,8 @@ RC_GTEST_PROP(PlanProperties, sends_no_body_of_a_message_that_stays, (const Step
   const Destination before(c.before);
   for (const auto& operation : c.operations) {
     if (operation.kind != OperationKind::put || operation.expected) continue;
-    const bool known = std::any_of(stay.begin(), stay.end(), [&](const Entry& entry) { return same_message(entry, operation.result); });
+    const bool known = std::any_of(stay.begin(), stay.end(),
+                                   [&](const Entry& entry) { return same_message(entry, operation.result); });
     RC_LOG() << describe(operation) << "\n" << c.text();
     RC_ASSERT(!known);
   }
@@ -193,11 +198,13 @@ AccountManifest restrict_to(const AccountManifest& manifest, const std::vector<s
   return some;
 }
 
-RC_GTEST_PROP(PlanProperties, does_the_same_for_some_names_only, (const Steps& history, const Steps& changes, std::uint8_t every)) {
+RC_GTEST_PROP(PlanProperties, does_the_same_for_some_names_only,
+              (const Steps& history, const Steps& changes, std::uint8_t every)) {
   const Case c(history, changes);
   const auto same_folders = [&] {
-    return std::equal(c.before.folders.begin(), c.before.folders.end(), c.after.folders.begin(), c.after.folders.end(),
-                      [](const FolderManifest& a, const FolderManifest& b) { return a.path == b.path && a.inode == b.inode; });
+    return std::equal(
+        c.before.folders.begin(), c.before.folders.end(), c.after.folders.begin(), c.after.folders.end(),
+        [](const FolderManifest& a, const FolderManifest& b) { return a.path == b.path && a.inode == b.inode; });
   };
   RC_PRE(same_folders());
   std::vector<std::string> names;

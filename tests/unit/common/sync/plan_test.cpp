@@ -16,7 +16,8 @@ using testing::folder;
 /// The plan's operations as lines, to be compared with what is expected of it.
 std::vector<std::string> lines(const AccountManifest& before, const AccountManifest& after) {
   std::vector<std::string> all;
-  for (const auto& operation : plan(before, after)) all.push_back(describe(operation));
+  for (const auto& operation : plan(before, after))
+    all.push_back(describe(operation));
   return all;
 }
 
@@ -61,9 +62,10 @@ TEST(Plan, a_new_message_in_two_folders_is_put_once) {
 
 TEST(Plan, a_copy_of_a_message_that_moves_is_made_before_the_move) {
   const auto before = account({folder("", 1, {file("cur/1.x:2,", 11)}), folder(".A", 2), folder(".B", 3)});
-  const auto after = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3, {file("cur/1.x:2,", 11)})});
-  EXPECT_EQ(lines(before, after), Lines({"link /cur/1.x:2, -> /.A/cur/1.x:2, inode 11",
-                                         "rename /cur/1.x:2, -> /.B/cur/1.x:2, inode 11"}));
+  const auto after =
+      account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3, {file("cur/1.x:2,", 11)})});
+  EXPECT_EQ(lines(before, after),
+            Lines({"link /cur/1.x:2, -> /.A/cur/1.x:2, inode 11", "rename /cur/1.x:2, -> /.B/cur/1.x:2, inode 11"}));
 }
 
 TEST(Plan, a_renamed_folder_takes_its_messages_and_what_is_below_it_along) {
@@ -75,8 +77,10 @@ TEST(Plan, a_renamed_folder_takes_its_messages_and_what_is_below_it_along) {
 }
 
 TEST(Plan, the_children_of_a_renamed_maildir_are_renames_of_their_own) {
-  const auto before = account({folder("", 1), folder(".Old", 2, {file("cur/1.x:2,", 11)}), folder(".Old.Sub", 3, {file("cur/2.x:2,", 12)})});
-  const auto after = account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11)}), folder(".New.Sub", 3, {file("cur/2.x:2,", 12)})});
+  const auto before = account(
+      {folder("", 1), folder(".Old", 2, {file("cur/1.x:2,", 11)}), folder(".Old.Sub", 3, {file("cur/2.x:2,", 12)})});
+  const auto after = account(
+      {folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11)}), folder(".New.Sub", 3, {file("cur/2.x:2,", 12)})});
   EXPECT_EQ(lines(before, after),
             Lines({"rename_folder /.Old -> /.New inode 2", "rename_folder /.Old.Sub -> /.New.Sub inode 3"}));
 }
@@ -88,23 +92,30 @@ TEST(Plan, a_chain_of_folder_renames_frees_each_name_first) {
 }
 
 TEST(Plan, a_folder_moves_below_one_that_is_made_for_it) {
-  const auto before = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3), folder(".C", 4)});
-  const auto after = account({folder("", 1), folder("Archive", 5), folder("Archive/A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3), folder(".C", 4)});
-  EXPECT_EQ(lines(before, after), Lines({"make_folder -> /Archive inode 5", "rename_folder /.A -> /Archive/A inode 2"}));
+  const auto before =
+      account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3), folder(".C", 4)});
+  const auto after = account({folder("", 1), folder("Archive", 5), folder("Archive/A", 2, {file("cur/1.x:2,", 11)}),
+                              folder(".B", 3), folder(".C", 4)});
+  EXPECT_EQ(lines(before, after),
+            Lines({"make_folder -> /Archive inode 5", "rename_folder /.A -> /Archive/A inode 2"}));
 }
 
 TEST(Plan, folders_that_swap_their_names_send_no_bodies) {
-  const auto before = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3, {file("cur/2.x:2,", 12)})});
-  const auto after = account({folder("", 1), folder(".A", 3, {file("cur/2.x:2,", 12)}), folder(".B", 2, {file("cur/1.x:2,", 11)})});
-  for (const auto& operation : plan(before, after)) EXPECT_NE(operation.kind, OperationKind::put) << describe(operation);
+  const auto before =
+      account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)}), folder(".B", 3, {file("cur/2.x:2,", 12)})});
+  const auto after =
+      account({folder("", 1), folder(".A", 3, {file("cur/2.x:2,", 12)}), folder(".B", 2, {file("cur/1.x:2,", 11)})});
+  for (const auto& operation : plan(before, after))
+    EXPECT_NE(operation.kind, OperationKind::put) << describe(operation);
 }
 
 TEST(Plan, a_move_is_at_its_new_place_before_the_rest_is_removed_and_control_files_come_last) {
-  const auto before = account({folder("", 1, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12), file("dovecot-uidlist", 13)}), folder(".A", 2)});
-  const auto after = account({folder("", 1, {file("cur/3.x:2,", 15), file("dovecot-uidlist", 14)}), folder(".A", 2, {file("cur/1.x:2,", 11)})});
-  EXPECT_EQ(lines(before, after),
-            Lines({"rename /cur/1.x:2, -> /.A/cur/1.x:2, inode 11", "put -> /cur/3.x:2, inode 15",
-                   "remove /cur/2.x:2,", "put_control -> /dovecot-uidlist inode 14"}));
+  const auto before = account(
+      {folder("", 1, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12), file("dovecot-uidlist", 13)}), folder(".A", 2)});
+  const auto after = account({folder("", 1, {file("cur/3.x:2,", 15), file("dovecot-uidlist", 14)}),
+                              folder(".A", 2, {file("cur/1.x:2,", 11)})});
+  EXPECT_EQ(lines(before, after), Lines({"rename /cur/1.x:2, -> /.A/cur/1.x:2, inode 11", "put -> /cur/3.x:2, inode 15",
+                                         "remove /cur/2.x:2,", "put_control -> /dovecot-uidlist inode 14"}));
 }
 
 TEST(Plan, an_old_name_of_another_message_is_put_over) {
@@ -156,9 +167,10 @@ TEST(Plan, a_renamed_message_keeps_its_known_digest) {
 }
 
 TEST(Plan, a_folder_goes_with_all_that_it_holds) {
-  const auto before = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11), file("dovecot-uidlist", 12)}), folder(".A/sub", 3)});
-  EXPECT_EQ(lines(before, account({folder("", 1)})),
-            Lines({"remove /.A/cur/1.x:2,", "remove /.A/dovecot-uidlist", "remove_folder /.A/sub", "remove_folder /.A"}));
+  const auto before = account(
+      {folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11), file("dovecot-uidlist", 12)}), folder(".A/sub", 3)});
+  EXPECT_EQ(lines(before, account({folder("", 1)})), Lines({"remove /.A/cur/1.x:2,", "remove /.A/dovecot-uidlist",
+                                                            "remove_folder /.A/sub", "remove_folder /.A"}));
 }
 
 TEST(Plan, a_folder_that_was_not_seen_stays_when_the_structure_is_not_whole) {
@@ -178,19 +190,22 @@ TEST(Plan, a_copy_from_a_folder_that_was_not_seen_does_not_take_the_message_away
 TEST(Plan, a_folder_where_a_control_file_was_waits_until_that_is_gone) {
   const auto before = account({folder("", 1, {file("courierimapkeywords", 11)})});
   const auto after = account({folder("", 1), folder("courierimapkeywords", 2)});
-  EXPECT_EQ(lines(before, after), Lines({"remove /courierimapkeywords", "make_folder -> /courierimapkeywords inode 2"}));
+  EXPECT_EQ(lines(before, after),
+            Lines({"remove /courierimapkeywords", "make_folder -> /courierimapkeywords inode 2"}));
 }
 
 TEST(Plan, a_control_file_where_a_folder_was_waits_until_that_is_gone) {
   const auto before = account({folder("", 1), folder("sieve", 2, {file("a.sieve", 11)})});
   const auto after = account({folder("", 1, {file("sieve", 12)})});
-  EXPECT_EQ(lines(before, after), Lines({"remove /sieve/a.sieve", "remove_folder /sieve", "put_control -> /sieve inode 12"}));
+  EXPECT_EQ(lines(before, after),
+            Lines({"remove /sieve/a.sieve", "remove_folder /sieve", "put_control -> /sieve inode 12"}));
 }
 
 TEST(Plan, a_file_that_a_renamed_folder_brings_makes_room_for_a_folder) {
   const auto before = account({folder("", 1), folder(".A", 2, {file("sieve", 11)})});
   const auto after = account({folder("", 1), folder(".B", 2), folder(".B/sieve", 3)});
-  EXPECT_EQ(lines(before, after), Lines({"rename_folder /.A -> /.B inode 2", "remove /.B/sieve", "make_folder -> /.B/sieve inode 3"}));
+  EXPECT_EQ(lines(before, after),
+            Lines({"rename_folder /.A -> /.B inode 2", "remove /.B/sieve", "make_folder -> /.B/sieve inode 3"}));
 }
 
 TEST(Plan, a_file_named_cur_makes_room_for_the_directory) {
@@ -204,7 +219,8 @@ TEST(Plan, a_cur_that_went_goes_after_its_messages) {
   auto without = folder(".A", 2);
   without.cur = std::nullopt;
   const auto before = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)})});
-  EXPECT_EQ(lines(before, account({folder("", 1), without})), Lines({"remove /.A/cur/1.x:2,", "make_folder -> /.A inode 2"}));
+  EXPECT_EQ(lines(before, account({folder("", 1), without})),
+            Lines({"remove /.A/cur/1.x:2,", "make_folder -> /.A inode 2"}));
 }
 
 TEST(Plan, a_listed_message_without_an_inode_is_found_by_its_base_name) {

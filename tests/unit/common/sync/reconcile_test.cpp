@@ -36,7 +36,8 @@ AccountManifest at_destination(AccountManifest manifest) {
     for (auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
       if (*area) move(**area);
     }
-    for (auto& entry : folder.entries) move(entry.attributes);
+    for (auto& entry : folder.entries)
+      move(entry.attributes);
   }
   return manifest;
 }
@@ -47,7 +48,8 @@ Reconciled reconciled(const AccountManifest& there, const AccountManifest& known
 }
 
 TEST(Reconcile, adopts_what_another_tool_copied) {
-  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11), file("dovecot-uidlist", 12)}), folder(".Sent", 2, {file("new/2.x", 13)})});
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11), file("dovecot-uidlist", 12)}),
+                               folder(".Sent", 2, {file("new/2.x", 13)})});
   const auto result = reconciled(at_destination(source), {}, {}, source);
   EXPECT_TRUE(result.extra.empty());
   EXPECT_TRUE(plan(result.before, source).empty()) << describe(plan(result.before, source));
@@ -64,7 +66,8 @@ TEST(Reconcile, adopts_a_message_whose_flags_changed_since_it_was_copied) {
 
 TEST(Reconcile, never_touches_mail_of_others) {
   const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
-  auto there = at_destination(account({folder("", 1, {file("cur/1.x:2,S", 11), file("new/9.other", 19)}), folder(".Theirs", 5, {file("new/8.other", 18)})}));
+  auto there = at_destination(account({folder("", 1, {file("cur/1.x:2,S", 11), file("new/9.other", 19)}),
+                                       folder(".Theirs", 5, {file("new/8.other", 18)})}));
   const auto result = reconciled(there, source, {}, source);
   EXPECT_EQ(result.extra, (std::vector<Location>{{"", Area::new_, "9.other"}, {".Theirs", Area::folder, ""}}));
   EXPECT_TRUE(plan(result.before, source).empty());
@@ -120,7 +123,8 @@ TEST(Reconcile, does_not_take_another_file_under_an_intended_name_for_ours) {
 
 TEST(Reconcile, knows_a_folder_whose_rename_was_not_acknowledged) {
   const auto known = account({folder("", 1), folder(".Old", 2, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12)})});
-  const auto there = at_destination(account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12)})}));
+  const auto there =
+      at_destination(account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11), file("cur/2.x:2,", 12)})}));
   const auto after = account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,", 11)})});
   const auto result = reconciled(there, known, {{{".New", Area::folder, ""}, 0, 0}}, after);
   EXPECT_TRUE(result.extra.empty());
@@ -128,8 +132,10 @@ TEST(Reconcile, knows_a_folder_whose_rename_was_not_acknowledged) {
 }
 
 TEST(Reconcile, knows_what_a_folder_holds_that_was_renamed_twice_with_only_one_rename_under_way) {
-  const auto known = account({folder("", 1), folder("Old", 2, {file("cur/1.x:2,", 11)}), folder("Old/Sub", 3, {file("cur/2.x:2,", 12)})});
-  const auto there = at_destination(account({folder("", 1), folder("New", 2, {file("cur/1.x:2,", 11)}), folder("New/Sub", 3, {file("cur/2.x:2,", 12)})}));
+  const auto known = account(
+      {folder("", 1), folder("Old", 2, {file("cur/1.x:2,", 11)}), folder("Old/Sub", 3, {file("cur/2.x:2,", 12)})});
+  const auto there = at_destination(account(
+      {folder("", 1), folder("New", 2, {file("cur/1.x:2,", 11)}), folder("New/Sub", 3, {file("cur/2.x:2,", 12)})}));
   const auto after = account({folder("", 1), folder("Newer", 2, {file("cur/1.x:2,", 11)})});
   const auto result = reconciled(there, known, {{{"New", Area::folder, ""}, 0, 0}}, after);
   EXPECT_TRUE(result.extra.empty());
@@ -211,7 +217,8 @@ RC_GTEST_PROP(ReconcileProperties, never_has_extra_files_in_before, (const Steps
   const auto result = reconciled(there, {}, {}, after);
   RC_ASSERT(result.extra == expected);
   for (const auto& at : result.before.folders) {
-    for (const auto& entry : at.entries) RC_ASSERT(entry.name != "99.other");
+    for (const auto& entry : at.entries)
+      RC_ASSERT(entry.name != "99.other");
   }
 }
 
@@ -235,7 +242,10 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
   const auto after = source.manifest();
   const auto result = reconciled(at_destination(there), known, intents, after);
   const auto rest = plan(result.before, after);
-  RC_LOG() << "known:\n" << describe(known) << "there:\n" << describe(there) << "after:\n" << describe(after) << describe(rest);
+  RC_LOG() << "known:\n"
+           << describe(known) << "there:\n"
+           << describe(there) << "after:\n"
+           << describe(after) << describe(rest);
   RC_ASSERT(result.extra.empty());
   testing::Destination destination(result.before);
   for (const auto& operation : rest) {
@@ -244,7 +254,8 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
   }
   const auto ended = sync::apply(result.before, rest);
   RC_ASSERT(ended.folders.size() == after.folders.size());
-  for (std::size_t i = 0; i < after.folders.size(); ++i) RC_ASSERT(ended.folders[i].entries == after.folders[i].entries);
+  for (std::size_t i = 0; i < after.folders.size(); ++i)
+    RC_ASSERT(ended.folders[i].entries == after.folders[i].entries);
 }
 
 }  // namespace

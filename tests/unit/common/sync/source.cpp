@@ -11,7 +11,8 @@ namespace {
 constexpr Attributes k_directory{0700, 1000, 1000};
 constexpr Attributes k_file{0600, 1000, 1000};
 constexpr std::array k_flags{":2,", ":2,S", ":2,FS", ":2,Sa", ":2,T", ";2,S", ""};
-constexpr std::array k_controls{"dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirfolder", "courierimapkeywords"};
+constexpr std::array k_controls{"dovecot-uidlist", "dovecot-keywords", "subscriptions", "maildirfolder",
+                                "courierimapkeywords"};
 constexpr std::array k_folders{".Sent", ".Old", ".Old.Sub", ".New", "Archive", "sieve", "courierimapkeywords"};
 
 std::string join(const std::string& folder, const std::string& name) {
@@ -30,44 +31,91 @@ std::string parent_of(const std::string& path) {
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const Step& step) {
-  return out << "{" << int{step.what} << ", " << int{step.which} << ", " << int{step.where} << ", " << int{step.how} << "}";
+  return out << "{" << int{step.what} << ", " << int{step.which} << ", " << int{step.where} << ", " << int{step.how}
+             << "}";
 }
 
 Source::Source() {
-  folders_[""] = {.inode = ++last_inode_, .self = k_directory, .cur = k_directory, .new_ = k_directory, .tmp = k_directory, .names = {}};
+  folders_[""] = {.inode = ++last_inode_,
+                  .self = k_directory,
+                  .cur = k_directory,
+                  .new_ = k_directory,
+                  .tmp = k_directory,
+                  .names = {}};
 }
 
 void Source::steps(const std::vector<Step>& steps) {
-  for (const auto& one : steps) step(one);
+  for (const auto& one : steps)
+    step(one);
 }
 
 void Source::step(const Step& step) {
   switch (step.what % 25) {
     case 0:
     case 1:
-    case 2: deliver(step); break;
+    case 2:
+      deliver(step);
+      break;
     case 3:
-    case 4: change_flags(step); break;
+    case 4:
+      change_flags(step);
+      break;
     case 5:
-    case 6: move(step, false); break;
-    case 7: move(step, true); break;
-    case 8: remove_message(step); break;
-    case 9: take_name_of_another(step); break;
-    case 10: swap_messages(step); break;
-    case 11: change_in_place(step); break;
+    case 6:
+      move(step, false);
+      break;
+    case 7:
+      move(step, true);
+      break;
+    case 8:
+      remove_message(step);
+      break;
+    case 9:
+      take_name_of_another(step);
+      break;
+    case 10:
+      swap_messages(step);
+      break;
+    case 11:
+      change_in_place(step);
+      break;
     case 12:
-    case 13: make_folder(step); break;
-    case 14: rename_folder(step); break;
-    case 15: swap_folders(step); break;
-    case 16: remove_folder(step); break;
-    case 17: recreate_folder(step); break;
-    case 18: write_control(step); break;
-    case 19: replace_control(step); break;
-    case 20: remove_control(step); break;
-    case 21: add_symlink(step); break;
-    case 22: change_mode(step); break;
-    case 23: change_areas(step); break;
-    case 24: step.how % 2 == 0 ? folder_for_file(step) : file_for_folder(step); break;
+    case 13:
+      make_folder(step);
+      break;
+    case 14:
+      rename_folder(step);
+      break;
+    case 15:
+      swap_folders(step);
+      break;
+    case 16:
+      remove_folder(step);
+      break;
+    case 17:
+      recreate_folder(step);
+      break;
+    case 18:
+      write_control(step);
+      break;
+    case 19:
+      replace_control(step);
+      break;
+    case 20:
+      remove_control(step);
+      break;
+    case 21:
+      add_symlink(step);
+      break;
+    case 22:
+      change_mode(step);
+      break;
+    case 23:
+      change_areas(step);
+      break;
+    case 24:
+      step.how % 2 == 0 ? folder_for_file(step) : file_for_folder(step);
+      break;
   }
   forget_unlinked();
 }
@@ -76,8 +124,14 @@ AccountManifest Source::manifest() const {
   AccountManifest manifest;
   manifest.structure_whole = true;
   for (const auto& [path, folder] : folders_) {
-    FolderManifest listed{.path = path, .inode = folder.inode, .self = folder.self, .cur = folder.cur,
-                          .new_ = folder.new_, .tmp = folder.tmp, .scope = Scope::everything, .entries = {}};
+    FolderManifest listed{.path = path,
+                          .inode = folder.inode,
+                          .self = folder.self,
+                          .cur = folder.cur,
+                          .new_ = folder.new_,
+                          .tmp = folder.tmp,
+                          .scope = Scope::everything,
+                          .entries = {}};
     for (const auto& [place, inode] : folder.names) {
       Entry entry = files_.at(inode);
       entry.area = place.first;
@@ -93,9 +147,11 @@ void Source::deliver(const Step& step) {
   Folder& folder = folders_.at(pick_folder(step.where));
   if (!folder.cur || !folder.new_) return;
   const std::uint64_t inode = new_file(step.how);
-  const std::string base = "17.M" + std::to_string(++last_message_) + ".host,S=" + std::to_string(files_.at(inode).size);
+  const std::string base =
+      "17.M" + std::to_string(++last_message_) + ".host,S=" + std::to_string(files_.at(inode).size);
   const bool appended = step.which % 3 == 0;
-  folder.names[{appended ? Area::cur : Area::new_, appended ? base + k_flags[step.how % k_flags.size()] : base}] = inode;
+  folder.names[{appended ? Area::cur : Area::new_, appended ? base + k_flags[step.how % k_flags.size()] : base}] =
+      inode;
 }
 
 void Source::change_flags(const Step& step) {
@@ -146,7 +202,8 @@ void Source::swap_messages(const Step& step) {
   if (all.size() < 2) return;
   const Message& one = all[step.which % all.size()];
   const Message& other = all[step.where % all.size()];
-  std::swap(folders_.at(one.folder).names.at({one.area, one.name}), folders_.at(other.folder).names.at({other.area, other.name}));
+  std::swap(folders_.at(one.folder).names.at({one.area, one.name}),
+            folders_.at(other.folder).names.at({other.area, other.name}));
 }
 
 void Source::change_in_place(const Step& step) {
@@ -239,7 +296,8 @@ void Source::add_symlink(const Step& step) {
   const std::string path = pick_folder(step.where);
   Folder& folder = folders_.at(path);
   const bool message = step.how % 4 == 0 && folder.cur;
-  const std::string name = message ? "17.L" + std::to_string(step.which) + ":2,S" : k_controls[step.which % k_controls.size()];
+  const std::string name =
+      message ? "17.L" + std::to_string(step.which) + ":2,S" : k_controls[step.which % k_controls.size()];
   if (message ? folder.names.contains({Area::cur, name}) : !is_free(join(path, name))) return;
   const std::uint64_t inode = new_file(step.how);
   Entry& link = files_.at(inode);
@@ -345,7 +403,8 @@ void Source::move_folder(const std::string& from, const std::string& to) {
 void Source::forget_unlinked() {
   std::set<std::uint64_t> linked;
   for (const auto& [path, folder] : folders_) {
-    for (const auto& [place, inode] : folder.names) linked.insert(inode);
+    for (const auto& [place, inode] : folder.names)
+      linked.insert(inode);
   }
   std::erase_if(files_, [&](const auto& file) {
     if (linked.contains(file.first)) return false;
@@ -354,7 +413,9 @@ void Source::forget_unlinked() {
   });
 }
 
-std::int64_t Source::tick() { return clock_ += 1'000'000'007; }
+std::int64_t Source::tick() {
+  return clock_ += 1'000'000'007;
+}
 
 }  // namespace maildirsync::sync::testing
 
@@ -362,7 +423,9 @@ namespace rc {
 Gen<maildirsync::sync::testing::Step> Arbitrary<maildirsync::sync::testing::Step>::arbitrary() {
   using maildirsync::sync::testing::Step;
   // At full size from the start: these are choices, not quantities.
-  const auto below = [](int limit) { return gen::resize(kNominalSize, gen::cast<std::uint8_t>(gen::inRange(0, limit))); };
+  const auto below = [](int limit) {
+    return gen::resize(kNominalSize, gen::cast<std::uint8_t>(gen::inRange(0, limit)));
+  };
   return gen::construct<Step>(below(25), below(256), below(256), below(256));
 }
 }  // namespace rc

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <rapidcheck.h>
-
 #include <cstdint>
 #include <map>
 #include <ostream>
@@ -9,11 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include <rapidcheck.h>
+
 #include "common/sync/manifest.h"
 
 namespace maildirsync::sync::testing {
 
-/// One change of an account. Any numbers mean something, so that a sequence of steps can be generated and shrunk freely.
+/// One change of an account. Any numbers mean something, so that a sequence of steps can be generated and shrunk
+/// freely.
 struct Step {
   std::uint8_t what = 0, which = 0, where = 0, how = 0;
 };

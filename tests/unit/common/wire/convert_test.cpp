@@ -1,9 +1,9 @@
 #include "common/wire/convert.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
-
-#include <functional>
 
 namespace maildirsync::wire {
 namespace {
@@ -18,20 +18,24 @@ rc::Gen<std::string> name() {
 rc::Gen<std::string> folder() {
   return rc::gen::map(rc::gen::container<std::vector<std::string>>(name()), [](std::vector<std::string> parts) {
     std::string path;
-    for (std::size_t i = 0; i < parts.size() && i < 4; ++i) path += (path.empty() ? "" : "/") + parts[i];
+    for (std::size_t i = 0; i < parts.size() && i < 4; ++i)
+      path += (path.empty() ? "" : "/") + parts[i];
     return path;
   });
 }
 
 sync::Attributes attributes() {
-  return {*rc::gen::inRange<std::uint32_t>(0, 010000), *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::arbitrary<std::uint32_t>()};
+  return {*rc::gen::inRange<std::uint32_t>(0, 010000), *rc::gen::arbitrary<std::uint32_t>(),
+          *rc::gen::arbitrary<std::uint32_t>()};
 }
 
 std::optional<sync::Attributes> optional_attributes() {
   return *rc::gen::arbitrary<bool>() ? std::optional(attributes()) : std::nullopt;
 }
 
-sync::Area area() { return static_cast<sync::Area>(*rc::gen::inRange(0, 3)); }
+sync::Area area() {
+  return static_cast<sync::Area>(*rc::gen::inRange(0, 3));
+}
 
 sync::Entry entry() {
   sync::Entry made;
@@ -62,14 +66,17 @@ sync::Operation operation() {
     made.to = {*folder(), made.result.area, made.result.name};
   }
   if (*rc::gen::arbitrary<bool>()) made.expected = entry();
-  if (made.kind == make_folder) made.folder = {attributes(), optional_attributes(), optional_attributes(), optional_attributes()};
+  if (made.kind == make_folder)
+    made.folder = {attributes(), optional_attributes(), optional_attributes(), optional_attributes()};
   return made;
 }
 
 bool is_equal(const sync::Operation& left, const sync::Operation& right) {
-  const auto same = [](const sync::Location& a, const sync::Location& b) { return a.folder == b.folder && a.name == b.name; };
-  return left.kind == right.kind && same(left.from, right.from) && same(left.to, right.to) && left.expected == right.expected &&
-         left.result == right.result && left.folder == right.folder;
+  const auto same = [](const sync::Location& a, const sync::Location& b) {
+    return a.folder == b.folder && a.name == b.name;
+  };
+  return left.kind == right.kind && same(left.from, right.from) && same(left.to, right.to) &&
+         left.expected == right.expected && left.result == right.result && left.folder == right.folder;
 }
 
 RC_GTEST_PROP(Convert, an_entry_survives_the_wire, ()) {
@@ -113,16 +120,22 @@ ErrorCode refusal(const std::function<void(Operation&)>& spoil) {
   return result ? ErrorCode::io : result.error().code;
 }
 
-TEST(Convert, takes_a_good_operation) { EXPECT_TRUE(from_wire(rename_message())); }
+TEST(Convert, takes_a_good_operation) {
+  EXPECT_TRUE(from_wire(rename_message()));
+}
 
 TEST(Convert, refuses_every_name_that_is_not_a_single_confined_component) {
-  const std::vector<std::string> names{"..", ".", "a/b", "/", "/etc", "../x", std::string("a\0b", 3), std::string(256, 'x'),
-                                       ".maildirsync.1", ".maildirsync."};
+  const std::vector<std::string> names{
+      "..",           ".", "a/b", "/", "/etc", "../x", std::string("a\0b", 3), std::string(256, 'x'), ".maildirsync.1",
+      ".maildirsync."};
   for (const auto& name : names) {
-    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_from()->set_name(name); }), ErrorCode::bad_name) << name;
+    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_from()->set_name(name); }), ErrorCode::bad_name)
+        << name;
     EXPECT_EQ(refusal([&](Operation& message) { message.mutable_to()->set_name(name); }), ErrorCode::bad_name) << name;
-    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_result()->set_name(name); }), ErrorCode::bad_name) << name;
-    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_expected()->set_name(name); }), ErrorCode::bad_name) << name;
+    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_result()->set_name(name); }), ErrorCode::bad_name)
+        << name;
+    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_expected()->set_name(name); }), ErrorCode::bad_name)
+        << name;
   }
 }
 
@@ -132,11 +145,21 @@ TEST(Convert, refuses_an_empty_name_where_a_file_is_meant) {
 }
 
 TEST(Convert, refuses_every_folder_that_is_not_confined) {
-  const std::vector<std::string> folders{"..", "a/..", "/", "/a", "a/", "a//b", "./a", std::string("a\0b", 3),
-                                         "a/" + std::string(256, 'x'), "a/.maildirsync.1"};
+  const std::vector<std::string> folders{"..",
+                                         "a/..",
+                                         "/",
+                                         "/a",
+                                         "a/",
+                                         "a//b",
+                                         "./a",
+                                         std::string("a\0b", 3),
+                                         "a/" + std::string(256, 'x'),
+                                         "a/.maildirsync.1"};
   for (const auto& folder : folders) {
-    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_from()->set_folder(folder); }), ErrorCode::bad_name) << folder;
-    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_to()->set_folder(folder); }), ErrorCode::bad_name) << folder;
+    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_from()->set_folder(folder); }), ErrorCode::bad_name)
+        << folder;
+    EXPECT_EQ(refusal([&](Operation& message) { message.mutable_to()->set_folder(folder); }), ErrorCode::bad_name)
+        << folder;
   }
 }
 
@@ -145,7 +168,8 @@ TEST(Convert, refuses_numbers_that_mean_nothing) {
   EXPECT_EQ(refusal([](Operation& message) { message.set_kind(10); }), ErrorCode::protocol);
   EXPECT_EQ(refusal([](Operation& message) { message.mutable_to()->set_area(3); }), ErrorCode::protocol);
   EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_kind(2); }), ErrorCode::protocol);
-  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->mutable_attributes()->set_mode(010000); }), ErrorCode::protocol);
+  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->mutable_attributes()->set_mode(010000); }),
+            ErrorCode::protocol);
   EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_digest("short"); }), ErrorCode::protocol);
 }
 
@@ -155,11 +179,15 @@ TEST(Convert, refuses_a_result_that_is_not_at_the_target) {
 }
 
 TEST(Convert, refuses_a_target_of_a_link_that_is_none) {
-  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_target(std::string("a\0b", 3)); }), ErrorCode::bad_name);
-  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_target(std::string(4097, 'x')); }), ErrorCode::bad_name);
+  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_target(std::string("a\0b", 3)); }),
+            ErrorCode::bad_name);
+  EXPECT_EQ(refusal([](Operation& message) { message.mutable_result()->set_target(std::string(4097, 'x')); }),
+            ErrorCode::bad_name);
 }
 
-TEST(Convert, refuses_an_operation_that_says_nothing) { EXPECT_FALSE(from_wire(Operation())); }
+TEST(Convert, refuses_an_operation_that_says_nothing) {
+  EXPECT_FALSE(from_wire(Operation()));
+}
 
 }  // namespace
 }  // namespace maildirsync::wire

@@ -21,14 +21,16 @@ TEST(Frame, begins_with_two_little_endian_lengths) {
   EXPECT_EQ(bytes.substr(k_prefix), header + "abc");
 }
 
-RC_GTEST_PROP(Frame, comes_back_as_it_was, (std::uint64_t number, const std::string& payload, const std::string& before)) {
+RC_GTEST_PROP(Frame, comes_back_as_it_was,
+              (std::uint64_t number, const std::string& payload, const std::string& before)) {
   std::string bytes = before;
   encode(ping(number), payload, bytes);
   const std::string_view frame = std::string_view(bytes).substr(before.size());
   const auto lengths = decode_prefix(frame.substr(0, k_prefix));
   RC_ASSERT(lengths.has_value());
   RC_ASSERT(k_prefix + lengths->header + lengths->payload == frame.size());
-  const auto decoded = decode(frame.substr(k_prefix, lengths->header), std::string(frame.substr(k_prefix + lengths->header)));
+  const auto decoded =
+      decode(frame.substr(k_prefix, lengths->header), std::string(frame.substr(k_prefix + lengths->header)));
   RC_ASSERT(decoded.has_value());
   RC_ASSERT(decoded->header.ping().number() == number);
   RC_ASSERT(decoded->payload == payload);
@@ -37,7 +39,8 @@ RC_GTEST_PROP(Frame, comes_back_as_it_was, (std::uint64_t number, const std::str
 std::string prefix(std::uint32_t header, std::uint32_t payload) {
   std::string bytes;
   for (const auto value : {header, payload}) {
-    for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<char>(value >> shift));
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes.push_back(static_cast<char>(value >> shift));
   }
   return bytes;
 }
