@@ -74,7 +74,8 @@ Run add_flush(CLI::App& command) {
   command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
   command.add_option("--timeout", arguments->timeout_seconds, "give up after so many seconds; 0: never")
       ->type_name("S")
-      ->check(check_seconds);
+      ->check(check_seconds)
+      ->take_last();
   command.add_flag("--full", arguments->full, "look at every message, not only at folders that changed");
   return [arguments](const Options& options) { return flush(options, *arguments); };
 }

@@ -1,6 +1,7 @@
 #include "agent/send/engine.h"
 
 #include <algorithm>
+#include <future>
 #include <thread>
 
 #include <asio/post.hpp>
@@ -383,6 +384,41 @@ void Engine::dispatch() {
   }
 }
 
+/// What the watcher has until now, and of it the messages of one account; the rest stays for its next turn.
+std::optional<Work> Engine::take_later_messages(AccountId id) {
+  for (auto events = watcher_->read(); !events.empty(); events = watcher_->read()) {
+    for (const auto& event : events)
+      take_event(event);
+  }
+  const auto found = accounts_.find(id);
+  if (found == accounts_.end()) return std::nullopt;
+  Work& work = found->second.work;
+  if (work.structure || work.full || work.compare) return std::nullopt;
+  Work taken;
+  for (auto& [path, dirt] : work.folders) {
+    if (dirt.everything) return std::nullopt;
+    for (const auto& name : dirt.names) {
+      if (name.area != sync::Area::folder) taken.folders[path].names.insert(name);
+    }
+  }
+  for (const auto& [path, dirt] : taken.folders) {
+    auto& left = work.folders[path].names;
+    for (const auto& name : dirt.names)
+      left.erase(name);
+    if (left.empty()) work.folders.erase(path);
+  }
+  if (work.empty()) work.oldest.reset();  // what was taken is younger than what the turn began with
+  return taken;
+}
+
+/// Called by a lane; waits for the loop, but not for one that is ending.
+std::optional<Work> Engine::ask_for_later_messages(AccountId id) {
+  auto promise = std::make_shared<std::promise<std::optional<Work>>>();
+  auto answer = promise->get_future();
+  asio::post(loop_, [this, id, promise] { promise->set_value(take_later_messages(id)); });
+  return answer.wait_for(2s) == std::future_status::ready ? answer.get() : std::nullopt;
+}
+
 void Engine::give(Lane& lane, Account& account) {
   const Root& root = roots_[account.root];
   auto job = std::make_shared<Job>();
@@ -397,6 +433,7 @@ void Engine::give(Lane& lane, Account& account) {
                 .gone_confirmed = account.gone_confirmed,
                 .recently_removed = account.recently_removed(Clock::now()),
                 .generation = 0};
+  job->order.later = [this, id = account.id] { return ask_for_later_messages(id); };
   if (job->order.work.structure || job->order.work.full) job->order.generation = account.wanted_generation;
   account.job = job;
   lane.give(std::move(job), config_.transfer);

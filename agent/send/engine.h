@@ -69,6 +69,8 @@ class Engine {
   void watch_events();
   void take_event(const Event& event);
   void lost_events();
+  std::optional<Work> take_later_messages(AccountId id);
+  std::optional<Work> ask_for_later_messages(AccountId id);
 
   // turns
   void schedule(Account& account);

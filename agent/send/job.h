@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,9 @@ struct JobOrder {
   bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
   std::uint64_t recently_removed = 0;
   std::uint64_t generation = 0;  ///< of the flush that it answers, if any
+  /// Messages that events told of since the order was given: asked by the lane once it has read control files, which
+  /// may name them. Nothing when events do not tell which.
+  std::function<std::optional<Work>()> later;
 };
 
 enum class JobEnd : std::uint8_t {

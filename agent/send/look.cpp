@@ -88,7 +88,7 @@ class Looker {
       const bool moved = known != nullptr && known->path != folder.path;
       const auto seen = stamps->find(folder.path);
       const bool unchanged = known != nullptr && !moved && !order_.work.full && !order_.work.compare &&
-                             !names_everything(folder.path) && seen != stamps->end() &&
+                             !names_everything(folder.path) && !names_control(folder.path) && seen != stamps->end() &&
                              is_unchanged(*account, folder, seen->second, structure.stamps[folder.path]);
       if (known != nullptr) listed.insert(known->path);
       if (unchanged) {
@@ -119,6 +119,14 @@ class Looker {
   bool names_everything(const std::string& folder) const {
     const auto found = order_.work.folders.find(folder);
     return found != order_.work.folders.end() && found->second.everything;
+  }
+
+  /// A control file that is read now may name messages that nobody told of: the folder is listed behind it.
+  bool names_control(const std::string& folder) const {
+    const auto found = order_.work.folders.find(folder);
+    return found != order_.work.folders.end() &&
+           std::any_of(found->second.names.begin(), found->second.names.end(),
+                       [](const AreaName& name) { return name.area == Area::folder; });
   }
 
   bool is_unchanged(const os::Directory& account, const FolderManifest& folder, const Stamps& acknowledged,
@@ -215,30 +223,89 @@ class Looker {
     }
   }
 
+  struct Sides {
+    FolderManifest before, after;
+    bool vanished = false;
+  };
+
+  /// Control files first, then what events told of until then, then the messages: a control file that was read names
+  /// no message that is not looked at.
   Result<> some_folders(const os::Directory& account) {
+    std::map<std::string, Sides> sides;
+    std::map<std::string, std::set<AreaName>> messages;
+    std::map<std::string, std::set<AreaName>> control;
     for (const auto& [path, dirt] : order_.work.folders) {
       const FolderManifest* known = known_.find(path);
       if (known == nullptr) {
         report_.again.structure = true;
-        continue;
-      }
-      if (dirt.everything) {
+      } else if (dirt.everything) {
         MAILDIRSYNC_TRY(listed_folder(account, *known));
-        continue;
+      } else {
+        for (const auto& name : dirt.names)
+          (name.area == Area::folder ? control : messages)[path].insert(name);
       }
-      FolderManifest before = *known;
-      FolderManifest after = *known;
-      before.scope = after.scope = sync::Scope::names;
-      const auto added = add_names(account, before, after, dirt.names);
-      if (!added) {
-        if (added.error().code != ErrorCode::vanished) return added;
-        report_.again.structure = true;
-        continue;
+    }
+    for (const auto& [path, names] : control)
+      MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
+    if (!control.empty()) {
+      const auto later = order_.later ? order_.later() : std::nullopt;
+      if (!later) {
+        put_off(sides, control);
+      } else {
+        for (const auto& [path, dirt] : later->folders)
+          messages[path].insert(dirt.names.begin(), dirt.names.end());
       }
-      look_.before.folders.push_back(std::move(before));
-      look_.after.folders.push_back(std::move(after));
+    }
+    for (const auto& [path, names] : messages)
+      MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
+    for (auto& [path, both] : sides) {
+      if (both.vanished || is_looked_at(path)) continue;
+      look_.before.folders.push_back(std::move(both.before));
+      look_.after.folders.push_back(std::move(both.after));
     }
     return {};
+  }
+
+  bool is_looked_at(const std::string& path) const {
+    return std::any_of(look_.after.folders.begin(), look_.after.folders.end(),
+                       [&](const FolderManifest& folder) { return folder.path == path; });
+  }
+
+  Result<> add_names_to(std::map<std::string, Sides>& sides, const os::Directory& account, const std::string& path,
+                        const std::set<AreaName>& names) {
+    const FolderManifest* known = known_.find(path);
+    if (known == nullptr) {
+      report_.again.structure = true;
+      return {};
+    }
+    const auto [found, is_new] = sides.try_emplace(path);
+    Sides& both = found->second;
+    if (is_new) {
+      both.before = both.after = *known;
+      both.before.scope = both.after.scope = sync::Scope::names;
+    }
+    if (both.vanished) return {};
+    const auto added = add_names(account, both.before, both.after, names);
+    if (added) return {};
+    if (added.error().code != ErrorCode::vanished) return added;
+    both.vanished = true;
+    report_.again.structure = true;
+    return {};
+  }
+
+  /// It is not known which messages the control files name: they wait for the next turn.
+  void put_off(std::map<std::string, Sides>& sides, const std::map<std::string, std::set<AreaName>>& control) {
+    for (const auto& [path, names] : control) {
+      for (const auto& name : names) {
+        look_.snapshots.erase({path, Area::folder, name.name});
+        report_.again.add_name(path, name, order_.work.oldest.value_or(Clock::now()));
+      }
+      const auto found = sides.find(path);
+      if (found == sides.end()) continue;
+      for (auto* side : {&found->second.before, &found->second.after}) {
+        std::erase_if(side->entries, [](const Entry& entry) { return entry.area == Area::folder; });
+      }
+    }
   }
 
   Result<> listed_folder(const os::Directory& account, const FolderManifest& known) {

@@ -264,7 +264,12 @@ class Planner {
       if (entry.area == Area::folder || entry.kind != EntryKind::file || made.occupied != nullptr) continue;
       if (const auto found = by_inode.find(entry.inode); entry.inode != 0 && found != by_inode.end()) {
         for (const Place place : found->second) {
-          if (same_message(before_entry(place), entry)) made.source = place;
+          const Entry& candidate = before_entry(place);
+          if (!same_message(candidate, entry)) continue;
+          // Of several links of one message, its own earlier name: then each flag change is one rename.
+          const bool own = place.folder == made.before_folder && base_name(candidate) == base_name(entry);
+          if (own || !made.source) made.source = place;
+          if (own) break;
         }
       }
       if (!made.source) made.source = listed_twin(made, entry);

@@ -83,7 +83,8 @@ class StateTest : public ::testing::Test {
   /// "folder/cur/name" of each, as listed.
   std::vector<std::string> names(const std::string& folder) {
     std::vector<std::string> names;
-    for (const auto& entry : state->entries(account, folder).value())
+    const auto entries = state->entries(account, folder).value();
+    for (const auto& entry : entries)
       names.push_back(path_of(entry));
     return names;
   }

@@ -229,7 +229,8 @@ class RenameFolderTest : public StateTest {
  protected:
   Names folders() {
     Names paths;
-    for (const auto& folder : state->folders(account).value().folders)
+    const auto known = state->folders(account).value();
+    for (const auto& folder : known.folders)
       paths.push_back(folder.path);
     return paths;
   }

@@ -141,7 +141,8 @@ TEST_F(EntriesTest, a_base_name_finds_it_under_all_flags_and_in_both_areas) {
          put(at("", "cur/1.x:2,RS"), 3), put(at("", "cur/1.xy:2,"), 4), put(at("", "1.x"), 5),
          put(at(".Sent", "cur/1.x:2,"), 6)});
   Names found;
-  for (const auto& entry : state->entries_named(account, "", {"1.x", "unknown", "1.x"}).value()) {
+  const auto entries = state->entries_named(account, "", {"1.x", "unknown", "1.x"}).value();
+  for (const auto& entry : entries) {
     found.push_back(path_of(entry));
   }
   EXPECT_EQ(found, (Names{"1.x", "cur/1.x:2,RS", "cur/1.x:2,S", "new/1.x"}));

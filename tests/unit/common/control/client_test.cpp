@@ -82,17 +82,25 @@ TEST(ControlClient, missing_permission_says_who_may) {
 TEST(ControlClient, a_daemon_that_does_not_answer_ends_the_wait) {
   const TemporaryDirectory directory;
   std::shared_ptr<Reply> held;
-  const RunningServer server(directory / "s",
-                             [&](const Json&, std::shared_ptr<Reply> reply) { held = std::move(reply); });
+  const RunningServer server(directory / "s", [&](const Json& request, std::shared_ptr<Reply> reply) {
+    if (request.value("command", "") != "let go") {
+      held = std::move(reply);
+      return;
+    }
+    held.reset();
+    reply->finish({{"ok", true}});
+  });
   const auto answer = call(directory / "s", {{"command", "status"}}, {}, 0.05);
+  // A reply must not outlive its server's loop.
+  EXPECT_TRUE(call(directory / "s", {{"command", "let go"}}, {}, 0));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::timed_out);
 }
 
 TEST(ControlClient, a_daemon_that_ends_meanwhile_is_unreachable) {
   const TemporaryDirectory directory;
-  std::shared_ptr<Reply> held;
   asio::io_context loop;
+  std::shared_ptr<Reply> held;
   auto server = Server::listen(loop, directory / "s", [&](const Json&, std::shared_ptr<Reply> reply) {
     held = std::move(reply);
     loop.stop();
