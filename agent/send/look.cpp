@@ -38,7 +38,7 @@ class Looker {
       auto account = order_.root->open_directory(order_.account_path);
       if (!account) return look_wider(account.error());
       MAILDIRSYNC_TRY(some_folders(*account));
-      if (!report_.structure) MAILDIRSYNC_TRY(follow_inodes(*account));
+      MAILDIRSYNC_TRY(follow_inodes(*account));
     }
     const auto by_path = [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; };
     std::sort(look_.before.folders.begin(), look_.before.folders.end(), by_path);
@@ -101,7 +101,8 @@ class Looker {
       if (!listed.contains(folder.path)) MAILDIRSYNC_TRY(add_before(folder));
     }
     if (!look_.after.structure_whole) keep_what_was_not_seen();
-    return {};
+    // A new folder may hold links of messages in folders that were pruned, or messages that moved from there.
+    return first_time() ? Result<>{} : follow_inodes(*account);
   }
 
   Result<> known_but_gone() {
@@ -361,19 +362,16 @@ class Looker {
 
   /// A message that is new in its folder may be known in another one, that nobody spoke of yet: it is looked at too.
   Result<> follow_inodes(const os::Directory& account) {
+    std::unordered_set<std::uint64_t> known_inodes;
+    for (const auto& folder : look_.before.folders) {
+      for (const auto& entry : folder.entries)
+        known_inodes.insert(entry.inode);
+    }
     std::vector<std::uint64_t> inodes;
     for (const auto& folder : look_.after.folders) {
-      const FolderManifest* before = nullptr;
-      for (const auto& candidate : look_.before.folders) {
-        if (candidate.path == folder.path) before = &candidate;
-      }
       for (const auto& entry : folder.entries) {
-        if (entry.area == Area::folder) continue;
-        const bool known = before != nullptr && std::any_of(before->entries.begin(), before->entries.end(),
-                                                            [&](const Entry& old) { return old.inode == entry.inode; });
-        if (!known) inodes.push_back(entry.inode);
+        if (entry.area != Area::folder && !known_inodes.contains(entry.inode)) inodes.push_back(entry.inode);
       }
-      if (inodes.size() > k_names_before_listing) break;
     }
     if (inodes.empty()) return {};
     auto found = state_.find_inodes(order_.account, inodes);

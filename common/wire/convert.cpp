@@ -60,6 +60,11 @@ bool names_from(sync::OperationKind kind) {
          kind == sync::OperationKind::remove;
 }
 
+/// Where an operation expects what it expects.
+const sync::Location& expected_at(const sync::Operation& operation) {
+  return names_from(operation.kind) ? operation.from : operation.to;
+}
+
 bool names_to(sync::OperationKind kind) {
   return kind != sync::OperationKind::make_folder && kind != sync::OperationKind::rename_folder &&
          kind != sync::OperationKind::remove && kind != sync::OperationKind::remove_folder;
@@ -93,8 +98,15 @@ void to_wire(const sync::Operation& operation, Operation& out) {
       operation.kind != sync::OperationKind::remove && operation.kind != sync::OperationKind::remove_folder;
   if (has_from) to_wire(operation.from, out.mutable_from());
   if (has_to) to_wire(operation.to, out.mutable_to());
-  if (operation.expected) to_wire(*operation.expected, *out.mutable_expected());
-  if (names_to(operation.kind)) to_wire(operation.result, *out.mutable_result());
+  // A name that the location has already is not said again: names are most of what a flag change costs.
+  if (operation.expected) {
+    to_wire(*operation.expected, *out.mutable_expected());
+    if (operation.expected->name == expected_at(operation).name) out.mutable_expected()->clear_name();
+  }
+  if (names_to(operation.kind)) {
+    to_wire(operation.result, *out.mutable_result());
+    if (operation.result.name == operation.to.name) out.mutable_result()->clear_name();
+  }
   if (operation.kind == sync::OperationKind::make_folder) to_wire(operation.folder, *out.mutable_folder());
 }
 
@@ -165,10 +177,12 @@ Result<sync::Operation> from_wire(const Operation& operation) {
     auto expected = from_wire(operation.expected());
     if (!expected) return Failure(expected.error());
     out.expected = std::move(*expected);
+    if (out.expected->name.empty()) out.expected->name = expected_at(out).name;
   }
   if (names_to(out.kind)) {
     auto result = from_wire(operation.result());
     if (!result) return Failure(result.error());
+    if (result->name.empty()) result->name = out.to.name;
     if (result->area != out.to.area || result->name != out.to.name) {
       return failure(ErrorCode::protocol, out.to.name, "an operation's target and result have different names");
     }
