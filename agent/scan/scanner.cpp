@@ -371,8 +371,12 @@ class StructureWalk {
   StructureScan run(const os::Directory& root, const std::string& account) {
     scan_.manifest.structure_whole = true;
     auto directory = root.open_directory(account);
+    const auto status = directory ? Result<struct stat>() : root.status(account);
     if (directory) {
       folder(*directory, "", 0);
+    } else if (status && S_ISLNK(status->st_mode)) {
+      unreadable("", Error{ErrorCode::special_file, account,
+                           "a symbolic link is where the account was; it is not followed", 0});
     } else if (directory.error().code == ErrorCode::vanished || directory.error().error_number == ENOTDIR) {
       scan_.manifest.exists = false;
     } else {
