@@ -34,7 +34,7 @@ _maildirsync() {
     "") options="--control --json --help --version" ;;
     status) options+=" --watch --warn-lag --crit-lag --account" ;;
     flush) options+=" --account --timeout --full" ;;
-    verify) options+=" --account --deep --html" ;;
+    verify) options+=" --account --deep --repair --html" ;;
     plan) options+=" --html" ;;
     cutover) options+=" --freeze --thaw --switch" ;;
     release) options+=" --account" ;;
