@@ -44,11 +44,11 @@ std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) 
       case OperationKind::put_control:
       case OperationKind::link:
       case OperationKind::rename:
-        intents.push_back({operation.to, operation.result.size, operation.result.mtime});
+        intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
         break;
       case OperationKind::make_folder:
       case OperationKind::rename_folder:
-        intents.push_back({operation.to, 0, 0});
+        intents.push_back({operation.to, 0, 0, 0});
         break;
       default:
         break;
@@ -110,7 +110,7 @@ class Turn {
     if (!intents) return Failure(intents.error());
     std::vector<sync::Ours> ours;
     for (auto& intent : *intents)
-      ours.push_back({intent.to, intent.size, intent.mtime});
+      ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
     auto mapping = owners(looked.after);
     if (!mapping) return Failure(mapping.error());
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, [&](const sync::Attributes& owner) {

@@ -1,5 +1,6 @@
 // For each intent: the area, and k_same_folder when its folder is that of the one before; otherwise the folder; the
-// name, the size and the mtime. Numbers are base 128, the lowest digits first; texts have their length before them.
+// name, the size, the mtime and the inode. Numbers are base 128, the lowest digits first; texts have their length
+// before them.
 
 #include "agent/state/intents.h"
 
@@ -76,6 +77,7 @@ std::string encode(const std::vector<State::Intent>& intents) {
     put_text(out, intent.to.name);
     put_number(out, intent.size);
     put_number(out, static_cast<std::uint64_t>(intent.mtime));
+    put_number(out, intent.inode);
     folder = &intent.to.folder;
   }
   return out;
@@ -95,6 +97,7 @@ std::optional<std::vector<State::Intent>> decode_intents(std::string_view bytes)
     intent.to.name = reader.text();
     intent.size = reader.number();
     intent.mtime = static_cast<std::int64_t>(reader.number());
+    intent.inode = reader.number();
     if (reader.failed()) return std::nullopt;
     intents.push_back(std::move(intent));
   }

@@ -78,6 +78,7 @@ class State {
     sync::Location to;
     std::uint64_t size = 0;
     std::int64_t mtime = 0;
+    std::uint64_t inode = 0;  ///< at the source: a message that was renamed meanwhile, or linked, is known by it
   };
   virtual Result<std::uint64_t> begin_job(AccountId id, const std::vector<Intent>& intents) = 0;
   virtual Result<> end_job(std::uint64_t job) = 0;

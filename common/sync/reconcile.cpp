@@ -142,19 +142,23 @@ class Reconciler {
     } else if (const Entry* along = intended ? known_elsewhere(listed) : nullptr) {
       entry.inode = along->inode;
       entry.digest = along->digest;
-    } else if (!is_intended(folder, listed) && !is_our_control_file(listed, known, same)) {
+    } else if (const Ours* ours_to_be = intent(folder, listed)) {
+      entry.inode = ours_to_be->inode;
+    } else if (!is_our_control_file(listed, known, same)) {
       result_.extra.push_back({folder, listed.area, listed.name});
       return;
     }
     ours.push_back(std::move(entry));
   }
 
-  bool is_intended(const std::string& folder, const Entry& listed) const {
+  /// What the agent was about to create there, if it is that.
+  const Ours* intent(const std::string& folder, const Entry& listed) const {
     const auto found = intents_.find({folder, listed.area, listed.name});
-    if (found == intents_.end()) return false;
-    return std::any_of(found->second.begin(), found->second.end(), [&](const Ours& ours) {
+    if (found == intents_.end()) return nullptr;
+    const auto it = std::find_if(found->second.begin(), found->second.end(), [&](const Ours& ours) {
       return ours.size == listed.size && (ours.mtime == listed.mtime || listed.kind == EntryKind::symlink);
     });
+    return it == found->second.end() ? nullptr : &*it;
   }
 
   /// Control files are the account's, whoever wrote them last: the source's replace them.

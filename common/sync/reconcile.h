@@ -14,6 +14,7 @@ struct Ours {
   Location to;
   std::uint64_t size = 0;
   std::int64_t mtime = 0;
+  std::uint64_t inode = 0;  ///< at the source
 };
 
 /// The destination's (uid, gid) of a source owner; nothing when it is not mapped.

@@ -6,7 +6,7 @@
 namespace maildirsync::agent {
 
 bool operator==(const State::Intent& left, const State::Intent& right) {
-  return left.to == right.to && left.size == right.size && left.mtime == right.mtime;
+  return left.to == right.to && left.size == right.size && left.mtime == right.mtime && left.inode == right.inode;
 }
 
 namespace {
@@ -165,10 +165,11 @@ TEST_F(AliasesTest, stay_over_a_comparison) {
 class IntentsTest : public StateTest {
  protected:
   using Intents = std::vector<State::Intent>;
-  const Intents some{{at(".A", "cur/1.x\xff:2,"), 10, 1'700'000'000'000'000'001},
-                     {at(".A", "new/2.x"), std::numeric_limits<std::uint64_t>::max(), -1},
-                     {{"", sync::Area::folder, ""}, 0, std::numeric_limits<std::int64_t>::min()}};
-  const Intents more{{at("", "dovecot-uidlist"), 1, 2}};
+  const Intents some{
+      {at(".A", "cur/1.x\xff:2,"), 10, 1'700'000'000'000'000'001, 77},
+      {at(".A", "new/2.x"), std::numeric_limits<std::uint64_t>::max(), -1, std::numeric_limits<std::uint64_t>::max()},
+      {{"", sync::Area::folder, ""}, 0, std::numeric_limits<std::int64_t>::min(), 0}};
+  const Intents more{{at("", "dovecot-uidlist"), 1, 2, 3}};
 };
 
 TEST_F(IntentsTest, of_a_job_that_did_not_end_are_known_after_a_restart) {

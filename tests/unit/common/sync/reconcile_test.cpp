@@ -114,6 +114,18 @@ TEST(Reconcile, renames_an_unacknowledged_message_that_was_renamed_meanwhile) {
   EXPECT_EQ(describe(plan(result.before, after)), "  rename /new/1.x -> /cur/1.x:2,S inode 11\n");
 }
 
+/// A message that is being renamed can escape a listing for a moment: its link must not be sent as a message of its
+/// own.
+TEST(Reconcile, links_to_an_unacknowledged_message_that_the_look_has_missed) {
+  const auto there = at_destination(account({folder("", 1), folder(".Trash", 2, {file("new/1.x", 11)})}));
+  const auto seen = account({folder("", 1, {file("new/1.x", 11)}), folder(".Trash", 2)});
+  const std::vector<Ours> intents{{{".Trash", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11}};
+  const auto result = reconciled(there, {}, intents, seen);
+  const auto operations = plan(result.before, seen);
+  ASSERT_EQ(operations.size(), 1u) << describe(operations);
+  EXPECT_EQ(operations[0].kind, OperationKind::rename);
+}
+
 TEST(Reconcile, does_not_take_another_file_under_an_intended_name_for_ours) {
   const Entry put = file("new/1.x", 11);
   const auto there = at_destination(account({folder("", 1, {file("new/1.x", 77)})}));
@@ -233,7 +245,7 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
   std::vector<Ours> intents;
   for (const auto& operation : operations) {
     if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
-      intents.push_back({operation.to, operation.result.size, operation.result.mtime});
+      intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
     }
   }
   operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
