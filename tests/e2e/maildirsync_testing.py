@@ -35,6 +35,8 @@ from maildir_traffic import Traffic
 PATIENCE = float(os.environ.get("MAILDIRSYNC_E2E_PATIENCE", "1"))
 SCALE = float(os.environ.get("MAILDIRSYNC_E2E_SCALE", "1"))
 SECONDS = float(os.environ.get("MAILDIRSYNC_E2E_SECONDS", "15"))
+#: Added to the seeds of the tests that kill and restart, for soaks.
+SEED = int(os.environ.get("MAILDIRSYNC_E2E_SEED", "0"))
 SANITIZED = os.environ.get("MAILDIRSYNC_E2E_SANITIZED", "") not in ("", "0")
 LIMIT = 120 * PATIENCE  # seconds until a wait is given up
 LAYOUT = "%d/%n/Maildir"

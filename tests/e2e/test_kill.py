@@ -4,7 +4,7 @@ import random
 import time
 import unittest
 
-from maildirsync_testing import SANITIZED, SECONDS, LabTest, TreeSpec, duplicates, make_tree
+from maildirsync_testing import SANITIZED, SECONDS, SEED, LabTest, TreeSpec, duplicates, make_tree
 
 
 class Kill(LabTest):
@@ -32,18 +32,18 @@ class Kill(LabTest):
         print(f"{victim}: {kills} kills, {sum(traffic.counts.values())} operations {traffic.counts}")
 
     def test_agent(self):
-        self.torment("agent", 31)
+        self.torment("agent", 31 + SEED)
 
     def test_receiver(self):
-        self.torment("receiver", 32)
+        self.torment("receiver", 32 + SEED)
 
     def test_either(self):
-        self.torment("either", 33)
+        self.torment("either", 33 + SEED)
 
     def test_during_the_first_copy(self):
         root = self.lab.add_root()
-        make_tree(root.source, TreeSpec(accounts=12, messages=3000, seed=34))
-        rng = random.Random(34)
+        make_tree(root.source, TreeSpec(accounts=12, messages=3000, seed=34 + SEED))
+        rng = random.Random(34 + SEED)
         self.lab.receiver.start()
         self.lab.agent.start(ready=False)
         for victim in (self.lab.agent, self.lab.receiver) * 3:

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
+from maildirsync_testing import SEED, LabTest, TreeSpec, deliver, make_tree, wait_until
 from maildir_trees import make_maildir
 
 
@@ -130,7 +130,7 @@ class Life(LabTest):
         self.lab.assert_equal()
 
     def test_sigterm_under_traffic_ends_with_0_and_loses_nothing(self):
-        with self.lab.write_traffic(self.root, rate=100, seed=6):
+        with self.lab.write_traffic(self.root, rate=100, seed=6 + SEED):
             for daemon in (self.lab.agent, self.lab.receiver, self.lab.agent):
                 time.sleep(0.5)
                 # The contract says 5 s; the test only waits (longer under sanitizers) and looks at the status.
