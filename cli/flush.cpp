@@ -76,7 +76,7 @@ Run add_flush(CLI::App& command) {
       ->type_name("S")
       ->check(check_seconds)
       ->take_last();
-  command.add_flag("--full", arguments->full, "look at every message, not only at folders that changed");
+  command.add_flag("--full", arguments->full, "look at every message and compare with the listing of the destination");
   return [arguments](const Options& options) { return flush(options, *arguments); };
 }
 

@@ -87,6 +87,7 @@ void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
     account.wanted_generation = flush->generation;
     account.work.structure = true;
     account.work.full |= flush->full;
+    account.work.compare |= flush->full;
     account.not_before = {};
     schedule(account);
   }

@@ -218,7 +218,8 @@ class Looker {
       look_.snapshots[{folder, Area::folder, name}] = std::move(content);
     }
     if (scan.whole && scan.manifest.scope == sync::Scope::everything) {
-      report_.stamps[folder] = scan.stamps;
+      // What was left out is told of at each look, so the folder is not to be pruned.
+      report_.stamps[folder] = scan.problems.empty() ? scan.stamps : Stamps{};
     } else if (!scan.whole) {
       report_.again.folders[folder].everything = true;
     }

@@ -225,6 +225,25 @@ class Live(LabTest):
             self.assertEqual([], [name for name in listed if name not in there], f"round {round_number}")
         self.arrived()
 
+    def test_each_flush_and_the_status_name_what_is_left_out(self):
+        os.mkfifo(os.path.join(self.account, b"cur", b"fifo"))
+        os.symlink("/etc/passwd", os.path.join(self.account, b"outside"))
+        for arguments in ((), (), ("--full",), ()):
+            result = self.lab.agent.flush(*arguments, complete=False)
+            self.assertFalse(result["complete"])
+            self.assertEqual({"cur/fifo", "outside"}, {item["path"] for item in result["left_out"]}, arguments)
+            self.assertEqual({"cur/fifo", "outside"}, {problem["path"] for problem in self.lab.agent.problems()}, arguments)
+        os.unlink(os.path.join(self.account, b"cur", b"fifo"))
+        os.unlink(os.path.join(self.account, b"outside"))
+        self.arrived()
+        self.assertEqual([], self.lab.agent.problems())
+
+    def test_full_flush_sends_what_the_destination_lost(self):
+        os.unlink(self.root.at_destination(self.a_message()))
+        shutil.rmtree(os.path.join(self.root.at_destination(self.account), b".Drafts"))
+        self.lab.agent.flush("--full")
+        self.lab.assert_equal()
+
 
 class FlagsOfEverything(LabTest):
     def test_costs_less_than_a_hundredth_of_the_bytes(self):
