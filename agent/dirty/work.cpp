@@ -4,6 +4,14 @@
 
 namespace maildirsync::agent {
 
+namespace {
+
+void list_rather_than_names(FolderDirt& dirt) {
+  if (dirt.names.size() > k_names_before_listing) dirt = {.everything = true, .names = {}};
+}
+
+}  // namespace
+
 std::size_t Work::names() const {
   std::size_t count = 0;
   for (const auto& [path, dirt] : folders)
@@ -20,7 +28,7 @@ void Work::add_name(const std::string& folder, AreaName name, Time at) {
   auto& dirt = folders[folder];
   if (dirt.everything) return;
   dirt.names.insert(std::move(name));
-  if (dirt.names.size() > k_names_before_listing) dirt = {.everything = true, .names = {}};
+  list_rather_than_names(dirt);
 }
 
 void Work::add_folder(const std::string& folder, Time at) {
@@ -46,6 +54,7 @@ void Work::merge(const Work& other) {
       mine = dirt;
     } else {
       mine.names.insert(dirt.names.begin(), dirt.names.end());
+      list_rather_than_names(mine);
     }
   }
 }

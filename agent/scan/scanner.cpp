@@ -102,8 +102,9 @@ class FolderWalk {
     scan_.stamps.self = trusted(os::nanoseconds(status->st_mtim), clock_now());
     MAILDIRSYNC_TRY(open_area("cur", cur_, scan_.manifest.cur));
     MAILDIRSYNC_TRY(open_area("new", new_, scan_.manifest.new_));
-    os::Directory unused;
-    return open_area("tmp", unused, scan_.manifest.tmp);
+    const auto tmp = self_.status("tmp");  // nobody looks into it
+    if (tmp && S_ISDIR(tmp->st_mode)) scan_.manifest.tmp = attributes_of(*tmp);
+    return {};
   }
 
   Result<> list_control() {
@@ -428,20 +429,24 @@ class StructureWalk {
 
   void area(const os::Directory& directory, const std::string& path, const std::string& name,
             sync::FolderManifest& manifest, Stamps& stamps) {
-    const auto opened = directory.open_directory(name);
-    if (!opened) return unreadable(os::join(path, name), opened.error());
-    if (name != "tmp") on_directory_(*opened, path, name == "cur" ? 'c' : 'n');
-    const auto status = opened->status("");
-    if (!status) return unreadable(os::join(path, name), status.error());
-    const auto attributes = attributes_of(*status);
     if (name == "tmp") {
-      manifest.tmp = attributes;
-    } else if (name == "cur") {
+      if (const auto status = directory.status(name)) manifest.tmp = attributes_of(*status);
+      return;
+    }
+    const auto opened = directory.open_directory(name);
+    if (!opened) unreadable(os::join(path, name), opened.error());
+    if (opened) on_directory_(*opened, path, name == "cur" ? 'c' : 'n');
+    const auto status = opened ? opened->status("") : directory.status(name);
+    if (!status) return unreadable(os::join(path, name), status.error());
+    // One that cannot be read is there all the same, and nobody knows whether it changed.
+    const auto attributes = attributes_of(*status);
+    const std::int64_t stamp = opened ? os::nanoseconds(status->st_mtim) : 0;
+    if (name == "cur") {
       manifest.cur = attributes;
-      stamps.cur = os::nanoseconds(status->st_mtim);
+      stamps.cur = stamp;
     } else {
       manifest.new_ = attributes;
-      stamps.new_ = os::nanoseconds(status->st_mtim);
+      stamps.new_ = stamp;
     }
   }
 

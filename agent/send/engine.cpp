@@ -25,6 +25,18 @@ std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
   return std::make_shared<const LinkSettings>(settings);
 }
 
+/// A look at the structure does not list what has not changed. So what is a problem is looked at by its name: it is
+/// still one, or it is sent.
+void look_at_problems(const Account& account, Work& work) {
+  for (const auto& [path, problem] : account.problems) {
+    if (problem.code == ErrorCode::unwatched) continue;
+    auto at = location_of(path);
+    if (at.name.empty()) continue;
+    auto& dirt = work.folders[at.folder];
+    if (!dirt.everything) dirt.names.insert({at.area, std::move(at.name)});
+  }
+}
+
 }  // namespace
 
 std::uint64_t Account::recently_removed(Time now) {
@@ -433,6 +445,7 @@ void Engine::give(Lane& lane, Account& account) {
                 .gone_confirmed = account.gone_confirmed,
                 .recently_removed = account.recently_removed(Clock::now()),
                 .generation = 0};
+  if (Work& work = job->order.work; work.structure || work.full || work.compare) look_at_problems(account, work);
   job->order.later = [this, id = account.id] { return ask_for_later_messages(id); };
   if (job->order.work.structure || job->order.work.full) job->order.generation = account.wanted_generation;
   account.job = job;
@@ -658,6 +671,7 @@ void Engine::plan_next(Account& account, const Job& job) {
   const JobReport& report = job.report;
   const bool verifies = job.order.generation > account.verified_generation;
   account.work.merge(report.again);
+  if (job.lost || job.retry || report.end == JobEnd::failed) account.work.merge(report.later);
   if (job.lost) {
     account.work.merge(job.order.work);
     account.work.compare = account.work.structure = true;
@@ -665,6 +679,10 @@ void Engine::plan_next(Account& account, const Job& job) {
   if (job.wants_comparison) account.work.compare = true;
   if (job.retry) {
     account.work.structure = true;
+    // A change in place leaves no trace in the stamps: only its event tells of it.
+    Work named;
+    named.folders = job.order.work.folders;
+    account.work.merge(named);
     if (job.order.work.oldest) account.work.changed_at(*job.order.work.oldest);
   }
   if (report.end == JobEnd::failed) account.work.structure = true;
@@ -702,8 +720,10 @@ void Engine::plan_next(Account& account, const Job& job) {
     account.not_before = Clock::now() + 250ms;
   } else {
     const unsigned failures = std::min(account.failures++, 10U);
-    const auto step = job.lost ? 0ms : job.retry || report.end == JobEnd::failed ? 200ms : 10ms;
-    account.not_before = Clock::now() + std::min<Clock::duration>(step * (1U << failures), 30s);
+    const bool failed = job.retry || report.end == JobEnd::failed;
+    // Files that come and go while they are read are no failure: people wait for the others.
+    const auto step = job.lost ? 0ms : failed ? 200ms : 10ms;
+    account.not_before = Clock::now() + std::min<Clock::duration>(step * (1U << failures), failed ? 30s : 500ms);
   }
 }
 

@@ -59,6 +59,7 @@ struct JobReport {
   std::uint64_t account_messages = 0;
   std::vector<Problem> problems;
   Work again;                            ///< must be looked at again
+  Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
   bool removals_wait = false;            ///< `again` holds removals that have to settle
   std::map<std::string, Stamps> stamps;  ///< of the folders that were scanned whole
   std::set<std::string> folders;         ///< that this job looked at

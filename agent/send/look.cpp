@@ -155,7 +155,11 @@ class Looker {
     look_.before.folders.push_back(std::move(before));
     look_.after.folders.push_back(std::move(after));
     if (dirt == order_.work.folders.end()) return {};
-    return add_names(account, look_.before.folders.back(), look_.after.folders.back(), dirt->second.names);
+    const auto added = add_names(account, look_.before.folders.back(), look_.after.folders.back(), dirt->second.names);
+    if (added || added.error().code != ErrorCode::vanished) return added;
+    look_.after.structure_whole = false;  // the walk is old already
+    report_.again.structure = true;
+    return {};
   }
 
   Result<> changed_folder(const os::Directory& account, const FolderManifest* known, FolderManifest shape) {
@@ -174,8 +178,7 @@ class Looker {
         look_.after.structure_whole = false;
         report_.again.structure = true;
       } else {
-        report_.problems.push_back({scan.error().code, shape.path, scan.error().message()});
-        look_.after.structure_whole = false;
+        unreadable_folder(known, std::move(shape), scan.error());
       }
       return {};
     }
@@ -184,6 +187,18 @@ class Looker {
     if (known != nullptr) look_.before.folders.push_back(std::move(before));
     look_.after.folders.push_back(std::move(scan->manifest));
     return {};
+  }
+
+  /// It is there, for what lies below it, and nothing in it is touched.
+  void unreadable_folder(const FolderManifest* known, FolderManifest shape, const Error& error) {
+    report_.problems.push_back({error.code, shape.path, error.message()});
+    look_.after.structure_whole = false;
+    shape.scope = sync::Scope::names;
+    if (known != nullptr) {
+      look_.before.folders.push_back(*known);
+      look_.before.folders.back().scope = sync::Scope::names;
+    }
+    look_.after.folders.push_back(std::move(shape));
   }
 
   /// A listing does not see that a known message changed in place; the events that told of it do.
@@ -254,6 +269,7 @@ class Looker {
       if (!later) {
         put_off(sides, control);
       } else {
+        report_.later = *later;
         for (const auto& [path, dirt] : later->folders)
           messages[path].insert(dirt.names.begin(), dirt.names.end());
       }

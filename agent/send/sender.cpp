@@ -41,6 +41,19 @@ std::string path_of(const sync::Location& at) {
   return os::join(os::join(at.folder, area), at.name);
 }
 
+sync::Location location_of(const std::string& path) {
+  const auto split = [](const std::string& whole) {
+    const auto slash = whole.rfind('/');
+    return slash == std::string::npos ? std::pair(std::string(), whole)
+                                      : std::pair(whole.substr(0, slash), whole.substr(slash + 1));
+  };
+  const auto [directory, name] = split(path);
+  const auto [folder, area] = split(directory);
+  if (area == "cur") return {folder, sync::Area::cur, name};
+  if (area == "new") return {folder, sync::Area::new_, name};
+  return {directory, sync::Area::folder, name};
+}
+
 bool location_less(const sync::Location& left, const sync::Location& right) {
   return std::tie(left.folder, left.area, left.name) < std::tie(right.folder, right.area, right.name);
 }

@@ -415,11 +415,16 @@ class Lab:
 
     def __init__(self):
         self.base = tempfile.mkdtemp(prefix="maildirsync-test-")
-        os.chmod(self.base, 0o711)  # daemons and readers of other users pass through
-        self.receiver = Receiver(self)
-        self.agent = Agent(self, self.receiver)
-        self.agents = [self.agent]
         self.traffic: Traffic | None = None
+        self.unmounts: list = []  # called when the daemons have ended, before the directory goes
+        try:
+            os.chmod(self.base, 0o711)  # daemons and readers of other users pass through
+            self.receiver = Receiver(self)
+            self.agent = Agent(self, self.receiver)
+        except BaseException:
+            shutil.rmtree(self.base)  # nobody else has it yet
+            raise
+        self.agents = [self.agent]
 
     def add_agent(self, name: str) -> Agent:
         agent = Agent(self, self.receiver, name)
@@ -494,6 +499,8 @@ class Lab:
             report = daemon.sanitizer_report()
             if report:
                 failures.append(f"{daemon.name}: sanitizer or assertion\n{report}")
+        for unmount in self.unmounts:
+            unmount()
         if keep:
             print(f"kept: {self.base}", file=sys.stderr)
         else:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import random
-import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -58,6 +58,8 @@ class BadFiles(LabTest):
     def test_unreadable_folder(self):
         subprocess.run(["chown", "-R", "0:0", self.root.source], check=True)
         folder = os.path.join(self.account, b".Drafts", b"cur")
+        for directory in (self.account, os.path.dirname(folder), os.path.join(self.account, b".Drafts", b"new")):
+            os.utime(directory, (1_700_000_000, 1_700_000_000))  # of a folder that rests
         self.lab.agent.prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search"]
         self.lab.start()
         self.lab.flush()
@@ -66,6 +68,13 @@ class BadFiles(LabTest):
         os.chmod(folder, 0)
         self.lab.agent.restart()
         self.lab.agent.wait_problem("permission", "Drafts")
+        self.assertEqual(before, sorted(os.listdir(self.root.at_destination(folder))), "what cannot be listed is not deleted")
+        deliver(self.account, BASE % 1, owner=(0, 0))
+        deliver(self.root.account(1), BASE % 1, owner=(0, 0))
+        result = self.lab.agent.flush("--timeout", "20", complete=False)
+        self.assertIn(".Drafts", repr(result["left_out"]))
+        drafts = os.path.relpath(os.path.dirname(folder), os.fsencode(self.root.source))
+        self.lab.assert_equal(skip=lambda path: path == drafts or path.startswith(drafts + b"/"))
         self.assertEqual(before, sorted(os.listdir(self.root.at_destination(folder))), "what cannot be listed is not deleted")
         os.chmod(folder, 0o700)
         self.lab.flush()
@@ -187,10 +196,11 @@ class BadFiles(LabTest):
             listener.bind(bad[b"socket"])
         self.lab.start()
         self.lab.agent.wait_state("live")
-        self.lab.agent.flush(complete=False)
-        self.others_arrive(*bad.values())
+        for _ in range(2):  # a folder that has not changed since is as bad as before
+            self.flush_but(*bad.values())
+            for path in bad.values():
+                self.lab.agent.wait_problem("special-file", os.path.basename(path).decode())
         for path in bad.values():
-            self.lab.agent.wait_problem("special-file", os.path.basename(path).decode())
             self.assertFalse(os.path.lexists(self.root.at_destination(path)))
         for path in bad.values():
             os.unlink(path)
@@ -226,15 +236,21 @@ class UnmappedOwner(LabTest):
         mapped = {"map_owner": lambda uid, gid: (uid + 2000, gid + 2000)}
         self.lab.assert_equal(skip=lambda path: path == relative, **mapped)
         self.assertFalse(os.path.exists(root.at_destination(bad)))
+        # A message that is there, and gets an owner that is not mapped: nothing of its folder's stamps tells of that.
+        given = next(iter(os.scandir(os.path.join(root.account(1), b"cur")))).path
+        os.chown(given, 5999, 5999)
+        self.lab.agent.wait_problem("unmapped-owner", os.path.basename(given).decode())
+        result = self.lab.agent.flush("--timeout", "10", complete=False)
+        for path in (bad, given):
+            self.assertIn(os.path.basename(path).decode(), repr(result["left_out"]))
         # Mended in the receiver's table.
-        import signal
-
         root.owner["users"]["5999"], root.owner["groups"]["5999"] = "7999", "7999"
         self.lab.receiver.write_config()
         self.lab.receiver.signal(signal.SIGHUP)
         wait_until(lambda: os.path.exists(root.at_destination(bad)), "the mapped message arrives", alive=self.lab.daemons, limit=300)
         self.lab.flush()
         self.lab.assert_equal(**mapped)
+        self.assertEqual([], self.lab.agent.problems())
 
     def test_unmapped_takes_the_rest(self):
         root = self.lab.add_root(owner={"policy": "map", "users": {"5000": "7000"}, "groups": {}, "unmapped": "7777:7778"})
@@ -252,6 +268,7 @@ class UnmappedOwner(LabTest):
 
 
 libc = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2
 
 
 def mount_small(path: str, size: int) -> bool:
@@ -267,20 +284,27 @@ class FullDisk(LabTest):
         root = self.lab.add_root()
         if not mount_small(root.destination, 12 << 20):
             self.skipTest("mounting a small tmpfs in a private mount namespace is not permitted here")
-        self.addCleanup(lambda: libc.umount2(os.fsencode(root.destination), 2))  # last: after the daemons ended
-        self._cleanups.insert(0, self._cleanups.pop())
+        self.lab.unmounts.append(lambda: libc.umount2(os.fsencode(root.destination), MNT_DETACH))
         os.chmod(root.destination, 0o755)
         make_tree(root.source, TreeSpec(accounts=3, messages=60, seed=85, median_size=60_000, sigma=0.5))
         ballast = os.path.join(root.destination, ".ballast")
         with open(ballast, "wb") as file:
             file.write(bytes(10 << 20))
         self.lab.start()
-        self.lab.agent.wait_problem("no-space")
-        self.assertFalse(self.lab.agent.flush("--timeout", "5", complete=False)["complete"])
+        problem = self.lab.agent.wait_problem("no-space")
+        account = os.path.join(os.fsencode(root.source), *problem["account"].encode().split(b"@")[::-1], b"Maildir")
+        self.assertTrue(os.path.isfile(os.path.join(account, problem["path"].encode())), problem)
+        result = self.lab.agent.flush("--timeout", "5", complete=False)
+        self.assertFalse(result["complete"])
+        self.assertIn(problem["path"], repr(result["left_out"]))
         # Nothing is half-written under a final name: what is there is equal.
         wrong = [found for found in self.lab.differences(links=False) if found.kind in ("content", "extra")]
         self.assertEqual([], wrong)
-        # A message that fits still arrives while others wait for room.
+        # A message that fits arrives while larger ones wait for room.
+        os.truncate(ballast, (10 << 20) - (8 << 10))
+        small = root.at_destination(deliver(root.account(1), BASE % 1))
+        wait_until(lambda: os.path.exists(small), "a small message arrives", alive=self.lab.daemons)
+        self.assertTrue(self.lab.agent.problems("no-space"))
         os.unlink(ballast)
         self.lab.flush(limit=300)
         self.lab.assert_equal()
