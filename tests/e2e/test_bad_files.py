@@ -85,7 +85,7 @@ class BadFiles(LabTest):
         self.lab.start()
         end = time.monotonic() + 5
         number = 0
-        while time.monotonic() < end:
+        while time.monotonic() < end and number < 6000:
             number += 1
             path = deliver(self.account, BASE % number)
             if number % 3:
