@@ -1,6 +1,7 @@
 #include "agent/send/engine.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <future>
 #include <thread>
 
@@ -502,6 +503,9 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   std::unordered_map<std::uint64_t, const wire::Ack::Renamed*> renamed;
   for (const auto& rename : ack.renamed())
     renamed.emplace(rename.sequence(), &rename);
+  std::unordered_map<std::uint64_t, std::uint32_t> lesser_modes;
+  for (const auto& lesser : ack.lesser_modes())
+    lesser_modes.emplace(lesser.sequence(), lesser.mode());
   for (std::size_t i = 0; i < done.size();) {
     const auto job = done[i].job;
     auto applied = std::make_shared<std::vector<sync::Operation>>();
@@ -525,6 +529,9 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
           if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
         });
       }
+      if (const auto lesser = lesser_modes.find(done[i].sequence); lesser != lesser_modes.end()) {
+        has_lesser_mode(*job, operation, lesser->second);
+      }
       applied->push_back(std::move(operation));
     }
     if (!applied->empty()) {
@@ -534,6 +541,18 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
     }
     finish_if_answered(job);
   }
+}
+
+/// The state takes down the mode that the file has there, so that each look tries again what the source's asks for.
+void Engine::has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t mode) {
+  char sentence[200];
+  std::snprintf(
+      sentence, sizeof sentence,
+      "arrived, but with mode %04o instead of %04o: the receiver may not set the set-group-ID bit of a file that "
+      "is executable; chmod g-s it here, or give the receiver CAP_FSETID",
+      mode, operation.result.attributes.mode);
+  job.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence});
+  operation.result.attributes.mode = mode;
 }
 
 void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed) {

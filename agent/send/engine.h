@@ -85,6 +85,7 @@ class Engine {
   void link_up(std::size_t lane, const wire::Hello& receiver);
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
+  void has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t mode);
   void refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed);
   void lane_done(std::shared_ptr<Job> job);
   void finish_if_answered(const std::shared_ptr<Job>& job);

@@ -19,16 +19,33 @@ bool has_no_unnamed_files(int error_number) {
   return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL;
 }
 
+/// Without CAP_FSETID, chmod(2) leaves the bit out, and says nothing, where the group is none of ours. So the mode is
+/// set while the group is ours, and then the group, which leaves the bits alone (but see attainable_file_mode).
+Result<> set_group_id_bit(int fd, const sync::Attributes& attributes, const std::string& path) {
+  const mode_t mode = attributes.mode & 07777;
+  struct stat status {};
+  const auto is_set = [&] { return ::fstat(fd, &status) == 0 && (status.st_mode & 07777) == mode; };
+  if (is_set()) return {};
+  constexpr auto k_same_user = static_cast<uid_t>(-1);
+  if (::fchown(fd, k_same_user, ::getegid()) != 0 || ::fchmod(fd, mode) != 0 ||
+      ::fchown(fd, k_same_user, attributes.gid) != 0) {
+    return os_failure(path, "cannot set the mode", errno);
+  }
+  if (is_set()) return {};
+  return failure(ErrorCode::permission, path, "the file system or the kernel does not let the mode be set");
+}
+
 Result<> set_owner_and_mode(int fd, const struct stat& status, const sync::Attributes& attributes,
                             const std::string& path) {
+  const mode_t mode = attributes.mode & 07777;
   const bool same_owner = status.st_uid == attributes.uid && status.st_gid == attributes.gid;
   if (!same_owner && ::fchown(fd, attributes.uid, attributes.gid) != 0) {
     return os_failure(path, "cannot set the owner", errno);
   }
-  if ((!same_owner || (status.st_mode & 07777) != attributes.mode) && ::fchmod(fd, attributes.mode & 07777) != 0) {
+  if ((!same_owner || (status.st_mode & 07777) != mode) && ::fchmod(fd, mode) != 0) {
     return os_failure(path, "cannot set the mode", errno);
   }
-  return {};
+  return (mode & S_ISGID) == 0 ? Result<>{} : set_group_id_bit(fd, attributes, path);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "common/codec/delta.h"
 #include "daemon/apply/content.h"
+#include "daemon/owner/mode.h"
 
 namespace maildirsync::daemon {
 
@@ -76,7 +77,7 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
       return violation("a body came with an operation that has none");
     }
     auto ready = prepare(current);
-    if (ready) ready = map_owners(staged.operation, names);
+    if (ready) ready = map_owners(staged, names);
     if (ready) ready = take(current, plain);
     if (!ready) staged.error = ready.error();
   }
@@ -130,7 +131,8 @@ Result<> Stager::decode(const Piece& piece, std::string& plain) {
   return {};
 }
 
-Result<> Stager::map_owners(sync::Operation& operation, const PeerNames& names) const {
+Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) const {
+  sync::Operation& operation = staged.operation;
   const auto map = [&](sync::Attributes& attributes) -> Result<> {
     auto owner = owners_->map(attributes.uid, attributes.gid, names);
     if (!owner) return Failure(owner.error());
@@ -149,8 +151,13 @@ Result<> Stager::map_owners(sync::Operation& operation, const PeerNames& names) 
     case OperationKind::put_control:
     case OperationKind::link:
     case OperationKind::rename:
-    case OperationKind::set_attributes:
+    case OperationKind::set_attributes: {
+      auto& mode = operation.result.attributes.mode;
+      const auto attainable = attainable_file_mode(mode, may_set_any_group_id_bit());
+      staged.has_lesser_mode = attainable != mode;
+      mode = attainable;
       return map(operation.result.attributes);
+    }
     default:
       return {};
   }

@@ -26,6 +26,7 @@ struct StagedOperation {
   std::optional<Error> error;
   std::uint64_t bytes = 0;  ///< written aside
   bool delta = false;
+  bool has_lesser_mode = false;  ///< the mode of `operation.result` is what can be set of the one that was asked for
 };
 
 enum class Coding : std::uint8_t { none, plain, zstd };
@@ -76,7 +77,7 @@ class Stager {
   };
 
   Result<> decode(const Piece& piece, std::string& plain);
-  Result<> map_owners(sync::Operation& operation, const PeerNames& names) const;
+  Result<> map_owners(StagedOperation& staged, const PeerNames& names) const;
   Result<> prepare(Current& current) const;
   Result<> take(Current& current, std::string_view plain) const;
   Result<> finish(Current& current, const std::optional<sync::Digest>& digest) const;

@@ -99,7 +99,9 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
                  .kind = staged.operation.kind,
                  .delta = staged.delta,
                  .account = staged.account,
-                 .path = path_of(subject(staged.operation))};
+                 .path = path_of(subject(staged.operation)),
+                 .lesser_mode = std::nullopt};
+  if (staged.has_lesser_mode) done.lesser_mode = staged.operation.result.attributes.mode;
   const Account& account = *staged.account;
   if (!done.error && newest_[account.key] > account.serial) {
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};

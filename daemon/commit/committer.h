@@ -26,7 +26,8 @@ struct Committed {
   sync::OperationKind kind = sync::OperationKind::put;
   bool delta = false;
   std::shared_ptr<const Account> account;
-  std::string path;  ///< below the account, for messages
+  std::string path;                          ///< below the account, for messages
+  std::optional<std::uint32_t> lesser_mode;  ///< what could be set of the mode that was asked for
 };
 
 /// Where a connection hears of its operations, in their order. Called on the committer's thread.

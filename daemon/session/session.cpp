@@ -357,6 +357,12 @@ void Session::acknowledge(const std::vector<Committed>& done) {
       renamed.set_name(one.outcome.renamed);
       renamed.set_detail(shortened(one.outcome.detail));
     }
+    if (!one.error && one.lesser_mode) {
+      ++special;
+      auto& lesser = *ack.add_lesser_modes();
+      lesser.set_sequence(one.sequence);
+      lesser.set_mode(*one.lesser_mode);
+    }
     if (special < k_failures_in_ack) continue;
     send(header);
     header.Clear();
