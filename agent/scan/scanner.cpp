@@ -430,12 +430,14 @@ class StructureWalk {
   void area(const os::Directory& directory, const std::string& path, const std::string& name,
             sync::FolderManifest& manifest, Stamps& stamps) {
     if (name == "tmp") {
+      const auto opened = directory.open_directory(name);  // nobody looks into it, so it need not be readable
+      if (opened) on_directory_(*opened, path, 't');
       if (const auto status = directory.status(name)) manifest.tmp = attributes_of(*status);
       return;
     }
     const auto opened = directory.open_directory(name);
     if (!opened) unreadable(os::join(path, name), opened.error());
-    if (opened) on_directory_(*opened, path, name == "cur" ? 'c' : 'n');
+    if (opened) on_directory_(*opened, path, name.front());
     const auto status = opened ? opened->status("") : directory.status(name);
     if (!status) return unreadable(os::join(path, name), status.error());
     // One that cannot be read is there all the same, and nobody knows whether it changed.

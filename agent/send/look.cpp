@@ -233,8 +233,7 @@ class Looker {
       look_.snapshots[{folder, Area::folder, name}] = std::move(content);
     }
     if (scan.whole && scan.manifest.scope == sync::Scope::everything) {
-      // What was left out is told of at each look, so the folder is not to be pruned.
-      report_.stamps[folder] = scan.problems.empty() ? scan.stamps : Stamps{};
+      report_.stamps[folder] = scan.stamps;
     } else if (!scan.whole) {
       report_.again.folders[folder].everything = true;
     }
@@ -421,7 +420,7 @@ class Looker {
   }
 
   void watch(const os::Directory& directory, const std::string& folder, char part) {
-    const Part kind = part == 'c' ? Part::cur : part == 'n' ? Part::new_ : Part::folder;
+    const Part kind = part == 'c' ? Part::cur : part == 'n' ? Part::new_ : part == 't' ? Part::tmp : Part::folder;
     const auto watched = watcher_.watch(directory, {kind, order_.account, folder});
     if (!watched && watched.error().code != ErrorCode::vanished && unwatched_.insert(folder).second) {
       report_.problems.push_back({watched.error().code, folder, watched.error().message()});
