@@ -50,7 +50,7 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
   } else if (command == "release") {
     release(glob, *reply);
   } else if (command == "drain" || command == "mirror") {
-    set_mode(request.value("root", ""), command == "drain" ? config::Mode::drain : config::Mode::mirror, *reply);
+    set_mode(request, command == "drain" ? config::Mode::drain : config::Mode::mirror, std::move(reply));
   } else if (command == "events") {
     reply->finish({{"events", watcher_->recent()}});
   } else {
@@ -206,26 +206,6 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
                 {"message", released == 0 ? "nothing was held" : "released: " + std::to_string(released)}});
 }
 
-void Engine::set_mode(const std::string& name, config::Mode mode, control::Reply& reply) {
-  const auto root =
-      std::find_if(roots_.begin(), roots_.end(), [&](const Root& r) { return !r.removed && r.config.name == name; });
-  if (root == roots_.end()) return reply.finish(error("usage", "there is no root '" + name + "' in the configuration"));
-  const char* word = mode == config::Mode::drain ? "drain" : "mirror";
-  if (const auto stored = state_->set_value("mode:" + name, word); !stored) {
-    return reply.finish(error("state", stored.error().message()));
-  }
-  root->mode = mode;
-  if (mode == config::Mode::mirror) {
-    for (Account* account : accounts_of(static_cast<std::size_t>(root - roots_.begin()))) {
-      account->work.compare = account->work.structure = true;  // what was left alone meanwhile
-      schedule(*account);
-    }
-    dispatch();
-  }
-  spdlog::info("mode root={} mode={}", name, word);
-  reply.finish({{"ok", true}, {"message", "root " + name + ": " + word}});
-}
-
 Result<> Engine::reload(config::Agent config, LinkSettings link) {
   config_.transfer = config.transfer;
   link.session = link_settings_.session;
@@ -244,9 +224,10 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
     }
     auto layout = maildir::Layout::parse(kept->accounts);
     if (!layout) return Failure(layout.error());
-    if (root.config.mode != kept->mode) root.mode = kept->mode;
+    const bool other_mode = root.config.mode != kept->mode;
     root.config = *kept;
     root.layout = std::move(*layout);
+    if (other_mode) MAILDIRSYNC_TRY(change_mode(root, kept->mode));
     discover_root(i);
   }
   for (const auto& added : config.roots) {

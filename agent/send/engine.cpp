@@ -117,9 +117,8 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   auto layout = maildir::Layout::parse(config.accounts);
   if (!layout) return Failure(layout.error());
   Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
-  if (auto mode = state_->value("mode:" + config.name); mode && *mode) {
-    root.mode = **mode == "drain" ? config::Mode::drain : config::Mode::mirror;
-  }
+  const auto mirrors_again = begin_mode(root);
+  if (!mirrors_again) return Failure(mirrors_again.error());
   roots_.push_back(std::move(root));
   const std::size_t index = roots_.size() - 1;
   auto rows = state_->accounts(config.name);
@@ -135,7 +134,7 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
     account.folders = row.folders;
     account.messages = row.messages;
     account.bytes = row.bytes;
-    account.work.compare = compare_all_ || !row.complete;
+    account.work.compare = compare_all_ || !row.complete || *mirrors_again;
     account.awaits_discovery = true;
     accounts_.emplace(row.id, std::move(account));
   }
@@ -180,7 +179,7 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
     reason = "the root cannot be opened (" + discovery.error.message() + ")";
   } else if (known > 0 && discovery.accounts.empty()) {
     reason = "the root " + root.config.path + " is empty where there were " + std::to_string(known) + " accounts";
-  } else if (vanished >= 10 && vanished * 4 > known) {
+  } else if (root.mode == config::Mode::mirror && vanished >= 10 && vanished * 4 > known) {
     reason = std::to_string(vanished) + " of " + std::to_string(known) + " accounts of the root are gone at once";
   }
   const bool hold = !reason.empty() && !(root.released && discovery.directory);
@@ -263,6 +262,7 @@ Account* Engine::add_account(std::size_t root, const std::string& path, const st
   account.name = name;
   account.work.structure = true;
   account.work.compare = true;
+  spdlog::info("account-started root={} account={}", roots_[root].config.name, name);
   const bool after_first_look = roots_[root].discoveries > 1;
   if (after_first_look) account.work.oldest = Clock::now();
   return &accounts_.insert_or_assign(*id, std::move(account)).first->second;
@@ -645,10 +645,15 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
   account.job.reset();
   const bool sent = report.end == JobEnd::sent && !job->lost;
   if (row) {
+    const bool first_copy_done = row->complete && !account.complete;
     account.complete = row->complete;
     account.folders = row->folders;
     account.messages = row->messages;
     account.bytes = row->bytes;
+    if (first_copy_done) {
+      spdlog::info("account-first-copy-done root={} account={} folders={} messages={} bytes={}", job->order.root_name,
+                   account.name, row->folders, row->messages, row->bytes);
+    }
   }
   if (sent && report.account_gone && job->refused.empty() && !job->retry) {
     spdlog::info("account-removed root={} account={}", job->order.root_name, account.name);
@@ -665,6 +670,7 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
   schedule(account);
   dispatch();
   check_flushes();
+  check_mode_changes();
 }
 
 void Engine::settle_problems(Account& account, const Job& job) {
@@ -783,6 +789,7 @@ void Engine::tick() {
   }
   dispatch();
   check_flushes();
+  check_mode_changes();
   tick_timer_.expires_after(k_tick);
   tick_timer_.async_wait([this](const asio::error_code& error) {
     if (!error) tick();

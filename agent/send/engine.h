@@ -56,6 +56,7 @@ class Engine {
 
  private:
   struct Flush;
+  struct ModeChange;
 
   // discovery.cpp's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
@@ -102,7 +103,14 @@ class Engine {
   void check_flushes();
   void set_paused(bool paused, control::Reply& reply);
   void release(const std::string& glob, control::Reply& reply);
-  void set_mode(const std::string& root, config::Mode mode, control::Reply& reply);
+  // modes.cpp
+  Result<bool> begin_mode(Root& root);
+  Result<> remember_mode(const Root& root);
+  Result<> change_mode(Root& root, config::Mode mode);
+  void set_mode(const nlohmann::json& request, config::Mode mode, std::shared_ptr<control::Reply> reply);
+  void check_mode_changes();
+  void note_cut_over(const std::string& root) const;
+
   nlohmann::json root_status(std::size_t index) const;
   nlohmann::json problems(const std::string& account_glob) const;
   void tick();
@@ -127,6 +135,7 @@ class Engine {
   asio::thread_pool keeper_{1};  ///< the state database's thread, in order
   asio::thread_pool walkers_{1};
   std::vector<std::shared_ptr<Flush>> flushes_;
+  std::vector<std::shared_ptr<ModeChange>> mode_changes_;
   std::uint64_t generation_ = 0;
   bool paused_ = false;
   bool stopping_ = false;

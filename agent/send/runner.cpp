@@ -7,6 +7,7 @@
 
 #include "agent/send/look.h"
 #include "common/sync/brake.h"
+#include "common/sync/drain.h"
 #include "common/sync/plan.h"
 #include "common/sync/reconcile.h"
 
@@ -27,13 +28,6 @@ bool removes_message(const Operation& operation) {
 
 bool removes(const Operation& operation) {
   return operation.kind == OperationKind::remove || operation.kind == OperationKind::remove_folder;
-}
-
-/// A drained root only gives: new mail, and folders for it.
-void keep_only_new_mail(std::vector<Operation>& operations) {
-  std::erase_if(operations, [](const Operation& operation) {
-    return operation.kind != OperationKind::put && operation.kind != OperationKind::make_folder;
-  });
 }
 
 std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) {
@@ -79,14 +73,16 @@ class Turn {
         report_.end = JobEnd::gone;
         return;
       }
-      report_.account_gone = true;
+      // A drained root takes nothing away, and keeps in mind what it gave.
+      report_.account_gone = order_.mode == config::Mode::mirror;
       looked->after.structure_whole = true;
     }
     if (order_.work.compare) {
-      if (const auto compared = compare(*looked); !compared) return fail(compared.error());
+      const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
+      if (!compared) return fail(compared.error());
     }
-    auto operations = sync::plan(looked->before, looked->after);
-    if (order_.mode == config::Mode::drain) keep_only_new_mail(operations);
+    auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
+                               : sync::plan(looked->before, looked->after);
     if (!let_removals_settle(operations) || brake(operations)) return;
     if (operations.empty()) return;
     send(*looked, std::move(operations));
@@ -97,6 +93,20 @@ class Turn {
     report_.end = error.code == ErrorCode::cancelled ? JobEnd::lost_link : JobEnd::failed;
     report_.again.merge(order_.work);
     if (report_.end == JobEnd::failed) report_.problems.push_back({error.code, "", error.message()});
+  }
+
+  bool drains() const { return order_.mode == config::Mode::drain; }
+
+  /// What the destination's users removed or moved stays as they have it: the listing only adds to what was given.
+  Result<> compare_drained(Look& looked) {
+    auto listed = receiver_.list(order_, false);
+    if (!listed) return Failure(listed.error());
+    auto reconciled = sync::reconcile_drain(*listed, looked.before, looked.after);
+    MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
+    MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
+    looked.before = sync::apply(std::move(looked.before), reconciled.given);
+    missing_ = std::move(reconciled.missing);
+    return {};
   }
 
   /// The destination's own word for what it holds takes the place of the state.
@@ -236,6 +246,7 @@ class Turn {
   Sender& sender_;
   Receiver& receiver_;
   Totals& totals_;
+  sync::MissingFolders missing_;  ///< at the destination of a drained root
 };
 
 }  // namespace

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/sync/operation.h"
+
+namespace maildirsync::sync {
+
+/// What a drained root still gives: its users live at the destination by now, so mail that is new arrives there, and
+/// nothing that is there is changed or taken away.
+
+/// Folders that `before` speaks of and that the destination no longer has: they are made again when mail comes for
+/// them.
+using MissingFolders = std::set<std::string>;
+
+/// The messages of `after` that `before` does not know, each a put, and the folders they need. A message is known by
+/// its inode, size and mtime wherever it was, and by its base name within its folder: one that was read, flagged, moved
+/// or edited at the source is not new. A copy of a known message beside the original is. Control files never travel:
+/// the destination writes its own. Pure.
+std::vector<Operation> plan_drain(const AccountManifest& before, const AccountManifest& after,
+                                  const MissingFolders& missing = {});
+
+struct DrainReconciled {
+  std::vector<Operation> given;  ///< was done before and is not in `known`: to be recorded, not sent
+  MissingFolders missing;
+};
+
+/// After a lost connection or a lost state: of the messages that `known` lacks, those that the destination lists
+/// anywhere in the account (users move mail) were given before. What `known` has stays known although the destination
+/// no longer lists it: its users removed it, and it does not come back. Pure.
+DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountManifest& known,
+                                const AccountManifest& after);
+
+}  // namespace maildirsync::sync

@@ -1,0 +1,139 @@
+#include "common/sync/drain.h"
+
+#include <gtest/gtest.h>
+
+#include "common/sync/plan.h"
+#include "manifests.h"
+
+namespace maildirsync::sync {
+namespace {
+
+using testing::account;
+using testing::file;
+using testing::folder;
+using testing::listed;
+
+std::vector<std::string> words(const std::vector<Operation>& operations) {
+  std::vector<std::string> words;
+  for (const auto& operation : operations) {
+    const std::string kind = operation.kind == OperationKind::put           ? "put "
+                             : operation.kind == OperationKind::make_folder ? "make "
+                                                                            : "other ";
+    const std::string at = operation.to.folder + ":" + operation.to.name;
+    words.push_back(kind + at);
+  }
+  return words;
+}
+
+using Words = std::vector<std::string>;
+
+AccountManifest inbox(std::vector<Entry> entries) {
+  return account({folder("", 1, std::move(entries))});
+}
+
+TEST(PlanDrain, gives_a_new_message_only) {
+  const auto before = inbox({file("cur/1.a:2,S", 10)});
+  const auto after = inbox({file("cur/1.a:2,S", 10), file("new/2.b", 11)});
+  EXPECT_EQ(words(plan_drain(before, after)), Words{"put :2.b"});
+}
+
+TEST(PlanDrain, changes_nothing_for_flags_moves_deletions_edits_and_control_files) {
+  auto edited = file("cur/4.d:2,", 13);
+  const auto before =
+      account({folder("", 1, {file("new/1.a", 10), file("cur/2.b:2,", 11), file("cur/3.c:2,", 12), edited}),
+               folder(".Sent", 2)});
+  edited.size += 7;
+  edited.mtime += 7;
+  const auto after = account({folder("", 1, {file("cur/1.a:2,S", 10), edited, file("dovecot-uidlist", 20)}),
+                              folder(".Sent", 2, {file("cur/2.b:2,", 11)})});
+  EXPECT_EQ(words(plan_drain(before, after)), Words{});
+}
+
+TEST(PlanDrain, a_renamed_folder_is_not_followed_but_its_new_mail_is_given) {
+  const auto before = account({folder("", 1), folder(".Old", 2, {file("cur/1.a:2,", 10)})});
+  const auto after = account({folder("", 1), folder(".New", 2, {file("cur/1.a:2,", 10), file("new/2.b", 11)})});
+  EXPECT_EQ(words(plan_drain(before, after)), (Words{"make .New:", "put .New:2.b"}));
+}
+
+TEST(PlanDrain, a_folder_without_new_mail_is_not_made) {
+  EXPECT_EQ(words(plan_drain(inbox({}), account({folder("", 1), folder(".Made", 2)}))), Words{});
+}
+
+TEST(PlanDrain, makes_the_folders_above_a_new_one_first) {
+  const auto after = account({folder("", 1), folder("a", 2), folder("a/b", 3, {file("new/1.a", 10)})});
+  EXPECT_EQ(words(plan_drain(inbox({}), after)), (Words{"make a:", "make a/b:", "put a/b:1.a"}));
+}
+
+TEST(PlanDrain, a_copy_beside_its_original_is_given) {
+  const auto before = account({folder("", 1, {file("cur/1.a:2,", 10)}), folder(".Copies", 2)});
+  const auto after =
+      account({folder("", 1, {file("cur/1.a:2,S", 10)}), folder(".Copies", 2, {file("cur/1.a:2,S", 10)})});
+  EXPECT_EQ(words(plan_drain(before, after)), Words{"put .Copies:1.a:2,S"});
+}
+
+TEST(PlanDrain, two_links_of_a_new_message_are_both_given) {
+  const auto before = account({folder("", 1), folder(".Copies", 2)});
+  const auto after = account({folder("", 1, {file("new/1.a", 10)}), folder(".Copies", 2, {file("new/1.a", 10)})});
+  EXPECT_EQ(words(plan_drain(before, after)), (Words{"put :1.a", "put .Copies:1.a"}));
+}
+
+TEST(PlanDrain, a_message_seen_in_new_and_in_cur_is_given_once) {
+  const auto after = inbox({file("new/1.a", 10), file("cur/1.a:2,", 10)});
+  EXPECT_EQ(words(plan_drain(inbox({}), after)), Words{"put :1.a:2,"});
+}
+
+TEST(PlanDrain, another_message_under_a_known_name_is_given) {
+  EXPECT_EQ(words(plan_drain(inbox({file("cur/1:2,", 10)}), inbox({file("cur/1:2,", 11)}))), Words{"put :1:2,"});
+}
+
+TEST(PlanDrain, a_known_message_restored_with_another_inode_is_not_given) {
+  auto restored = file("cur/1.a:2,S", 10);
+  restored.inode = 99;
+  EXPECT_EQ(words(plan_drain(inbox({file("cur/1.a:2,", 10)}), inbox({restored}))), Words{});
+}
+
+TEST(PlanDrain, what_was_given_is_known_afterwards) {
+  const auto before = inbox({file("cur/1.a:2,", 10)});
+  const auto after = account({folder("", 1, {file("cur/1.a:2,", 10)}), folder(".New", 2, {file("new/2.b", 11)})});
+  EXPECT_EQ(words(plan_drain(sync::apply(before, plan_drain(before, after)), after)), Words{});
+}
+
+TEST(PlanDrain, a_folder_that_the_destination_lost_is_made_for_new_mail) {
+  const auto before = account({folder("", 1), folder(".Lists", 2, {file("cur/1.a:2,", 10)})});
+  const auto after = account({folder("", 1), folder(".Lists", 2, {file("cur/1.a:2,", 10), file("new/2.b", 11)})});
+  EXPECT_EQ(words(plan_drain(before, after, {".Lists"})), (Words{"make .Lists:", "put .Lists:2.b"}));
+  EXPECT_EQ(words(plan_drain(before, before, {".Lists"})), Words{});
+}
+
+TEST(ReconcileDrain, what_users_removed_at_the_destination_does_not_come_back) {
+  const auto known = inbox({file("cur/1.a:2,", 10)});
+  const auto reconciled = reconcile_drain(listed(inbox({})), known, known);
+  EXPECT_EQ(words(reconciled.given), Words{});
+  EXPECT_EQ(words(plan_drain(sync::apply(known, reconciled.given), known, reconciled.missing)), Words{});
+}
+
+TEST(ReconcileDrain, what_arrived_before_the_connection_broke_is_recorded_wherever_users_moved_it) {
+  const auto known = inbox({});
+  const auto after = inbox({file("new/1.a", 10), file("new/2.b", 11)});
+  const auto there = listed(account({folder("", 1), folder(".Read", 2, {file("cur/1.a:2,RS", 10)})}));
+  const auto reconciled = reconcile_drain(there, known, after);
+  EXPECT_EQ(words(reconciled.given), Words{"put :1.a"});
+  EXPECT_EQ(words(plan_drain(sync::apply(known, reconciled.given), after, reconciled.missing)), Words{"put :2.b"});
+}
+
+TEST(ReconcileDrain, names_the_folders_that_the_destination_does_not_have) {
+  const auto known = account({folder("", 1), folder(".Lists", 2, {file("cur/1.a:2,", 10)})});
+  const auto reconciled = reconcile_drain(listed(inbox({})), known, known);
+  EXPECT_EQ(reconciled.missing, MissingFolders{".Lists"});
+}
+
+TEST(ReconcileDrain, without_any_record_everything_that_is_not_there_is_given) {
+  AccountManifest nothing{.exists = true, .structure_whole = true, .folders = {}};
+  const auto after = account({folder("", 1, {file("cur/1.a:2,", 10), file("cur/2.b:2,", 11)})});
+  const auto reconciled = reconcile_drain(listed(inbox({file("cur/1.a:2,S", 10)})), nothing, after);
+  EXPECT_EQ(words(reconciled.given), (Words{"make :", "put :1.a:2,"}));
+  EXPECT_EQ(words(plan_drain(sync::apply(nothing, reconciled.given), after, reconciled.missing)), Words{"put :2.b:2,"});
+}
+
+}  // namespace
+}  // namespace maildirsync::sync
