@@ -53,9 +53,9 @@ class Planner {
     emit_puts();
     emit_removals();
     emit_removals_in_the_way();
+    emit_shrunk_folders();
     emit_control_files();
     emit_folder_removals();
-    emit_shrunk_folders();
     return std::move(operations_);
   }
 
@@ -463,7 +463,7 @@ class Planner {
     emit_folder_removals_of([&](const FolderManifest& folder) { return !is_in_the_way(folder.path); });
   }
 
-  /// A cur/, new/ or tmp/ that went can go only after its messages.
+  /// A cur/, new/ or tmp/ that went can go only after its messages, and before a file that takes its name.
   void emit_shrunk_folders() {
     for (const auto& folder : after_.folders) {
       const auto* present = find_sorted(folder.path);

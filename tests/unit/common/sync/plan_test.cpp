@@ -252,6 +252,13 @@ TEST(Plan, a_cur_that_went_goes_after_its_messages) {
             Lines({"remove /.A/cur/1.x:2,", "make_folder -> /.A inode 2"}));
 }
 
+TEST(Plan, a_cur_that_went_makes_room_for_a_file_of_its_name) {
+  auto after = folder("", 1, {file("cur", 12)});
+  after.cur.reset();
+  EXPECT_EQ(lines(account({folder("", 1, {file("cur/1.x:2,", 11)})}), account({after})),
+            Lines({"remove /cur/1.x:2,", "make_folder -> / inode 1", "put_control -> /cur inode 12"}));
+}
+
 TEST(Plan, a_listed_message_without_an_inode_is_found_by_its_base_name) {
   const auto before = testing::listed(account({folder("", 1, {file("new/1.x", 11)})}));
   auto operations = plan(before, account({folder("", 1, {file("cur/1.x:2,S", 11)})}));
