@@ -217,7 +217,9 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
     root.released = false;
     for (Account* account : known) {
       if (!found.contains(account->path)) {
-        if (!discovery.whole || account->gone_confirmed || account->held) continue;
+        // A turn that found the account gone before this was known waits for this answer as well.
+        const bool knows = account->gone_confirmed && !account->awaits_discovery;
+        if (!discovery.whole || knows || account->held) continue;
         const bool excluded = !maildir::is_included(root.config.include, root.config.exclude, account->name);
         if (excluded) continue;  // no longer ours to mirror; what was copied stays
         account->gone_confirmed = true;

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "agent/send/doubtful.h"
+
 namespace maildirsync::agent {
 
 namespace {
@@ -43,6 +45,9 @@ class Looker {
     const auto by_path = [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; };
     std::sort(look_.before.folders.begin(), look_.before.folders.end(), by_path);
     std::sort(look_.after.folders.begin(), look_.after.folders.end(), by_path);
+    if (const auto account = order_.root->open_directory(order_.account_path)) {
+      read_doubtful(*account, look_.before, look_.after);
+    }
     return std::move(look_);
   }
 

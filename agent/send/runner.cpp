@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include <spdlog/spdlog.h>
 
@@ -201,9 +202,28 @@ class Turn {
     return true;
   }
 
+  /// How many names the files have that this turn removes a name of.
+  std::unordered_map<std::uint64_t, std::size_t> names_of_removed(const std::vector<Operation>& operations) {
+    std::unordered_map<std::uint64_t, const sync::Entry*> removed;
+    std::vector<std::uint64_t> inodes;
+    for (const auto& operation : operations) {
+      if (!removes_message(operation) || !operation.expected) continue;
+      if (removed.emplace(operation.expected->inode, &*operation.expected).second)
+        inodes.push_back(operation.expected->inode);
+    }
+    std::unordered_map<std::uint64_t, std::size_t> names;
+    const auto known = state_.find_inodes(order_.account, inodes);
+    if (!known) return names;  // all count as lost, then
+    for (const auto& place : *known) {
+      const bool is_it =
+          place.entry.area != Area::folder && sync::same_message(place.entry, *removed.at(place.entry.inode));
+      if (is_it) ++names[place.entry.inode];
+    }
+    return names;
+  }
+
   bool brake(const std::vector<Operation>& operations) {
-    report_.messages_removed =
-        static_cast<std::uint64_t>(std::count_if(operations.begin(), operations.end(), removes_message));
+    report_.messages_removed = sync::messages_lost(operations, names_of_removed(operations));
     const auto row = state_.account_row(order_.account);
     report_.account_messages = row ? row->messages : 0;
     if (report_.messages_removed == 0 || order_.released) return false;

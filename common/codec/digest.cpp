@@ -1,7 +1,10 @@
 #include "common/codec/digest.h"
 
+#include <cerrno>
 #include <new>
+#include <vector>
 
+#include <unistd.h>
 #include <xxhash.h>
 
 namespace maildirsync::codec {
@@ -29,6 +32,19 @@ struct Digester::State {
 
 sync::Digest digest(std::string_view bytes) {
   return canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+Result<sync::Digest> digest_of(int fd, const std::string& path) {
+  Digester digester;
+  std::vector<char> buffer(128 * 1024);
+  for (off_t offset = 0;;) {
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return os_failure(path, "cannot read", errno);
+    if (count == 0) return digester.finish();
+    digester.update({buffer.data(), static_cast<std::size_t>(count)});
+    offset += count;
+  }
 }
 
 Digester::Digester() : state_(std::make_unique<State>()) {

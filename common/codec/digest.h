@@ -5,12 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "common/os/result.h"
 #include "common/sync/manifest.h"
 
 namespace maildirsync::codec {
 
 /// XXH3-128 of all bytes.
 sync::Digest digest(std::string_view bytes);
+
+/// XXH3-128 of a file from its start to its end; the descriptor's offset is not moved. `path` is for the error.
+Result<sync::Digest> digest_of(int fd, const std::string& path);
 
 /// The same, piece by piece.
 class Digester {

@@ -53,9 +53,9 @@ class Planner {
     emit_puts();
     emit_removals();
     emit_removals_in_the_way();
+    emit_shrunk_folders();
     emit_control_files();
     emit_folder_removals();
-    emit_shrunk_folders();
     return std::move(operations_);
   }
 
@@ -265,7 +265,7 @@ class Planner {
       if (const auto found = by_inode.find(entry.inode); entry.inode != 0 && found != by_inode.end()) {
         for (const Place place : found->second) {
           const Entry& candidate = before_entry(place);
-          if (!same_message(candidate, entry)) continue;
+          if (sameness(candidate, entry, is_still_there(place)) != Sameness::same) continue;
           // Of several links of one message, its own earlier name: then each flag change is one rename.
           const bool own = place.folder == made.before_folder && base_name(candidate) == base_name(entry);
           if (own || !made.source) made.source = place;
@@ -278,6 +278,16 @@ class Planner {
         if (!first && same_message(after_entry(twin->second), entry)) made.twin = twin->second;
       }
     }
+  }
+
+  /// Whether a name of `before` is a name of the same file now.
+  bool is_still_there(Place place) const {
+    const Entry& entry = before_entry(place);
+    const auto* folder = after_.find(before_[place.folder].path);
+    if (folder == nullptr) return false;
+    const auto found = std::lower_bound(folder->entries.begin(), folder->entries.end(), entry, before_in_folder);
+    return found != folder->entries.end() && found->area == entry.area && found->name == entry.name &&
+           found->inode == entry.inode;
   }
 
   /// An entry whose inode is not known (the receiver listed it) is found by its base name, within its folder.
@@ -453,7 +463,7 @@ class Planner {
     emit_folder_removals_of([&](const FolderManifest& folder) { return !is_in_the_way(folder.path); });
   }
 
-  /// A cur/, new/ or tmp/ that went can go only after its messages.
+  /// A cur/, new/ or tmp/ that went can go only after its messages, and before a file that takes its name.
   void emit_shrunk_folders() {
     for (const auto& folder : after_.folders) {
       const auto* present = find_sorted(folder.path);

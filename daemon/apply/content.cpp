@@ -13,19 +13,6 @@
 
 namespace maildirsync::daemon {
 
-Result<sync::Digest> digest_of(int fd, const std::string& path) {
-  codec::Digester digester;
-  std::vector<char> buffer(128 * 1024);
-  for (off_t offset = 0;;) {
-    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return os_failure(path, "cannot read", errno);
-    if (count == 0) return digester.finish();
-    digester.update({buffer.data(), static_cast<std::size_t>(count)});
-    offset += count;
-  }
-}
-
 Result<std::optional<struct stat>> look(const os::Directory& directory, const std::string& name) {
   auto status = directory.status(name);
   if (status) return std::optional(*status);
@@ -38,7 +25,7 @@ Result<bool> has_content(const os::Directory& directory, const std::string& name
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
   auto fd = directory.open_for_reading(name);
   if (!fd) return fd.error().code == ErrorCode::vanished ? Result<bool>(false) : Failure(fd.error());
-  auto found = digest_of(fd->get(), os::join(directory.path(), name));
+  auto found = codec::digest_of(fd->get(), os::join(directory.path(), name));
   if (!found) return Failure(found.error());
   return *found == digest;
 }

@@ -11,9 +11,6 @@
 
 namespace maildirsync::daemon {
 
-/// XXH3-128 of a file from its start to its end; the descriptor's offset is not moved.
-Result<sync::Digest> digest_of(int fd, const std::string& path);
-
 /// What has a name; nothing when it is free.
 Result<std::optional<struct stat>> look(const os::Directory& directory, const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/codec/delta.h"
+#include "common/codec/digest.h"
 #include "daemon/apply/content.h"
 #include "daemon/owner/mode.h"
 
@@ -202,7 +203,7 @@ Result<> Stager::patch(Current& current) const {
   if (!basis) return basis.error().code == ErrorCode::vanished ? no_basis() : Failure(basis.error());
   struct stat status {};
   if (::fstat(basis->get(), &status) != 0 || !S_ISREG(status.st_mode)) return no_basis();
-  auto digest = digest_of(basis->get(), path);
+  auto digest = codec::digest_of(basis->get(), path);
   if (!digest) return Failure(digest.error());
   if (*digest != *current.basis) return no_basis();
   MAILDIRSYNC_TRY(

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/codec/digest.h"
 #include "daemon/apply/content.h"
 #include "daemon/apply/folders.h"
 
@@ -269,7 +270,7 @@ class Transition {
     if (operation_.result.digest) return *operation_.result.digest;
     auto fd = at.directory->open_for_reading(at.name);
     if (!fd) return Failure(fd.error());
-    return digest_of(fd->get(), os::join(at.directory->path(), at.name));
+    return codec::digest_of(fd->get(), os::join(at.directory->path(), at.name));
   }
 
   Result<> remove() {

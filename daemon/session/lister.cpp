@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
@@ -181,7 +182,7 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
   } else if (digests_ == Digests::yes) {
     auto fd = area_directory_.open_for_reading(name.name);
     if (!fd) return fail(fd.error());
-    auto digest = digest_of(fd->get(), os::join(area_directory_.path(), name.name));
+    auto digest = codec::digest_of(fd->get(), os::join(area_directory_.path(), name.name));
     if (!digest) return fail(digest.error());
     entry.digest = *digest;
   }

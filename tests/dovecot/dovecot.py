@@ -7,7 +7,7 @@
     with old.imap("anna@example.org") as connection:
         connection.select("INBOX")
 
-A server serves the Maildirs of a tree, <tree>/<domain>/<local part>/Maildir. Two servers over two trees are the old and
+A server serves the Maildirs of a tree, <tree>/<domain>/<local part>/Maildir if nothing else is said. Two servers over two trees are the old and
 the new machine. Everything else a server keeps (sockets, state, configuration, log) lies in <directory>/<name>.
 Needs root, as Dovecot does to serve several Unix users; dovecot-imapd and dovecot-lmtpd from Debian.
 """
@@ -29,7 +29,7 @@ from maildirsync_testing import LAYOUT, LabTest, Timeout, free_port, wait_until,
 
 VMAIL = (5000, 5000)
 PASSWORD = "secret"
-LAYOUTS = {"maildir++": "maildir:~/Maildir", "fs": "maildir:~/Maildir:LAYOUT=fs"}
+LAYOUTS = {"maildir++": "", "fs": ":LAYOUT=fs"}
 SEPARATORS = {"maildir++": ".", "fs": "/"}
 
 CONFIG = """
@@ -105,30 +105,34 @@ service stats {{
 class Dovecot:
     """One server over one tree; may be started and ended many times.
 
-    `layout` is "maildir++" or "fs"; `plugins` are mail_plugins (such as "acl"); `extra` is further configuration.
+    `layout` is "maildir++" or "fs"; `accounts` says where the Maildirs are, as the agent's configuration does, with * for
+    the first word of the domain; `plugins` are mail_plugins (such as "acl"); `extra` is further configuration.
     """
 
-    def __init__(self, directory: str, name: str, tree: str, layout: str = "maildir++", *, plugins: str = "", extra: str = ""):
+    def __init__(self, directory: str, name: str, tree: str, layout: str = "maildir++", *, accounts: str = LAYOUT, plugins: str = "", extra: str = ""):
         self.name, self.tree, self.layout, self.separator = name, tree, layout, SEPARATORS[layout]
         self.directory = os.path.join(directory, name)
         os.mkdir(self.directory, 0o755)
+        self.accounts = accounts
         self.port = free_port()
         self.config = os.path.join(self.directory, "dovecot.conf")
         self.log = os.path.join(self.directory, "log")
         self.users: dict[str, tuple[int, int]] = {}
         self.process: subprocess.Popen | None = None
-        values = dict(location=LAYOUTS[layout], separator=self.separator, plugins=plugins, extra=extra)
+        location = ("maildir:~/Maildir" if accounts.endswith("/Maildir") else "maildir:~") + LAYOUTS[layout]
+        values = dict(location=location, separator=self.separator, plugins=plugins, extra=extra)
         write_text(self.config, CONFIG.format(directory=self.directory, port=self.port, **values), 0o644)
         os.mkdir(os.path.join(self.directory, "users"), 0o755)
 
     # -- users
 
     def home(self, user: str) -> str:
-        local, domain = user.split("@")
-        return os.path.join(self.tree, domain, local)
+        return self.maildir(user).removesuffix("/Maildir")
 
     def maildir(self, user: str) -> str:
-        return os.path.join(self.home(user), "Maildir")
+        local, domain = user.split("@")
+        relative = self.accounts.replace("*", domain.split(".")[0]).replace("%d", domain).replace("%n", local)
+        return os.path.join(self.tree, relative)
 
     def folder(self, user: str, mailbox: str = "INBOX") -> str:
         """The directory of a mailbox; its name as IMAP writes it."""
@@ -219,10 +223,23 @@ class Dovecot:
         except FileNotFoundError:
             return f"--- {self.log}: none"
 
-    def complaints(self) -> list[str]:
-        """Log lines of errors, panics and warnings, such as an expunged message that reappeared."""
+    def complaints(self, known: "Dovecot | None" = None) -> list[str]:
+        """Log lines of errors, panics and warnings, such as an expunged message that reappeared.
+
+        Not those that the server `known` has of its tree too: a right copy of an odd uidlist is as odd.
+        """
+        other = {text for _, text in known._complaints()} if known else set()
+        return [line for line, text in self._complaints() if text not in other]
+
+    def _complaints(self) -> list[tuple[str, str]]:
+        """Whole lines, and what they say without time, process and tree."""
+        found = []
         with open(self.log, encoding="utf-8", errors="backslashreplace") as file:
-            return [line.rstrip() for line in file if re.search(r"(Error|Panic|Fatal|Warning): ", line) and "Killed with signal" not in line]
+            for line in file:
+                match = re.search(r"(?:Error|Panic|Fatal|Warning): (.*)", line)
+                if match and "Killed with signal" not in line:
+                    found.append((line.rstrip(), match[1].replace(self.tree, "")))
+        return found
 
     # -- clients
 
@@ -298,20 +315,21 @@ def quote(name: str) -> str:
 class DovecotTest(LabTest):
     """A lab whose root is served by Dovecot at both ends: `old` over the source, `new` over the destination.
 
-    Neither runs yet. A subclass sets `layout` or `plugins`.
+    Neither runs yet. A subclass sets `layout`, `accounts` or `plugins`.
     """
 
     layout = "maildir++"
+    accounts = LAYOUT
     plugins = ""
     extra = ""
 
     def setUp(self):
         super().setUp()
-        self.root = self.lab.add_root("vhosts", LAYOUT)
+        self.root = self.lab.add_root("vhosts", self.accounts)
         self.old, self.new = (self.server(name, tree) for name, tree in (("old", self.root.source), ("new", self.root.destination)))
 
     def server(self, name: str, tree: str) -> Dovecot:
-        server = Dovecot(self.lab.base, name, tree, self.layout, plugins=self.plugins, extra=self.extra)
+        server = Dovecot(self.lab.base, name, tree, self.layout, accounts=self.accounts, plugins=self.plugins, extra=self.extra)
         self.addCleanup(self._end, server)
         return server
 

@@ -57,7 +57,7 @@ class MigrationTest(DovecotTest):
         self.assertEqual([], differences, self.explain(differences, traffic))
         faults = traffic.journal.faults(seen)
         self.assertEqual([], faults, "\n".join(faults[:20]))
-        self.assertEqual([], self.new.complaints())
+        self.assertEqual([], self.new.complaints(self.old))
         self.assertGreater(traffic.journal.accepted(), 100)
 
     def explain(self, differences, traffic) -> str:

@@ -53,7 +53,7 @@ class RealMail(DovecotTest):
         differences = oracle.compare(seen, oracle.look(self.new))
         self.assertEqual([], differences, oracle.explain(differences))
         self.assertEqual(2 * len(samples), sum(account.messages() for account in seen.values()))
-        self.assertEqual([], self.new.complaints())
+        self.assertEqual([], self.new.complaints(self.old))
 
 
 if __name__ == "__main__":

@@ -2,81 +2,21 @@
 
 import os
 import random
-import shutil
 import socket
 import subprocess
+import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import oracle
-from dovecot import PASSWORD, VMAIL, DovecotTest, quote, utf7
-from maildir_trees import make_directory, make_maildir, write_file
+from dovecot import PASSWORD, VMAIL, quote, utf7
+from maildir_trees import write_file
 from maildirsync_testing import SECONDS, wait_until
+from traps import ANNA, TrapTest
 from watcher import FolderWatch
 
-ANNA, BEN = "anna@example.org", "ben@example.net"
-NEVER = '"31-Dec-2001 23:59:59 -0700"'
-
-
-class TrapTest(DovecotTest):
-    """Two accounts, mirrored live; the new server does not run yet."""
-
-    mailboxes = ("Work",)
-
-    def setUp(self):
-        super().setUp()
-        self.add_users(ANNA, BEN)
-        self.old.start()
-        for user in (ANNA, BEN):
-            with self.old.imap(user) as connection:
-                for mailbox in self.mailboxes:
-                    connection.create(mailbox)
-                    connection.subscribe(mailbox)
-        self.lab.start()
-        self.arrived()
-        self.number = 0
-
-    # -- doing
-
-    def message(self, size: int = 400) -> bytes:
-        self.number += 1
-        line = b"the number is %d\r\n" % self.number
-        return b"Subject: %d\r\nMessage-ID: <%d@traps.example>\r\n\r\n" % (self.number, self.number) + line * (size // len(line) + 1)
-
-    def append(self, connection, mailbox: str, count: int = 1, flags: str = "(\\Seen)") -> None:
-        for _ in range(count):
-            self.ok(connection.append(mailbox, flags, NEVER, self.message()))
-
-    def ok(self, answer):
-        self.assertEqual("OK", answer[0], answer)
-        return answer[1]
-
-    # -- judging
-
-    def arrived(self) -> None:
-        """All is at the destination, byte for byte, while nobody changes anything."""
-        self.lab.flush()
-        self.lab.assert_equal()
-
-    def total(self, name: str) -> int:
-        return self.lab.agent.totals()[name]
-
-    def assert_same_for_clients(self, *users: str) -> dict:
-        """The end of a migration: what the clients find at the new server."""
-        seen = oracle.look(self.old, users or None)
-        self.old.stop()
-        self.arrived()
-        self.new.start()
-        differences = oracle.compare(seen, oracle.look(self.new, users or None))
-        self.assertEqual([], differences, oracle.explain(differences))
-        self.assertEqual([], self.new.complaints())
-        self.assertGreater(sum(account.messages() for account in seen.values()), 0)
-        return seen
-
-    def assert_no_problems(self) -> None:
-        for daemon in self.lab.daemons:
-            self.assertEqual([], daemon.problems())
-
+FLAGS = ["(\\Seen)", "(\\Flagged)", "(\\Answered)", "(label)"]
 
 class ControlFiles(TrapTest):
     def test_never_ahead_of_their_messages(self):
@@ -160,25 +100,115 @@ class ControlFiles(TrapTest):
         seen = self.assert_same_for_clients()
         self.assertEqual({"Work", *names} - {names[1]}, seen[ANNA].subscriptions)
 
-    def test_a_mailbox_with_many_messages(self):
-        count = 20_000
-        # As a delivery leaves them, without a uidlist: Dovecot numbers them at its first look.
+class ManyMessages(TrapTest):
+    def test_a_mailbox_with_a_hundred_thousand(self):
+        count = 100_000
+        self.lab.agent.stop()
         self.old.stop()
-        new = os.path.join(self.old.folder(ANNA), "new").encode()
+        cur = os.path.join(self.old.folder(ANNA), "cur").encode()
         for i in range(count):
-            write_file(os.path.join(new, b"%d.M%dP1.mx" % (1_600_000_000 + i, i)), b"Subject: %d\n\n%d\n" % (i, i), VMAIL, 0o600)
+            name = b"%d.M%dP1.mx:2,%s" % (1_600_000_000 + i, i, b"S" if i % 3 else b"")
+            write_file(os.path.join(cur, name), b"Subject: %d\n\n" % i, VMAIL, 0o600, (1_600_000_000 + i) * 10**9)
         self.old.start()
+        self.lab.agent.start()
         with self.old.imap(ANNA) as connection:
+            # Dovecot numbers them while the agent sends them.
             self.assertEqual(count, int(self.ok(connection.select("INBOX"))[0]))
         self.lab.flush(limit=300)
-        self.lab.assert_equal()
-        self.assertGreater(os.path.getsize(os.path.join(self.old.folder(ANNA), "dovecot-uidlist")), 500_000)
-        before = self.total("bytes_wire"), self.total("messages_sent")
+        self.assertGreater(os.path.getsize(os.path.join(self.old.folder(ANNA), "dovecot-uidlist")), 2_000_000)
+        before = self.lab.agent.totals()
+        with self.old.imap(ANNA) as connection:
+            connection.select("INBOX")
+            self.ok(connection.store("50000", "+FLAGS", "(\\Flagged)"))
         self.old.deliver(ANNA, self.message())
+        self.lab.flush()
+        after = self.lab.agent.totals()
+        self.assertLess(after["bytes_wire"] - before["bytes_wire"], 100_000)
+        self.assertEqual(before["messages_sent"] + 1, after["messages_sent"])
+        self.lab.assert_equal(contents=False)
+        seen = self.headers(self.old)
+        self.old.stop()
+        self.lab.flush()
+        self.new.start()
+        self.assertEqual(seen, self.headers(self.new))
+        self.assertEqual(count + 1, len(seen[1]))
+
+    def headers(self, server):
+        """All that a client lists of INBOX, without the bodies."""
+        with server.imap(ANNA) as connection:
+            connection.select("INBOX", readonly=True)
+            numbers = connection.response("UIDVALIDITY")[1], connection.response("UIDNEXT")[1]
+            found = self.ok(connection.fetch("1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE)"))
+        return numbers, [line.replace(b" \\Recent", b"").replace(b"\\Recent", b"") for line in found]
+
+
+class Listings(TrapTest):
+    def test_of_a_folder_in_which_files_are_renamed(self):
+        """readdir may miss a name that is being renamed: nothing may be deleted for that."""
+        count = 1500
+        self.old.stop()
+        cur = os.path.join(self.old.folder(ANNA, "Work"), "cur").encode()
+        for i in range(count):
+            write_file(os.path.join(cur, b"%d.M%dP1.mx:2," % (1_600_000_000 + i, i)), b"Subject: %d\n\n" % i, VMAIL, 0o600)
+        self.old.start()
+        with self.old.imap(ANNA) as connection:
+            connection.select("Work")
         self.arrived()
-        self.assertLess(self.total("bytes_wire") - before[0], 100_000)
-        self.assertEqual(before[1] + 1, self.total("messages_sent"))
+        deleted, sent = self.total("deletes"), self.total("messages_sent")
+        ending = threading.Event()
+        listings = 0
+
+        def change_flags():
+            with self.old.imap(ANNA) as connection:
+                connection.select("Work")
+                rng = random.Random(2)
+                while not ending.is_set():
+                    self.ok(connection.store(f"{rng.randint(1, count // 2)}:{count}", rng.choice("+-") + "FLAGS.SILENT", rng.choice(FLAGS)))
+
+        with FolderWatch([self.new.folder(ANNA, "Work")]) as watch, ThreadPoolExecutor(1) as pool:
+            changing = pool.submit(change_flags)
+            end = time.monotonic() + SECONDS / 3
+            while time.monotonic() < end:
+                self.lab.agent.flush("--full", "--timeout", "2", complete=False)
+                listings += 1
+            ending.set()
+            changing.result()
+            self.lab.flush()
+        self.assertEqual([], watch.gaps)
+        self.assertEqual(count, len(os.listdir(os.path.join(self.new.folder(ANNA, "Work"), "cur"))))
         self.assert_same_for_clients(ANNA)
+        self.assertEqual((deleted, sent), (self.total("deletes"), self.total("messages_sent")))
+        print(f"{listings} full listings, {self.total('renames')} renames")
+
+
+class InPlace(TrapTest):
+    def test_messages_changed_by_tools(self):
+        """Filters add headers, and editors rewrite, in place or by another file, while the agent runs or is away."""
+        with self.old.imap(ANNA) as connection:
+            self.append(connection, "INBOX", 6)
+            self.append(connection, "Work", 6)
+        self.arrived()
+        for folder, agent_runs in (("INBOX", True), ("Work", False)):
+            if not agent_runs:
+                self.lab.agent.stop()
+            cur = os.path.join(self.old.folder(ANNA, folder), "cur")
+            paths = [os.path.join(cur, name) for name in sorted(os.listdir(cur))]
+            with open(paths[0], "r+b") as file:  # longer, under the same inode
+                content = file.read()
+                file.seek(0)
+                file.write(b"X-Spam-Flag: NO\r\n" + content)
+            with open(paths[1], "r+b") as file:  # equally long
+                file.write(b"Subject: #")
+            os.truncate(paths[2], 50)
+            subprocess.run(["sed", "-i", "s/^Subject: /Subject: [ext] /", paths[3]], check=True)  # another inode
+            if not agent_runs:
+                self.lab.agent.start()
+                self.lab.flush(limit=60)
+                self.lab.agent.flush("--full")
+                self.lab.assert_equal()
+            else:
+                self.arrived()
+        self.assert_same_for_clients()
 
 
 class Links(TrapTest):
@@ -349,203 +379,11 @@ class NestedFolders(TrapTest):
         self.assertFalse(os.path.exists(os.path.join(self.new.maildir(ANNA), "Archive")))
 
 
-class AccessLists(TrapTest):
-    plugins = "acl"
-    extra = "protocol imap {\n  mail_plugins = $mail_plugins imap_acl\n}\nplugin {\n  acl = vfile\n}"
-
-    def test_rights_arrive(self):
-        with self.old.imap(ANNA) as connection:
-            self.append(connection, "Work")
-            self.ok(connection.setacl("Work", f"user={BEN}", "lrwst"))
-            self.arrived()
-            self.ok(connection.setacl("Work", f"user={BEN}", "lr"))
-            self.ok(connection.setacl("INBOX", f"user={BEN}", "l"))
-            rights = [connection.getacl(mailbox) for mailbox in ("Work", "INBOX")]
-        self.assertTrue(os.path.exists(os.path.join(self.old.folder(ANNA, "Work"), "dovecot-acl")))
-        self.assert_same_for_clients()
-        with self.new.imap(ANNA) as connection:
-            self.assertEqual(rights, [connection.getacl(mailbox) for mailbox in ("Work", "INBOX")])
-
-
-class Accounts(TrapTest):
-    def test_of_many_owners(self):
-        """As control panels make them: each account belongs to a Unix user of its own, some modes are wide."""
-        owners = {f"owner{i}@panel.example": (6000 + i, 6000 + i % 2) for i in range(5)}
-        for user, owner in owners.items():
-            self.add_users(user, owner=owner)
-            self.old.deliver(user, self.message())
-            with self.old.imap(user) as connection:
-                self.ok(connection.create("Work"))
-                self.append(connection, "Work", 5)
-                connection.select("INBOX")
-                self.ok(connection.copy("1", "Work"))
-            write_file(os.path.join(self.old.maildir(user), "maildirsize").encode(), b"104857600S\n300 1\n", owner, 0o644)
-            os.chmod(self.old.home(user), 0o2751)
-        self.arrived()
-        for user, owner in owners.items():
-            status = os.stat(self.new.maildir(user))
-            self.assertEqual(owner, (status.st_uid, status.st_gid))
-            self.old.deliver(user, self.message())
-        self.assert_same_for_clients(*owners)
-
-    def test_with_what_courier_left(self):
-        maildir = self.old.maildir(ANNA)
-        self.old.deliver(ANNA, self.message())
-        files = {
-            "courierimapsubscribed": b"INBOX.Work\n",
-            "courierimapuiddb": b"1 1600000000 3\n1 1600000000.M1P1.mx\n",
-            "courierpop3dsizelist": b"/2 3 1600000000\n1600000000.M1P1.mx 400\n",
-            "maildirsize": b"0S,0C\n400 1\n",
-            "shared-timestamp": b"",
-        }
-        for name, content in files.items():
-            write_file(os.path.join(maildir, name).encode(), content, VMAIL, 0o644)
-        for name in ("courierimapkeywords", "courierimaphieracl", "sieve"):
-            make_directory(os.path.join(maildir, name).encode(), VMAIL)
-        write_file(os.path.join(maildir, "courierimapkeywords", ":list").encode(), b"$Forwarded\n\n1600000000.M1P1.mx:0\n", VMAIL, 0o644)
-        write_file(os.path.join(maildir, "sieve", "main.sieve").encode(), b"keep;\n", VMAIL, 0o600)
-        # Not ".dovecot.sieve": Dovecot would take that for a mailbox.
-        os.symlink("main.sieve", os.path.join(maildir, "sieve", "active"))
-        os.lchown(os.path.join(maildir, "sieve", "active"), *VMAIL)
-        self.arrived()
-        self.assertEqual("main.sieve", os.readlink(os.path.join(self.new.maildir(ANNA), "sieve", "active")))
-        self.assert_same_for_clients()
-
-    def test_added_renamed_and_removed(self):
-        self.add_users("new@fresh.example")
-        for _ in range(5):
-            self.old.deliver("new@fresh.example", self.message())
-        self.arrived()
-        self.old.forget_user("new@fresh.example")
-        os.rename(self.old.home("new@fresh.example"), self.old.home("newer@fresh.example"))
-        self.new.forget_user("new@fresh.example")
-        self.add_users("newer@fresh.example")
-        self.old.deliver("newer@fresh.example", self.message())
-        self.lab.flush()
-        self.assertEqual([], self.messages_at_destination("new@fresh.example"))
-        self.old.forget_user(BEN)
-        self.new.forget_user(BEN)
-        shutil.rmtree(self.old.home(BEN))
-        self.lab.flush()
-        self.assertEqual([], self.messages_at_destination(BEN))
-        self.old.deliver(ANNA, self.message())
-        seen = oracle.look(self.old)
-        self.lab.flush()
-        self.new.start()
-        self.assertEqual([], oracle.compare(seen, oracle.look(self.new)))
-        self.assertEqual({ANNA, "newer@fresh.example"}, set(seen))
-
-    def messages_at_destination(self, user: str) -> list[str]:
-        return [
-            os.path.join(directory, name)
-            for directory, _, names in os.walk(self.new.home(user))
-            for name in names
-            if os.path.basename(directory) in ("cur", "new")
-        ]
-
-    def test_restored_from_a_backup(self):
-        with self.old.imap(ANNA) as connection:
-            self.append(connection, "INBOX", 20)
-            self.append(connection, "Work", 20)
-        backup = os.path.join(self.lab.base, "backup")
-        subprocess.run(["rsync", "-aH", self.old.home(ANNA) + "/", backup + "/"], check=True)
-        with self.old.imap(ANNA) as connection:
-            self.append(connection, "INBOX", 5)
-            connection.select("INBOX")
-            self.ok(connection.store("1:4", "+FLAGS", "(\\Deleted)"))
-            self.ok(connection.expunge())
-            self.ok(connection.rename("Work", "Job"))
-        self.arrived()
-        self.old.stop()
-        subprocess.run(["rsync", "-aH", "--delete", backup + "/", self.old.home(ANNA) + "/"], check=True)
-        self.old.start()
-        self.assert_same_for_clients()
-
-    def test_another_maildir_put_in_its_place(self):
-        with self.old.imap(ANNA) as connection:
-            self.append(connection, "INBOX", 20)
-        self.arrived()
-        self.old.stop()
-        aside = os.path.join(self.lab.base, "aside")
-        subprocess.run(["cp", "-a", self.old.maildir(ANNA), aside], check=True)
-        cur = os.path.join(aside, "cur")
-        name = sorted(os.listdir(cur))[0]
-        os.rename(os.path.join(cur, name), os.path.join(cur, name + "T"))
-        os.rename(self.old.maildir(ANNA), aside + ".before")
-        os.rename(aside, self.old.maildir(ANNA))
-        self.old.start()
-        self.old.deliver(ANNA, self.message())
-        self.assert_same_for_clients()
-
-    def test_names_of_other_software(self):
-        cur = os.path.join(self.old.folder(ANNA, "Work"), "cur").encode()
-        names = [b"1.semicolon;2,S", b"2.bang!2,S", b"3.none", b"4.raw\xfc\xff:2,S", b"5.with space:2,FS", b"7." + b"x" * 240 + b":2,S", b".dot:2,S", b"8.twice:2,S:2,F"]
-        for i, name in enumerate(names):
-            write_file(os.path.join(cur, name), b"" if name == b"3.none" else b"Subject: %d\n\nx\n" % i, VMAIL, 0o600)
-        self.arrived()
-        with self.old.imap(ANNA) as connection:
-            connection.select("Work")
-        self.assert_same_for_clients()
-
-    def test_one_base_name_in_new_and_cur(self):
-        self.old.stop()
-        folder = self.old.folder(ANNA)
-        write_file(os.path.join(folder, "cur", "1.twice:2,S").encode(), b"Subject: cur\n\n", VMAIL, 0o600)
-        write_file(os.path.join(folder, "new", "1.twice").encode(), b"Subject: new\n\n", VMAIL, 0o600)
-        self.arrived()
-        # Dovecot gives one of them another name when it sees them.
-        self.old.start()
-        self.assert_same_for_clients()
-
-    def test_half_made_folders(self):
-        maildir = self.old.maildir(ANNA)
-        self.old.deliver(ANNA, self.message())
-        for name in (".Half", ".Empty"):
-            make_directory(os.path.join(maildir, name).encode(), VMAIL)
-        make_directory(os.path.join(maildir, ".Half", "cur").encode(), VMAIL)
-        write_file(os.path.join(maildir, ".Half", "cur", "1.x:2,S").encode(), b"Subject: x\n\n", VMAIL, 0o600)
-        self.lab.flush()
-        make_maildir(os.path.join(maildir, ".Later").encode(), VMAIL)
-        self.assert_same_for_clients()
-
-
-class TheSource(DovecotTest):
-    def test_is_only_read(self):
-        """No name, byte, mode, owner or time of the source changes; not even a ctime, which tells of any of them."""
-        self.add_users(ANNA, BEN)
-        self.old.start()
-        for user in (ANNA, BEN):
-            with self.old.imap(user) as connection:
-                connection.create("Work")
-                for _ in range(20):
-                    connection.append("Work", "(\\Seen)", NEVER, b"Subject: x\r\n\r\nx\r\n")
-                self.old.deliver(user, b"Subject: y\r\n\r\ny\r\n")
-        self.old.stop()
-        before = self.stamps()
-        self.lab.start()
-        self.lab.flush()
-        self.lab.agent.restart()
-        self.lab.agent.flush("--full")
-        self.lab.agent.cli("--json", "verify", "--deep", limit=120)
-        self.lab.assert_equal()
-        self.lab.agent.stop()
-        self.assertEqual(before, self.stamps())
-
-    def stamps(self) -> dict:
-        found = {}
-        for directory, directories, files in os.walk(self.root.source):
-            for name in [".", *directories, *files]:
-                path = os.path.join(directory, name)
-                status = os.lstat(path)
-                found[path] = (status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_nlink, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return found
-
-
 class OpenedTooEarly(TrapTest):
     """The new server looked at an account before its cutover, and wrote UIDs of its own."""
 
     def test_is_reported_and_put_right(self):
-        if self.lab.agent.cli("repair-index", "--help").returncode != 0:
+        if "repair-index" not in self.lab.agent.cli("--help").stdout:
             self.skipTest("maildirsync has no repair-index command yet")
         for _ in range(10):
             self.old.deliver(ANNA, self.message())
@@ -569,9 +407,6 @@ class OpenedTooEarly(TrapTest):
         self.new.start()
         differences = oracle.compare(seen, oracle.look(self.new))
         self.assertEqual([], differences, oracle.explain(differences))
-
-
-
 
 
 if __name__ == "__main__":

@@ -273,6 +273,7 @@ class Owner(Client):
         self.seen_up_to = 0  # the highest UID known in INBOX, which others fill too
         self.subscribed: set[str] = set()
         self.number = 0
+        self.taken = 0  # messages that were expunged, or went with their folder
 
     # -- what a step is
 
@@ -368,12 +369,20 @@ class Owner(Client):
         if len(self.folders[name]) < 4:
             return 0
         ids = {uid: self.folders[name][uid] for uid in self._some(name, 3)}
+        if not self._may_take(len(ids)):
+            return 0
         with self.journal.doing(f"expunge {name}", self.user, ids.values(), more=-1):
             self.ask("uid", "STORE", uid_set(ids), "+FLAGS", "(\\Deleted)")
             self.ask("uid", "EXPUNGE", uid_set(ids))
+            self.taken += len(ids)
             for uid in ids:
                 del self.folders[name][uid]
         return 1
+
+    def _may_take(self, count: int) -> bool:
+        """Whether so many messages may go: a mass deletion, within a minute, is held, and is not the subject here."""
+        ever = self.taken + sum(map(len, self.folders.values()))
+        return (self.taken + count) * 6 <= ever
 
     # -- folders
 
@@ -411,15 +420,16 @@ class Owner(Client):
         return 1
 
     def _delete(self) -> int:
-        """A folder without children and with few messages: a mass deletion is held, and is not the subject here."""
+        """A folder without children and with few messages."""
         leaves = [name for name in self._made() if not any(self._is_below(other, name) for other in self.folders)]
-        leaves = [name for name in leaves if len(self.folders[name]) <= 20]
+        leaves = [name for name in leaves if len(self.folders[name]) <= 20 and self._may_take(len(self.folders[name]))]
         if not leaves:
             return 0
         name = self.rng.choice(leaves)
         # A message may be in the folder more than once.
         with self.journal.doing(f"delete {name}", self.user, list(self.folders[name].values()), more=-1):
             self.ask("delete", quote(name))
+            self.taken += len(self.folders[name])
             del self.folders[name]
         return 1
 

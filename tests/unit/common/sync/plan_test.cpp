@@ -41,10 +41,39 @@ TEST(Plan, a_move_to_another_folder_is_a_rename) {
   EXPECT_EQ(lines(before, after), Lines({"rename /cur/1.x:2,S -> /.Sent/cur/1.x:2,S inode 11"}));
 }
 
-TEST(Plan, a_move_to_another_folder_under_another_name_is_a_rename) {
-  const auto before = account({folder("", 1, {file("cur/1.x:2,S", 11)}), folder(".Sent", 2)});
-  const auto after = account({folder("", 1), folder(".Sent", 2, {file("new/2.y", 11)})});
+Entry with_digest(Entry entry, std::uint8_t digest) {
+  entry.digest = Digest{{digest}};
+  return entry;
+}
+
+TEST(Plan, a_move_under_another_name_is_a_rename_when_the_content_is_known_to_be_equal) {
+  const auto before = account({folder("", 1, {with_digest(file("cur/1.x:2,S", 11), 1)}), folder(".Sent", 2)});
+  const auto after = account({folder("", 1), folder(".Sent", 2, {with_digest(file("new/2.y", 11), 1)})});
   EXPECT_EQ(lines(before, after), Lines({"rename /cur/1.x:2,S -> /.Sent/new/2.y inode 11"}));
+}
+
+// A backup that is put back uses the inodes of what it deletes; old mail often has whole seconds as its time.
+TEST(Plan, a_new_message_with_the_inode_size_and_time_of_one_that_went_is_put) {
+  const auto before = account({folder("", 1, {with_digest(file("cur/1.x:2,S", 11), 1)}), folder(".Sent", 2)});
+  for (const auto& reused : {file("new/2.y", 11), with_digest(file("new/2.y", 11), 2)}) {
+    EXPECT_EQ(lines(before, account({folder("", 1), folder(".Sent", 2, {reused})})),
+              Lines({"put -> /.Sent/new/2.y inode 11", "remove /cur/1.x:2,S"}));
+  }
+}
+
+TEST(Plan, a_message_that_was_put_back_under_another_inode_is_no_source_of_one_that_has_its_old_one) {
+  const auto before = account({folder("", 1, {file("cur/1.x:2,S", 11)}), folder(".Sent", 2)});
+  auto put_back = file("cur/1.x:2,S", 11);
+  put_back.inode = 12;
+  const auto after = account({folder("", 1, {put_back}), folder(".Sent", 2, {file("cur/2.y:2,S", 11)})});
+  EXPECT_EQ(lines(before, after),
+            Lines({"set_attributes -> /cur/1.x:2,S inode 12", "put -> /.Sent/cur/2.y:2,S inode 11"}));
+}
+
+TEST(Plan, a_copy_under_another_name_is_a_link) {
+  const auto before = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto after = account({folder("", 1, {file("cur/1.x:2,S", 11), file("cur/2.y:2,S", 11)})});
+  EXPECT_EQ(lines(before, after), Lines({"link /cur/1.x:2,S -> /cur/2.y:2,S inode 11"}));
 }
 
 TEST(Plan, a_copy_is_a_link) {
@@ -129,8 +158,8 @@ TEST(Plan, an_old_name_of_another_message_is_put_over) {
 }
 
 TEST(Plan, a_message_whose_name_was_taken_moves_before_it_is_put_over) {
-  const auto before = account({folder("", 1, {file("cur/1.x:2,", 11)})});
-  const auto after = account({folder("", 1, {file("cur/1.x:2,", 12), file("cur/2.x:2,", 11)})});
+  const auto before = account({folder("", 1, {with_digest(file("cur/1.x:2,", 11), 1)})});
+  const auto after = account({folder("", 1, {file("cur/1.x:2,", 12), with_digest(file("cur/2.x:2,", 11), 1)})});
   EXPECT_EQ(lines(before, after), Lines({"rename /cur/1.x:2, -> /cur/2.x:2, inode 11", "put -> /cur/1.x:2, inode 12"}));
 }
 
@@ -221,6 +250,13 @@ TEST(Plan, a_cur_that_went_goes_after_its_messages) {
   const auto before = account({folder("", 1), folder(".A", 2, {file("cur/1.x:2,", 11)})});
   EXPECT_EQ(lines(before, account({folder("", 1), without})),
             Lines({"remove /.A/cur/1.x:2,", "make_folder -> /.A inode 2"}));
+}
+
+TEST(Plan, a_cur_that_went_makes_room_for_a_file_of_its_name) {
+  auto after = folder("", 1, {file("cur", 12)});
+  after.cur.reset();
+  EXPECT_EQ(lines(account({folder("", 1, {file("cur/1.x:2,", 11)})}), account({after})),
+            Lines({"remove /cur/1.x:2,", "make_folder -> / inode 1", "put_control -> /cur inode 12"}));
 }
 
 TEST(Plan, a_listed_message_without_an_inode_is_found_by_its_base_name) {
