@@ -88,14 +88,11 @@ Result<Intake::OpenedRoot> Intake::open_root(const std::string& name) const {
                    "the root \"" + name + "\" is not configured for peer \"" + peer_->name + "\"");
   }
   OpenedRoot root{&found->second, nullptr, std::nullopt};
-  auto directory = os::Directory::open_root(found->second.path);
+  auto directory = open_served_root(name, found->second.path);
   if (directory) {
     root.directory = std::make_shared<const os::Directory>(std::move(*directory));
   } else {
-    root.error = Error{ErrorCode::root_gone, found->second.path,
-                       "the destination's directory of root \"" + name + "\" cannot be opened; make or mount it (" +
-                           directory.error().message() + ")",
-                       0};
+    root.error = directory.error();
   }
   return root;
 }

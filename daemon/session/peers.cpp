@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sys/statvfs.h>
+
 namespace maildirsync::daemon {
 
 Result<Peers> make_peers(const config::Receiver& config) {
@@ -22,6 +24,25 @@ Result<Peers> make_peers(const config::Receiver& config) {
     peers[configured.fingerprint] = std::move(peer);
   }
   return peers;
+}
+
+Result<os::Directory> open_served_root(const std::string& name, const std::string& path) {
+  auto directory = os::Directory::open_root(path);
+  if (!directory) {
+    return failure(ErrorCode::root_gone, path,
+                   "the destination's directory of root \"" + name + "\" cannot be opened; make or mount it (" +
+                       directory.error().message() + ")");
+  }
+  struct statvfs status {};
+  if (::fstatvfs(directory->fd(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0) {
+    return failure(
+        ErrorCode::permission, path,
+        "the destination's directory of root \"" + name +
+            "\" is read-only for maildirsyncd; name it in ReadWritePaths= of "
+            "/etc/systemd/system/maildirsyncd.service.d/paths.conf, or mount its file system read-write, and "
+            "restart maildirsyncd");
+  }
+  return directory;
 }
 
 bool is_same(const config::Peer& left, const config::Peer& right) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/config/config.h"
+#include "common/os/directory.h"
 #include "common/os/result.h"
 #include "daemon/owner/owner_map.h"
 
@@ -28,6 +29,10 @@ struct Peer {
 /// All peers by fingerprint. Fails with ErrorCode::config when an owner table names what does not exist here.
 using Peers = std::map<std::string, std::shared_ptr<const Peer>>;
 Result<Peers> make_peers(const config::Receiver& config);
+
+/// Opens the root's directory at the destination. Fails with a sentence that says how to mend it: root_gone when it is
+/// not there, permission when it is read-only to us, as all is that the unit does not open for writing.
+Result<os::Directory> open_served_root(const std::string& name, const std::string& path);
 
 /// Whether both say the same, so that a session may go on over a reload.
 bool is_same(const config::Peer& left, const config::Peer& right);

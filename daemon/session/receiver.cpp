@@ -204,16 +204,15 @@ json Receiver::status() {
     if (!from.empty()) address = from;
     json peer_roots = json::array();
     for (const auto& root : peer.roots) {
-      const auto directory = os::Directory::open_root(root.path);
+      const auto directory = open_served_root(root.name, root.path);
       peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", directory.has_value()}});
       roots.push_back({{"name", root.name}, {"peer", peer.name}, {"path", root.path}, {"ok", directory.has_value()}});
       if (!directory) {
-        problems.push_back({{"code", to_string(ErrorCode::root_gone)},
+        problems.push_back({{"code", to_string(directory.error().code)},
                             {"root", root.name},
                             {"account", ""},
                             {"path", root.path},
-                            {"detail", "the destination's directory cannot be opened; make or mount it (" +
-                                           directory.error().message() + ")"}});
+                            {"detail", directory.error().detail}});
       }
     }
     peers.push_back({{"name", peer.name},
