@@ -81,7 +81,7 @@ class Program {
     MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
     auto state = agent::State::open(config.state_dir);
     if (!state) return Failure(state.error());
-    auto watcher = agent::make_inotify_watcher();
+    auto watcher = agent::choose_watcher(config.watch.backend, config.roots);
     if (!watcher) return Failure(watcher.error());
     auto compare = begin_run(**state, *link);
     if (!compare) return Failure(compare.error());
@@ -97,6 +97,7 @@ class Program {
     }
     spdlog::info("start version={} config={} receiver={} fingerprint={}", MAILDIRSYNC_VERSION, config.file,
                  config.receiver.text(), link->own_fingerprint);
+    spdlog::info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
     engine_ = std::make_unique<agent::Engine>(
         loop_,
         agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});

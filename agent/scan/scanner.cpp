@@ -430,7 +430,7 @@ class StructureWalk {
             sync::FolderManifest& manifest, Stamps& stamps) {
     const auto opened = directory.open_directory(name);
     if (!opened) return unreadable(os::join(path, name), opened.error());
-    if (name != "tmp") on_directory_(*opened, path, name == "cur" ? 'c' : 'n');
+    on_directory_(*opened, path, name.front());
     const auto status = opened->status("");
     if (!status) return unreadable(os::join(path, name), status.error());
     const auto attributes = attributes_of(*status);

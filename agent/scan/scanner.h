@@ -32,8 +32,8 @@ struct StructureScan {
   std::vector<ScanProblem> problems;
 };
 
-/// Called for each directory before it is listed (folder itself, cur, new): the place to watch it.
-/// part: 'f', 'c' or 'n'.
+/// Called for each directory before it is listed (folder itself, cur, new) and for tmp: the place to watch it.
+/// part: 'f', 'c', 'n' or 't'.
 using OnDirectory = std::function<void(const os::Directory& directory, const std::string& folder, char part)>;
 
 /// Walks an account's directories (all but cur/, new/, tmp/ are folders; symbolic links are not followed, a loop cannot

@@ -260,6 +260,10 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
                          link.receiver_fingerprint != link_settings_.receiver_fingerprint ||
                          link.receiver.text() != link_settings_.receiver.text() ||
                          link.bandwidth_limit != link_settings_.bandwidth_limit;
+  if (config.watch.backend != config_.watch.backend) {
+    spdlog::warn("reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
+                 watcher_->backend());
+  }
   link_settings_ = link;
   config_ = std::move(config);
   if (reconnect) {

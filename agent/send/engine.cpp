@@ -20,6 +20,7 @@ constexpr auto k_tick = 1s;
 constexpr auto k_retry_problems = 30s;
 constexpr auto k_look_at_unwatched = 10s;
 constexpr auto k_look_at_missing_root = 5s;
+constexpr int k_reads_for_later = 64;
 
 std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
   return std::make_shared<const LinkSettings>(settings);
@@ -40,7 +41,8 @@ Engine::Engine(asio::io_context& loop, Parts parts)
     : loop_(loop),
       config_(std::move(parts.config)),
       state_(std::move(parts.state)),
-      watcher_(std::move(parts.watcher)),
+      watcher_(std::move(parts.watcher.watcher)),
+      watcher_reason_(std::move(parts.watcher.reason)),
       link_settings_(std::move(parts.link)),
       compare_all_(parts.compare_all),
       delay_timer_(loop),
@@ -263,7 +265,7 @@ void Engine::drop_account(AccountId id) {
 void Engine::watch_events() {
   watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
     if (error || stopping_) return;
-    for (const auto& event : watcher_->read())
+    for (const auto& event : watcher_->read().events)
       take_event(event);
     dispatch();
     watch_events();
@@ -299,7 +301,8 @@ void Engine::take_event(const Event& event) {
 
 void Engine::lost_events() {
   ++totals_.overflows;
-  spdlog::warn("watch-overflow action=\"everything is looked at again\" remedy=\"raise fs.inotify.max_queued_events\"");
+  spdlog::warn("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"", watcher_->backend(),
+               watcher_->overflow_remedy());
   const Time now = Clock::now();
   for (auto& [id, account] : accounts_) {
     account.work.full = true;
@@ -386,9 +389,13 @@ void Engine::dispatch() {
 
 /// What the watcher has until now, and of it the messages of one account; the rest stays for its next turn.
 std::optional<Work> Engine::take_later_messages(AccountId id) {
-  for (auto events = watcher_->read(); !events.empty(); events = watcher_->read()) {
-    for (const auto& event : events)
+  bool more = true;
+  for (int i = 0; more; ++i) {
+    if (i == k_reads_for_later) return std::nullopt;  // it fills as fast as it is read
+    auto taken = watcher_->read();
+    for (const auto& event : taken.events)
       take_event(event);
+    more = taken.more;
   }
   const auto found = accounts_.find(id);
   if (found == accounts_.end()) return std::nullopt;
@@ -727,10 +734,13 @@ void Engine::tick() {
     account.work.structure = true;
     schedule(account);
   }
-  if (now.time_since_epoch() / k_tick % (k_look_at_missing_root / k_tick) == 0) {
-    for (std::size_t i = 0; i < roots_.size(); ++i) {
-      if (roots_[i].held || !roots_[i].directory) discover_root(i);
-    }
+  const bool look_at_missing = now.time_since_epoch() / k_tick % (k_look_at_missing_root / k_tick) == 0;
+  for (std::size_t i = 0; i < roots_.size(); ++i) {
+    const Root& root = roots_[i];
+    const bool missing = root.held || !root.directory;
+    const bool unwatched = std::any_of(root.problems.begin(), root.problems.end(),
+                                       [](const Problem& problem) { return problem.code == ErrorCode::unwatched; });
+    if ((missing && look_at_missing) || (unwatched && look_at_unwatched)) discover_root(i);
   }
   dispatch();
   check_flushes();

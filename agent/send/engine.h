@@ -15,6 +15,7 @@
 
 #include "agent/send/account.h"
 #include "agent/send/lane.h"
+#include "agent/watch/choice.h"
 #include "common/control/server.h"
 #include "common/service/metrics.h"
 
@@ -27,7 +28,7 @@ class Engine {
   struct Parts {
     config::Agent config;
     std::unique_ptr<State> state;
-    std::unique_ptr<Watcher> watcher;
+    Choice watcher;
     LinkSettings link;
     bool compare_all = false;  ///< the last run ended so that the state may lack what was sent
   };
@@ -109,6 +110,7 @@ class Engine {
   config::Agent config_;
   std::unique_ptr<State> state_;
   std::unique_ptr<Watcher> watcher_;
+  std::string watcher_reason_;
   LinkSettings link_settings_;
   bool compare_all_;
   Totals totals_;

@@ -405,7 +405,7 @@ class Looker {
   }
 
   void watch(const os::Directory& directory, const std::string& folder, char part) {
-    const Part kind = part == 'c' ? Part::cur : part == 'n' ? Part::new_ : Part::folder;
+    const Part kind = part == 'c' ? Part::cur : part == 'n' ? Part::new_ : part == 't' ? Part::tmp : Part::folder;
     const auto watched = watcher_.watch(directory, {kind, order_.account, folder});
     if (!watched && watched.error().code != ErrorCode::vanished && unwatched_.insert(folder).second) {
       report_.problems.push_back({watched.error().code, folder, watched.error().message()});

@@ -194,6 +194,7 @@ json Engine::status(const std::string& account_glob) {
         {"rescans", totals_.rescans.load()},
         {"overflows", totals_.overflows.load()}}},
       {"watches", watcher_->watches()},
+      {"watcher", {{"backend", watcher_->backend()}, {"reason", printable(watcher_reason_)}}},
       {"roots", std::move(roots)},
       {"problems", problems(account_glob)}};
   if (!account_glob.empty()) {
@@ -236,7 +237,7 @@ std::vector<service::Metric> Engine::metrics() {
       {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge,
        static_cast<double>(problems("").size())},
       {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
-      {"maildirsync_watches", "inotify watches.", Kind::gauge, static_cast<double>(watcher_->watches())}};
+      {"maildirsync_watches", "Directories that are watched.", Kind::gauge, static_cast<double>(watcher_->watches())}};
   // No sample rather than a wrong one while the lag cannot be known.
   if (const auto now = lag()) {
     metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});

@@ -1,79 +1,35 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <mutex>
-#include <unordered_map>
-#include <unordered_set>
 
 #include <inotifytools/inotifytools.h>
 #include <sys/inotify.h>
 
+#include "agent/watch/places.h"
+#include "agent/watch/translate.h"
 #include "agent/watch/watcher.h"
-#include "common/maildir/name.h"
 
 namespace maildirsync::agent {
 
 namespace {
 
-constexpr std::uint32_t k_names = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_CLOSE_WRITE;
-constexpr std::uint32_t k_self = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
-constexpr std::size_t k_ring = 256;
 constexpr int k_reads_at_once = 16;
-
-std::uint32_t mask_of(Part part) {
-  switch (part) {
-    // Files there are nothing to us; that a directory's attributes change is its account's own matter.
-    case Part::root:
-      return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
-    // Control files are appended to by processes that may keep them open.
-    case Part::folder:
-      return k_names | IN_MODIFY | k_self;
-    case Part::cur:
-    case Part::new_:
-      break;
-  }
-  return k_names | k_self;
-}
-
-const char* word(Part part) {
-  switch (part) {
-    case Part::root:
-      return "root";
-    case Part::cur:
-      return "cur";
-    case Part::new_:
-      return "new";
-    case Part::folder:
-      break;
-  }
-  return "folder";
-}
-
-bool is_left_out(Part part, const std::string& name) {
-  if (part == Part::folder) return maildir::is_left_out(name);
-  return part != Part::root && maildir::is_left_out_of_messages(name);
-}
-
-bool is_at_or_below(const std::string& path, const std::string& folder) {
-  return folder.empty() || path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
-}
 
 class InotifyWatcher final : public Watcher {
  public:
   explicit InotifyWatcher(os::Fd fd) : fd_(std::move(fd)) {}
 
   Result<> watch(const os::Directory& directory, Place place) override {
+    if (place.part == Part::tmp) return {};  // the folder's own watch tells of its attributes
     // By the descriptor: a path could mean another directory by now.
     const std::string path = "/proc/self/fd/" + std::to_string(directory.fd());
     // The lock reaches over both steps, so that no event is read whose descriptor is not known yet.
     const std::lock_guard lock(mutex_);
-    const int wd = ::inotify_add_watch(fd_.get(), path.c_str(), mask_of(place.part));
+    const std::uint32_t mask = mask_of(place.part) | IN_ONLYDIR | IN_EXCL_UNLINK;
+    const int wd = ::inotify_add_watch(fd_.get(), path.c_str(), mask);
     if (wd < 0) return refused(directory, errno);
-    auto [found, is_new] = places_.try_emplace(wd);
-    if (!is_new) drop_from_account(wd, found->second);
-    if (place.part != Part::root) accounts_[place.owner].insert(wd);
-    found->second = std::move(place);
+    places_.put(wd, std::move(place));
     return {};
   }
 
@@ -81,38 +37,33 @@ class InotifyWatcher final : public Watcher {
 
   void forget_folder(std::uint32_t account, const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    const auto found = accounts_.find(account);
-    if (found == accounts_.end()) return;
-    std::erase_if(found->second, [&](int wd) {
-      const auto place = places_.find(wd);
-      if (!is_at_or_below(place->second.path, path)) return false;
-      places_.erase(place);
-      ::inotify_rm_watch(fd_.get(), wd);
-      return true;
-    });
-    if (found->second.empty()) accounts_.erase(found);
+    places_.forget(account, path, [this](int wd) { ::inotify_rm_watch(fd_.get(), wd); });
   }
 
   int fd() const override { return fd_.get(); }
 
-  std::vector<Event> read() override {
-    std::vector<Event> events;
+  Events read() override {
+    Events taken;
     alignas(struct inotify_event) std::array<char, 64 * 1024> buffer;
     for (int i = 0; i < k_reads_at_once; ++i) {
       const ssize_t size = ::read(fd_.get(), buffer.data(), buffer.size());
       if (size < 0 && errno == EINTR) continue;
-      if (size <= 0) break;
+      if (size <= 0) return taken;
       const std::lock_guard lock(mutex_);
       for (ssize_t offset = 0; offset < size;) {
         struct inotify_event header {};
         std::memcpy(&header, buffer.data() + offset, sizeof header);
         const char* name = buffer.data() + offset + sizeof header;
-        translate(header, header.len == 0 ? "" : std::string(name, ::strnlen(name, header.len)), events);
+        translate(header, header.len == 0 ? "" : std::string(name, ::strnlen(name, header.len)), taken.events);
         offset += static_cast<ssize_t>(sizeof header + header.len);
       }
     }
-    return events;
+    taken.more = true;
+    return taken;
   }
+
+  const char* backend() const override { return "inotify"; }
+  const char* overflow_remedy() const override { return "raise fs.inotify.max_queued_events"; }
 
   std::size_t watches() const override {
     const std::lock_guard lock(mutex_);
@@ -121,20 +72,10 @@ class InotifyWatcher final : public Watcher {
 
   std::vector<std::string> recent() const override {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string> lines;
-    lines.reserve(ring_.size());
-    for (const auto& seen : ring_) {
-      lines.push_back(std::string(inotifytools_event_to_str(static_cast<int>(seen.mask))) + " " + seen.where);
-    }
-    return lines;
+    return translator_.recent();
   }
 
  private:
-  struct Seen {
-    std::uint32_t mask = 0;
-    std::string where;
-  };
-
   static Failure refused(const os::Directory& directory, int error_number) {
     if (error_number == ENOSPC) {
       const int limit = inotifytools_get_max_user_watches();
@@ -147,54 +88,21 @@ class InotifyWatcher final : public Watcher {
     return os_failure(directory.path(), "cannot watch the directory", error_number);
   }
 
-  void drop_from_account(int wd, const Place& place) {
-    if (place.part == Part::root) return;
-    const auto found = accounts_.find(place.owner);
-    if (found == accounts_.end()) return;
-    found->second.erase(wd);
-    if (found->second.empty()) accounts_.erase(found);
-  }
-
   void translate(const struct inotify_event& header, std::string name, std::vector<Event>& events) {
-    if ((header.mask & IN_Q_OVERFLOW) != 0) {
-      remember(header.mask, "");
-      events.push_back({EventKind::overflow, {}, ""});
-      return;
-    }
-    const auto found = places_.find(header.wd);
-    if (found == places_.end()) return;  // forgotten while the event waited
-    const Place& place = found->second;
+    if ((header.mask & IN_Q_OVERFLOW) != 0) return translator_.add_overflow(events);
+    const Place* place = places_.find(header.wd);
+    if (place == nullptr) return;           // forgotten while the event waited
     if ((header.mask & IN_IGNORED) != 0) {  // what came before it has told already that the directory is gone
-      drop_from_account(header.wd, place);
-      places_.erase(found);
+      places_.erase(header.wd);
       return;
     }
-    const bool is_directory = (header.mask & IN_ISDIR) != 0;
-    const bool is_gone = (header.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) != 0;
-    if (!is_gone && !is_directory && (name.empty() || is_left_out(place.part, name))) return;
-    if (!is_gone && !is_directory && place.part == Part::root && (header.mask & IN_ATTRIB) != 0) return;
-    remember(header.mask, std::string(word(place.part)) + " " + os::join(place.path, name));
-    const EventKind kind = is_gone ? EventKind::self_gone : is_directory ? EventKind::directory : EventKind::name;
-    Event event{kind, place, std::move(name)};
-    if (!events.empty() && same(events.back(), event)) return;  // an append is many writes
-    events.push_back(std::move(event));
-  }
-
-  static bool same(const Event& left, const Event& right) {
-    return left.kind == right.kind && left.name == right.name && left.place.part == right.place.part &&
-           left.place.owner == right.place.owner && left.place.path == right.place.path;
-  }
-
-  void remember(std::uint32_t mask, std::string where) {
-    if (ring_.size() == k_ring) ring_.pop_front();
-    ring_.push_back({mask, std::move(where)});
+    translator_.add(*place, header.mask, std::move(name), events);
   }
 
   os::Fd fd_;
   mutable std::mutex mutex_;
-  std::unordered_map<int, Place> places_;
-  std::unordered_map<std::uint32_t, std::unordered_set<int>> accounts_;
-  std::deque<Seen> ring_;
+  Places<int> places_;
+  Translator translator_;
 };
 
 }  // namespace

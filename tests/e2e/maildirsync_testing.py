@@ -12,9 +12,11 @@ The programs come from $MAILDIRSYNC_BIN. A lab owns one temporary directory, som
 started, and leaves none of them behind. Nothing here judges how long something took: time limits only end a hang.
 
 Environment: MAILDIRSYNC_E2E_PATIENCE multiplies all time limits; MAILDIRSYNC_E2E_SCALE the sizes of the trees;
-MAILDIRSYNC_E2E_SECONDS sets how long traffic lasts; MAILDIRSYNC_E2E_KEEP=1 keeps the directory of a failed test.
+MAILDIRSYNC_E2E_SECONDS sets how long traffic lasts; MAILDIRSYNC_E2E_KEEP=1 keeps the directory of a failed test;
+MAILDIRSYNC_E2E_WATCH is the agents' [watch] backend, inotify unless it is set.
 """
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -37,6 +39,7 @@ SCALE = float(os.environ.get("MAILDIRSYNC_E2E_SCALE", "1"))
 SECONDS = float(os.environ.get("MAILDIRSYNC_E2E_SECONDS", "15"))
 #: Added to the seeds of the tests that kill and restart, for soaks.
 SEED = int(os.environ.get("MAILDIRSYNC_E2E_SEED", "0"))
+WATCH = os.environ.get("MAILDIRSYNC_E2E_WATCH", "inotify")
 SANITIZED = os.environ.get("MAILDIRSYNC_E2E_SANITIZED", "") not in ("", "0")
 LIMIT = 120 * PATIENCE  # seconds until a wait is given up
 LAYOUT = "%d/%n/Maildir"
@@ -373,6 +376,7 @@ class Agent(Daemon):
         self.port: int | None = None  # of a proxy in between
         self.pinned: str | None = None  # a fingerprint other than the receiver's
         self.roots: list[Root] = []
+        self.extra["watch"] = {"backend": WATCH}
         receiver.peers.append(self)
 
     def write_config(self) -> None:
@@ -502,12 +506,25 @@ class Lab:
             raise AssertionError("\n".join(failures))
 
 
+def why_no_fanotify() -> str:
+    """Why the fanotify watcher cannot be used here; empty when it can."""
+    flags = 0x00000C00 | 0x00000010 | 0x00000001  # FAN_REPORT_DFID_NAME, FAN_UNLIMITED_QUEUE, FAN_CLOEXEC
+    libc = ctypes.CDLL(None, use_errno=True)
+    group = libc.fanotify_init(flags, os.O_RDONLY)
+    if group < 0:
+        return f"fanotify cannot be used here: {os.strerror(ctypes.get_errno())}"
+    os.close(group)
+    return ""
+
+
 class LabTest(unittest.TestCase):
     """A test with a lab of its own; shows the logs when it fails."""
 
     maxDiff = 4000
 
     def setUp(self):
+        if WATCH == "fanotify" and (reason := why_no_fanotify()):
+            self.skipTest(reason)
         self.lab = Lab()
         self.addCleanup(self._close)
 

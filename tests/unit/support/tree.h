@@ -23,8 +23,8 @@ namespace maildirsync::testing {
 /// `Tree{}.maildir(".Sent").message("cur/1.x:2,S", "…")`. What cannot be made ends the test.
 class Tree {
  public:
-  Tree() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "maildirsync-test-XXXXXX").string();
+  explicit Tree(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = (parent / "maildirsync-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
     path_ = pattern;
   }
