@@ -23,7 +23,9 @@ std::string_view remedy(std::string_view code) {
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
       Pair{"conflict", "look at both files at the destination: theirs was kept, ours is beside it"},
       Pair{"not-empty", "move away at the destination what others put there"},
-      Pair{"unwatched", "raise fs.inotify.max_user_watches as the message says, then restart maildirsync-agent"},
+      Pair{"unwatched",
+           "do what the message says (raise fs.inotify.max_user_watches, or set watch.backend), then restart "
+           "maildirsync-agent"},
       Pair{"mass-deletion", "look at the account; if it is meant: maildirsync release --account NAME"},
       Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
       Pair{"state", "make space in state_dir"},

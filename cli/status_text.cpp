@@ -115,7 +115,11 @@ std::string head_text(const Json& status) {
   if (const auto bytes = count_of(pending, "bytes"); bytes > 0) {
     text += fmt::format("; {} pending", format_bytes(static_cast<double>(bytes)));
   }
-  return text + '\n';
+  text += '\n';
+  if (const Json& watcher = object_of(status, "watcher"); !watcher.empty()) {
+    text += fmt::format("watching by {} ({})\n", text_of(watcher, "backend"), text_of(watcher, "reason"));
+  }
+  return text;
 }
 
 std::string totals_text(const Json& totals) {

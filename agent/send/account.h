@@ -44,6 +44,8 @@ struct Root {
   config::AgentRoot config;
   maildir::Layout layout;
   std::shared_ptr<const os::Directory> directory;
+  Identity identity;      ///< of the directory
+  std::string real_path;  ///< of the directory, as its mounts and links were when it was opened
   bool discovered = false;
   bool discovering = false;
   bool discover_again = false;

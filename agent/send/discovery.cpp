@@ -1,5 +1,7 @@
 #include "agent/send/discovery.h"
 
+#include <filesystem>
+
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -20,6 +22,10 @@ class Walk {
       return std::move(found_);
     }
     found_.directory = std::make_shared<const os::Directory>(std::move(*directory));
+    if (const auto status = found_.directory->status("")) found_.identity = {status->st_dev, status->st_ino};
+    std::error_code ignored;
+    found_.real_path =
+        std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(found_.directory->fd()), ignored).string();
     level(*found_.directory, "", 0);
     return std::move(found_);
   }

@@ -11,9 +11,17 @@
 
 namespace maildirsync::agent {
 
+/// What makes a directory the same one: the device of its file system and its inode there.
+struct Identity {
+  std::uint64_t device = 0, inode = 0;
+  bool operator==(const Identity&) const = default;
+};
+
 /// The accounts below a root.
 struct Discovery {
   std::shared_ptr<const os::Directory> directory;  ///< none when the root is missing
+  Identity identity;
+  std::string real_path;  ///< absolute, without links
   struct Found {
     std::string path;  ///< below the root
     std::string name;

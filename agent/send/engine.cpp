@@ -60,11 +60,13 @@ Engine::Engine(asio::io_context& loop, Parts parts)
       compare_all_(parts.compare_all),
       delay_timer_(loop),
       tick_timer_(loop),
-      watch_descriptor_(loop) {}
+      watch_descriptor_(loop),
+      mount_descriptor_(loop) {}
 
 Engine::~Engine() {
   stop();
-  watch_descriptor_.release();  // the watcher closes it
+  watch_descriptor_.release();  // their owners close them
+  mount_descriptor_.release();
 }
 
 Result<> Engine::start() {
@@ -72,8 +74,7 @@ Result<> Engine::start() {
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
   for (const auto& root : config_.roots)
     MAILDIRSYNC_TRY(add_root(root));
-  watch_descriptor_.assign(watcher_->fd());
-  watch_events();
+  watch();
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.transfer.connections != 0 ? config_.transfer.connections : std::min(cores, 8U) + 1;
   for (std::size_t i = 0; i < count; ++i) {
@@ -111,6 +112,7 @@ void Engine::stop() {
   keeper_.join();
   asio::error_code ignored;
   watch_descriptor_.cancel(ignored);
+  mount_descriptor_.cancel(ignored);
 }
 
 Result<> Engine::add_root(const config::AgentRoot& config) {
@@ -198,7 +200,10 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   Root& root = roots_[index];
   root.discovering = false;
   ++root.discoveries;
+  const bool is_another = root.directory && discovery.directory && root.identity != discovery.identity;
   root.directory = discovery.directory;
+  root.identity = discovery.identity;
+  root.real_path = std::move(discovery.real_path);
   root.problems.clear();
   for (const auto& link : discovery.links) {
     root.problems.push_back(
@@ -228,7 +233,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
         delay(*account, 1s);
         continue;
       }
-      if (account->awaits_discovery || account->gone_confirmed) {
+      if (account->awaits_discovery || account->gone_confirmed || is_another) {
         account->gone_confirmed = false;
         account->awaits_discovery = false;
         account->work.structure = true;
@@ -273,59 +278,6 @@ Account* Engine::add_account(std::size_t root, const std::string& path, const st
 void Engine::drop_account(AccountId id) {
   watcher_->forget_account(id);
   accounts_.erase(id);
-}
-
-// ---- watching ----
-
-void Engine::watch_events() {
-  watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-    if (error || stopping_) return;
-    for (const auto& event : watcher_->read().events)
-      take_event(event);
-    dispatch();
-    watch_events();
-  });
-}
-
-void Engine::take_event(const Event& event) {
-  if (event.kind == EventKind::overflow) return lost_events();
-  if (event.place.part == Part::root) {
-    if (event.place.owner < roots_.size()) discover_root(event.place.owner);
-    return;
-  }
-  const auto found = accounts_.find(event.place.owner);
-  if (found == accounts_.end()) return;
-  Account& account = found->second;
-  const Time now = Clock::now();
-  if (event.kind == EventKind::self_gone) {
-    account.work.add_structure(now);
-  } else if (event.place.part == Part::folder) {
-    if (event.kind == EventKind::directory) {
-      account.work.add_structure(now);
-    } else {
-      account.work.add_name(event.place.path, {sync::Area::folder, event.name}, now);
-    }
-  } else if (event.kind == EventKind::name) {
-    const auto area = event.place.part == Part::cur ? sync::Area::cur : sync::Area::new_;
-    account.work.add_name(event.place.path, {area, event.name}, now);
-  } else {
-    account.work.add_structure(now);
-  }
-  schedule(account);
-}
-
-void Engine::lost_events() {
-  ++totals_.overflows;
-  spdlog::warn("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"", watcher_->backend(),
-               watcher_->overflow_remedy());
-  const Time now = Clock::now();
-  for (auto& [id, account] : accounts_) {
-    account.work.full = true;
-    account.work.add_structure(now);
-    schedule(account);
-  }
-  for (std::size_t i = 0; i < roots_.size(); ++i)
-    discover_root(i);
 }
 
 // ---- turns ----

@@ -16,6 +16,7 @@
 #include "agent/send/account.h"
 #include "agent/send/lane.h"
 #include "agent/watch/choice.h"
+#include "agent/watch/mounts.h"
 #include "common/control/server.h"
 #include "common/service/metrics.h"
 
@@ -68,7 +69,10 @@ class Engine {
   void drop_account(AccountId id);
 
   // watching
+  void watch();
   void watch_events();
+  void watch_mounts();
+  void mount_changed(const std::string& point);
   void take_event(const Event& event);
   void lost_events();
   std::optional<Work> take_later_messages(AccountId id);
@@ -131,7 +135,8 @@ class Engine {
   std::multimap<Time, AccountId> delayed_;
   asio::steady_timer delay_timer_;
   asio::steady_timer tick_timer_;
-  asio::posix::stream_descriptor watch_descriptor_;
+  Mounts mounts_;
+  asio::posix::stream_descriptor watch_descriptor_, mount_descriptor_;
   asio::thread_pool keeper_{1};  ///< the state database's thread, in order
   asio::thread_pool walkers_{1};
   std::vector<std::shared_ptr<Flush>> flushes_;

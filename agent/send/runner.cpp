@@ -84,12 +84,27 @@ class Turn {
     }
     auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
                                : sync::plan(looked->before, looked->after);
+    log(operations);
     if (!let_removals_settle(operations) || brake(operations)) return;
     if (operations.empty()) return;
     send(*looked, std::move(operations));
   }
 
  private:
+  /// What was decided and why it was looked at, for who explains an account's history at log level debug.
+  void log(const std::vector<Operation>& operations) const {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    const Work& work = order_.work;
+    spdlog::debug("turn root={} account={} structure={} full={} compare={} folders={} operations={}", order_.root_name,
+                  order_.account_path, work.structure, work.full, work.compare, work.folders.size(), operations.size());
+    for (const auto& operation : operations) {
+      const auto& from = operation.from;
+      const auto& to = operation.to;
+      spdlog::debug("operation account={} kind={} from={} to={} inode={}", order_.account_path,
+                    sync::name_of(operation.kind), path_of(from), path_of(to), operation.result.inode);
+    }
+  }
+
   void fail(const Error& error) {
     report_.end = error.code == ErrorCode::cancelled ? JobEnd::lost_link : JobEnd::failed;
     report_.again.merge(order_.work);

@@ -44,6 +44,9 @@ struct Operation {
   std::uint64_t folder_inode = 0;  ///< make_folder, rename_folder: the source's
 };
 
+/// "put", "rename_folder", …: for logs.
+const char* name_of(OperationKind kind);
+
 /// Whether the operation names messages or takes something away, and so must wait for everything before it in its
 /// account: control files name messages; a removed message may have been put elsewhere just before.
 inline bool follows_messages(OperationKind kind) {
