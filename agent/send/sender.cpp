@@ -30,6 +30,23 @@ Failure changed(const std::string& path) {
   return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
 }
 
+/// What the destination has already is found by size and mtime. Its digest would be a third of a flag change's bytes,
+/// and is worth reading the file for in the rare case that something else has its name.
+void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& out) {
+  const bool moves = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link;
+  if (!moves && operation.kind != sync::OperationKind::remove) return;
+  const auto& expected = operation.expected;
+  const auto& result = operation.result;
+  const bool as_result = moves && expected && expected->kind == result.kind && expected->size == result.size &&
+                         expected->mtime == result.mtime && expected->target == result.target;
+  if (moves) out.mutable_result()->clear_digest();
+  if (as_result) {
+    out.clear_expected();
+  } else if (expected) {
+    out.mutable_expected()->clear_digest();
+  }
+}
+
 std::string digest_bytes(const sync::Digest& digest) {
   return {digest.bytes.begin(), digest.bytes.end()};
 }
@@ -156,12 +173,16 @@ sync::Location Sender::at_destination(const sync::Location& at) const {
 }
 
 void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
-  if (aliases_->empty()) return wire::to_wire(operation, out);
-  sync::Operation named = operation;
-  named.from = at_destination(operation.from);
-  named.to = at_destination(operation.to);
-  if (!named.result.name.empty()) named.result.name = named.to.name;
-  wire::to_wire(named, out);
+  if (aliases_->empty()) {
+    wire::to_wire(operation, out);
+  } else {
+    sync::Operation named = operation;
+    named.from = at_destination(operation.from);
+    named.to = at_destination(operation.to);
+    if (!named.result.name.empty()) named.result.name = named.to.name;
+    wire::to_wire(named, out);
+  }
+  leave_out_what_is_known(operation, out);
 }
 
 Sent Sender::record(sync::Operation operation, std::uint64_t sequence) {
