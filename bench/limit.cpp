@@ -144,7 +144,7 @@ double processor_seconds() {
 
 int main(int argc, char** argv) {
   std::string source, destination;
-  int level = 3;
+  int level = codec::k_auto_start_level;
   std::size_t streams = 1;
   CLI::App app("The physical limit of a first copy on this machine");
   app.add_option("source", source)->required()->check(CLI::ExistingDirectory);

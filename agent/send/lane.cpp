@@ -4,6 +4,7 @@
 
 #include "agent/send/names.h"
 #include "common/wire/convert.h"
+#include "common/wire/frame.h"
 
 namespace maildirsync::agent {
 
@@ -104,7 +105,9 @@ Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> Lane
       owner.set_uid(owners[i].uid);
       owner.set_gid(owners[i].gid);
     }
-    if (!link_->outbox().push(sender_.epoch(), names_header, {}, std::nullopt)) {
+    std::string frame;
+    wire::encode(names_header, {}, frame);
+    if (!link_->outbox().push(sender_.epoch(), frame, {})) {
       return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
     }
     auto answer = link_->ask(sender_.epoch(), std::move(question));

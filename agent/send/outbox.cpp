@@ -39,7 +39,7 @@ std::uint64_t Outbox::next_sequence(std::uint64_t epoch) {
   return epoch == epoch_ ? ++sequence_ : 0;
 }
 
-bool Outbox::push(std::uint64_t epoch, const wire::Header& header, std::string_view payload, std::optional<Sent> sent) {
+bool Outbox::push(std::uint64_t epoch, std::string_view frames, std::vector<Sent> sent) {
   bool wake = false;
   {
     std::unique_lock lock(mutex_);
@@ -55,14 +55,13 @@ bool Outbox::push(std::uint64_t epoch, const wire::Header& header, std::string_v
     }
     if (gone()) return false;
     wake = waiting_.bytes.empty();
-    const std::size_t before = waiting_.bytes.size();
-    wire::encode(header, payload, waiting_.bytes);
-    if (sent) {
-      sent->bytes = waiting_.bytes.size() - before;
-      unacknowledged_bytes_ += sent->bytes;
-      ++unacknowledged_operations_;
-      waiting_.sent.push_back(std::move(*sent));
+    waiting_.bytes += frames;
+    if (!sent.empty()) {  // the last one stands for all: their room is free when that is acknowledged
+      sent.back().bytes = frames.size();
+      unacknowledged_bytes_ += frames.size();
+      unacknowledged_operations_ += sent.size();
     }
+    std::move(sent.begin(), sent.end(), std::back_inserter(waiting_.sent));
   }
   if (wake) wake_();
   return true;

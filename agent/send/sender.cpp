@@ -30,6 +30,23 @@ Failure changed(const std::string& path) {
   return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
 }
 
+/// What the destination has already is found by size and mtime. Its digest would be a third of a flag change's bytes,
+/// and is worth reading the file for in the rare case that something else has its name.
+void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& out) {
+  const bool moves = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link;
+  if (!moves && operation.kind != sync::OperationKind::remove) return;
+  const auto& expected = operation.expected;
+  const auto& result = operation.result;
+  const bool as_result = moves && expected && expected->kind == result.kind && expected->size == result.size &&
+                         expected->mtime == result.mtime && expected->target == result.target;
+  if (moves) out.mutable_result()->clear_digest();
+  if (as_result) {
+    out.clear_expected();
+  } else if (expected) {
+    out.mutable_expected()->clear_digest();
+  }
+}
+
 std::string digest_bytes(const sync::Digest& digest) {
   return {digest.bytes.begin(), digest.bytes.end()};
 }
@@ -59,19 +76,11 @@ bool location_less(const sync::Location& left, const sync::Location& right) {
 }
 
 void Sender::begin(std::uint64_t epoch, const config::Transfer& transfer) {
-  const bool fresh = epoch != epoch_;
+  packer_.begin(epoch, transfer);
+  if (epoch == epoch_) return;
   epoch_ = epoch;
-  const bool same_coding = transfer.compression == transfer_.compression && transfer.level == transfer_.level;
-  transfer_ = transfer;
-  if (fresh) {
-    users_.clear();
-    groups_.clear();
-  }
-  if (fresh || !same_coding) {
-    const int level = transfer.compression == config::Compression::level ? transfer.level : codec::k_auto_start_level;
-    compressor_ =
-        transfer.compression == config::Compression::off ? nullptr : std::make_unique<codec::Compressor>(level);
-  }
+  users_.clear();
+  groups_.clear();
 }
 
 bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account,
@@ -80,8 +89,6 @@ bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account,
   account_ = &account;
   aliases_ = &aliases;
   held_back_ = false;
-  const auto start = std::chrono::steady_clock::now();
-  const auto waited_before = outbox_.waited();
   if (!open_account(job->order)) return false;
   for (auto& operation : operations) {
     const bool follows = sync::follows_messages(operation.kind);
@@ -97,13 +104,7 @@ bool Sender::send(const std::shared_ptr<Job>& job, const os::Directory& account,
     const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
     if (step == Step::broken) return false;
   }
-  if (transfer_.compression == config::Compression::automatic && compressor_) {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    const std::chrono::duration<double> waited = outbox_.waited() - waited_before;
-    // Only an account that kept the lane busy for a while says something about the wire.
-    if (took.count() > 0.1) compressor_->set_level(codec::pick_level(compressor_->level(), waited / took));
-  }
-  return true;
+  return packer_.flush();
 }
 
 bool Sender::open_account(const JobOrder& order) {
@@ -123,9 +124,9 @@ bool Sender::open_account(const JobOrder& order) {
     parent.set_gid(status->st_gid);
     announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
   }
-  if (names_header.has_names() && !outbox_.push(epoch_, names_header, {}, std::nullopt)) return false;
-  if (compressor_) compressor_->reset();
-  return outbox_.push(epoch_, header, {}, std::nullopt);
+  std::string names;
+  if (names_header.has_names()) wire::encode(names_header, {}, names);
+  return (names.empty() || outbox_.push(epoch_, names, {})) && packer_.open(header);
 }
 
 void Sender::announce(const sync::Attributes& owner, wire::Names& names) {
@@ -153,10 +154,10 @@ bool Sender::announce_owners(const sync::Operation& operation) {
     announce(operation.result.attributes, names);
   }
   if (names.users_size() == 0 && names.groups_size() == 0) return true;
-  return outbox_.push(epoch_, header, {}, std::nullopt);
+  return packer_.push(header, {}, std::nullopt);
 }
 
-Sender::Step Sender::send_one(const sync::Operation& operation) {
+Sender::Step Sender::send_one(sync::Operation& operation) {
   switch (operation.kind) {
     case sync::OperationKind::put:
     case sync::OperationKind::put_control:
@@ -185,40 +186,32 @@ sync::Location Sender::at_destination(const sync::Location& at) const {
 }
 
 void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
-  if (aliases_->empty()) return wire::to_wire(operation, out);
-  sync::Operation named = operation;
-  named.from = at_destination(operation.from);
-  named.to = at_destination(operation.to);
-  if (!named.result.name.empty()) named.result.name = named.to.name;
-  wire::to_wire(named, out);
+  if (aliases_->empty()) {
+    wire::to_wire(operation, out);
+  } else {
+    sync::Operation named = operation;
+    named.from = at_destination(operation.from);
+    named.to = at_destination(operation.to);
+    if (!named.result.name.empty()) named.result.name = named.to.name;
+    wire::to_wire(named, out);
+  }
+  leave_out_what_is_known(operation, out);
 }
 
-Sent Sender::record(const sync::Operation& operation, std::uint64_t sequence) {
+Sent Sender::record(sync::Operation operation, std::uint64_t sequence) {
   ++job_->report.operations;
-  return {.sequence = sequence, .job = job_, .operation = operation};
+  return {.sequence = sequence, .job = job_, .operation = std::move(operation)};
 }
 
-Sender::Step Sender::send_header(const sync::Operation& operation) {
+Sender::Step Sender::send_header(sync::Operation& operation) {
   wire::Header header;
   fill(operation, *header.mutable_operation());
   const auto sequence = outbox_.next_sequence(epoch_);
   header.mutable_operation()->set_sequence(sequence);
-  return outbox_.push(epoch_, header, {}, record(operation, sequence)) ? Step::sent : Step::broken;
+  return packer_.push(header, {}, record(std::move(operation), sequence)) ? Step::sent : Step::broken;
 }
 
-std::string Sender::encode_piece(std::string_view piece, wire::BodyCoding& coding) {
-  totals_.bytes_source += piece.size();
-  if (!compressor_) {
-    coding = wire::BODY_PLAIN;
-    return std::string(piece);
-  }
-  coding = wire::BODY_ZSTD;
-  std::string packed;
-  compressor_->compress(piece, packed);
-  return packed;
-}
-
-Sender::Step Sender::send_message(const sync::Operation& operation) {
+Sender::Step Sender::send_message(sync::Operation& operation) {
   const std::string path = path_of(operation.to);
   auto fd = account_->open_for_reading(path);
   if (!fd) return skip(operation, fd.error());
@@ -238,8 +231,7 @@ Sender::Step Sender::send_message(const sync::Operation& operation) {
 }
 
 /// A body that is not kept in memory: pieces as they are read, the digest with the last one.
-Sender::Step Sender::send_large(const sync::Operation& operation, int fd, const std::string& path) {
-  sync::Operation with_digest = operation;
+Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::string& path) {
   codec::Digester digester;
   std::string piece(k_piece, '\0');
   std::uint64_t offset = 0;
@@ -266,11 +258,8 @@ Sender::Step Sender::send_large(const sync::Operation& operation, int fd, const 
   sequence = outbox_.next_sequence(epoch_);
   head.set_sequence(sequence);
   head.set_more(true);
-  head.set_plain_size(static_cast<std::uint32_t>(first->size()));
-  wire::BodyCoding coding = wire::BODY_NONE;
-  const std::string packed = encode_piece(*first, coding);
-  head.set_coding(coding);
-  if (!outbox_.push(epoch_, header, packed, std::nullopt)) return Step::broken;
+  totals_.bytes_source += first->size();
+  if (!packer_.push(header, *first, std::nullopt)) return Step::broken;
   for (;;) {
     const auto next = read_piece();
     struct stat status {};
@@ -283,30 +272,21 @@ Sender::Step Sender::send_large(const sync::Operation& operation, int fd, const 
     if (!good) {
       body.set_abandoned(true);
     } else if (at_end) {
-      with_digest.result.digest = digester.finish();
-      body.set_digest(digest_bytes(*with_digest.result.digest));
+      operation.result.digest = digester.finish();
+      body.set_digest(digest_bytes(*operation.result.digest));
     } else {
       digester.update(*next);
-      body.set_plain_size(static_cast<std::uint32_t>(next->size()));
-    }
-    std::string payload;
-    if (good && !at_end) {
-      payload = encode_piece(*next, coding);
-      body.set_coding(coding);
-    }
-    if (!body.last()) {
-      if (!outbox_.push(epoch_, body_header, payload, std::nullopt)) return Step::broken;
+      totals_.bytes_source += next->size();
+      if (!packer_.push(body_header, *next, std::nullopt)) return Step::broken;
       continue;
     }
-    if (!outbox_.push(epoch_, body_header, payload, record(good ? with_digest : operation, sequence))) {
-      return Step::broken;
-    }
+    if (!packer_.push(body_header, {}, record(operation, sequence))) return Step::broken;
     if (good) ++totals_.messages_sent;
     return good ? Step::sent : skip(operation, next ? changed(path).value() : next.error());
   }
 }
 
-Sender::Step Sender::send_content(sync::Operation operation, const std::string& content) {
+Sender::Step Sender::send_content(sync::Operation& operation, std::string_view content) {
   operation.result.digest = codec::digest(content);
   const bool control = operation.kind == sync::OperationKind::put_control;
   if (!control) ++totals_.messages_sent;
@@ -319,48 +299,43 @@ Sender::Step Sender::send_content(sync::Operation operation, const std::string& 
           ++totals_.deltas;
           if (auto fresh = codec::signature(content))
             job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
-          const std::string basis = digest_bytes(*operation.expected->digest);
-          return send_pieces(std::move(operation), *delta, basis);
+          return send_pieces(operation, *delta, digest_bytes(*operation.expected->digest));
         }
       }
     }
     if (auto fresh = codec::signature(content)) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
   }
-  return send_pieces(std::move(operation), content, "");
+  return send_pieces(operation, content, "");
 }
 
-Sender::Step Sender::send_pieces(sync::Operation operation, std::string_view body, const std::string& basis) {
+Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis) {
+  totals_.bytes_source += body.size();
   wire::Header header;
   auto& head = *header.mutable_operation();
   fill(operation, head);
   const auto sequence = outbox_.next_sequence(epoch_);
   head.set_sequence(sequence);
   head.set_basis(basis);
-  std::string_view piece = body.substr(0, k_piece);
-  body.remove_prefix(piece.size());
-  head.set_plain_size(static_cast<std::uint32_t>(piece.size()));
-  head.set_more(!body.empty());
   const std::string digest = digest_bytes(*operation.result.digest);
-  wire::BodyCoding coding = wire::BODY_NONE;
-  std::string payload = piece.empty() ? "" : encode_piece(piece, coding);
-  head.set_coding(piece.empty() ? wire::BODY_NONE : coding);
-  if (body.empty()) {
-    return outbox_.push(epoch_, header, payload, record(operation, sequence)) ? Step::sent : Step::broken;
+  const std::string_view first = body.substr(0, k_piece);
+  body.remove_prefix(first.size());
+  head.set_more(!body.empty());
+  bool last = body.empty();
+  if (!packer_.push(header, first, last ? std::optional(record(std::move(operation), sequence)) : std::nullopt)) {
+    return Step::broken;
   }
-  if (!outbox_.push(epoch_, header, payload, std::nullopt)) return Step::broken;
-  while (!body.empty()) {
-    piece = body.substr(0, k_piece);
+  while (!last) {
+    const std::string_view piece = body.substr(0, k_piece);
     body.remove_prefix(piece.size());
+    last = body.empty();
     wire::Header body_header;
     auto& next = *body_header.mutable_body();
-    payload = encode_piece(piece, coding);
-    next.set_coding(coding);
-    next.set_plain_size(static_cast<std::uint32_t>(piece.size()));
-    next.set_last(body.empty());
-    if (body.empty()) next.set_digest(digest);
-    const bool pushed = outbox_.push(epoch_, body_header, payload,
-                                     body.empty() ? std::optional(record(operation, sequence)) : std::nullopt);
-    if (!pushed) return Step::broken;
+    next.set_last(last);
+    if (last) next.set_digest(digest);
+    if (!packer_.push(body_header, piece,
+                      last ? std::optional(record(std::move(operation), sequence)) : std::nullopt)) {
+      return Step::broken;
+    }
   }
   return Step::sent;
 }

@@ -7,9 +7,8 @@
 #include <unordered_set>
 
 #include "agent/send/job.h"
-#include "agent/send/outbox.h"
+#include "agent/send/packer.h"
 #include "agent/state/state.h"
-#include "common/codec/compression.h"
 #include "common/config/config.h"
 
 namespace maildirsync::agent {
@@ -39,7 +38,8 @@ struct Totals {
 /// the lane's thread.
 class Sender {
  public:
-  Sender(Outbox& outbox, State& state, Totals& totals) : outbox_(outbox), state_(state), totals_(totals) {}
+  Sender(Outbox& outbox, State& state, Totals& totals)
+      : outbox_(outbox), state_(state), totals_(totals), packer_(outbox) {}
 
   /// A new connection: nothing has been said on it yet.
   void begin(std::uint64_t epoch, const config::Transfer& transfer);
@@ -57,24 +57,22 @@ class Sender {
   bool open_account(const JobOrder& order);
   void announce(const sync::Attributes& owner, wire::Names& names);
   bool announce_owners(const sync::Operation& operation);
-  Step send_one(const sync::Operation& operation);
-  Step send_header(const sync::Operation& operation);
-  Step send_message(const sync::Operation& operation);
-  Step send_large(const sync::Operation& operation, int fd, const std::string& path);
-  Step send_content(sync::Operation operation, const std::string& content);
-  Step send_pieces(sync::Operation operation, std::string_view body, const std::string& basis);
+  Step send_one(sync::Operation& operation);
+  Step send_header(sync::Operation& operation);
+  Step send_message(sync::Operation& operation);
+  Step send_large(sync::Operation& operation, int fd, const std::string& path);
+  Step send_content(sync::Operation& operation, std::string_view content);
+  Step send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis);
   Step skip(const sync::Operation& operation, const Error& error);
-  std::string encode_piece(std::string_view piece, wire::BodyCoding& coding);
   void fill(const sync::Operation& operation, wire::Operation& out) const;
   sync::Location at_destination(const sync::Location& at) const;
-  Sent record(const sync::Operation& operation, std::uint64_t sequence);
+  Sent record(sync::Operation operation, std::uint64_t sequence);
 
   Outbox& outbox_;
   State& state_;
   Totals& totals_;
   std::uint64_t epoch_ = 0;
-  config::Transfer transfer_;
-  std::unique_ptr<codec::Compressor> compressor_;
+  Packer packer_;
   std::unordered_set<std::uint32_t> users_, groups_;
 
   // Of the present job:

@@ -14,6 +14,12 @@ namespace {
 constexpr int k_max_window_log = 23;  // 8 MiB; both ends know it
 constexpr int k_min_level = 1;
 constexpr int k_max_level = 19;
+// What mail repeats (quoted text, forwarded attachments) lies further back than level 2 looks for it. With a longer
+// memory it leaves fewer bytes than level 3, in two thirds of the time; level 1 then gains nothing more.
+constexpr int k_fast_level = 2;
+constexpr int k_window_log = 22;
+constexpr int k_fast_hash_log = 17;
+constexpr int k_min_auto_level = k_fast_level;
 // From level 10 on, a context takes tens of MiB; each connection has one.
 constexpr int k_max_auto_level = 9;
 
@@ -50,6 +56,9 @@ void Compressor::reset() {
   checked(ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters));
   checked(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, state_->level));
   checked(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0));
+  if (state_->level > k_fast_level) return;
+  checked(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, k_window_log));
+  checked(ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, k_fast_hash_log));
 }
 
 void Compressor::set_level(int level) {
@@ -117,7 +126,7 @@ int pick_level(int current, double wire_share) {
   constexpr double k_waits_for_core = 0.3;
   if (wire_share > k_waits_for_wire) ++current;
   if (wire_share < k_waits_for_core) --current;
-  return std::clamp(current, k_min_level, k_max_auto_level);
+  return std::clamp(current, k_min_auto_level, k_max_auto_level);
 }
 
 }  // namespace maildirsync::codec

@@ -53,6 +53,6 @@ class Decompressor {
 /// Chooses the next account's level in "auto": one up while the wire is what we wait for, one down while a core is.
 /// `wire_share` is the share of the last account's time (0..1) in which the sender waited for the wire. Pure.
 int pick_level(int current, double wire_share);
-inline constexpr int k_auto_start_level = 3;
+inline constexpr int k_auto_start_level = 2;
 
 }  // namespace maildirsync::codec

@@ -1,5 +1,6 @@
 #include "common/net/channel.h"
 
+#include <cstring>
 #include <tuple>
 
 #include <asio/experimental/as_tuple.hpp>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_read_size = 256 * 1024;
+constexpr std::size_t k_record = 16 * 1024;  // of TLS, at most: what one read gives
 
 Failure connection_ended(const asio::error_code& error) {
   const bool tls = error.category() == asio::error::get_ssl_category();
@@ -21,16 +23,17 @@ Failure connection_ended(const asio::error_code& error) {
 }  // namespace
 
 asio::awaitable<Result<>> Channel::fill(std::size_t size) {
-  while (buffer_.size() - position_ < size) {
-    if (position_ > 0) {
-      buffer_.erase(0, position_);
+  while (filled_ - position_ < size) {
+    if (buffer_.size() - filled_ < k_record) {  // what was read already makes room
+      std::memmove(buffer_.data(), buffer_.data() + position_, filled_ - position_);
+      filled_ -= position_;
       position_ = 0;
     }
-    const std::size_t filled = buffer_.size();
-    buffer_.resize(std::max(size, filled + k_read_size));
+    // Never smaller again: to make it larger costs as much as to clear it.
+    if (buffer_.size() < std::max(position_ + size, filled_ + k_record)) buffer_.resize(position_ + size + k_read_size);
     const auto [error, count] =
-        co_await stream_.async_read_some(asio::buffer(buffer_.data() + filled, buffer_.size() - filled), k_await);
-    buffer_.resize(filled + count);
+        co_await stream_.async_read_some(asio::buffer(buffer_.data() + filled_, buffer_.size() - filled_), k_await);
+    filled_ += count;
     bytes_read_ += count;
     if (error) co_return connection_ended(error);
   }
@@ -64,7 +67,7 @@ asio::awaitable<void> Channel::close_gently(std::chrono::milliseconds most) {
   timer.async_wait([this](const asio::error_code& cancelled) {
     if (!cancelled) close();
   });
-  buffer_.resize(k_read_size);
+  buffer_.resize(std::max(buffer_.size(), k_read_size));
   while (!error) {
     std::tie(error, std::ignore) = co_await socket.async_read_some(asio::buffer(buffer_), k_await);
   }

@@ -38,8 +38,8 @@ class Channel {
 
  private:
   TlsStream stream_;
-  std::string buffer_;
-  std::size_t position_ = 0;
+  std::string buffer_;  ///< what is between position_ and filled_ was not given out yet
+  std::size_t position_ = 0, filled_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_written_ = 0;
 

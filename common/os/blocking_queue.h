@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace maildirsync::os {
 
@@ -21,6 +24,17 @@ class BlockingQueue {
       values_.push_back(std::move(value));
     }
     ready_.notify_one();
+    return true;
+  }
+
+  /// The same for many, in their order.
+  bool push_all(std::vector<T> values) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return false;
+      std::move(values.begin(), values.end(), std::back_inserter(values_));
+    }
+    ready_.notify_all();
     return true;
   }
 

@@ -43,14 +43,19 @@ Result<Lengths> decode_prefix(std::string_view prefix) {
   return lengths;
 }
 
-Result<Frame> decode(std::string_view header, std::string payload) {
-  Frame frame;
-  if (!frame.header.ParseFromArray(header.data(), static_cast<int>(header.size()))) {
+Result<> decode_header(std::string_view bytes, Header& header) {
+  if (!header.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return failure(ErrorCode::protocol, "", "a frame's header is not one of this protocol");
   }
-  if (frame.header.kind_case() == Header::KIND_NOT_SET) {
+  if (header.kind_case() == Header::KIND_NOT_SET) {
     return failure(ErrorCode::protocol, "", "a frame's header is of a kind that this version does not know");
   }
+  return {};
+}
+
+Result<Frame> decode(std::string_view header, std::string payload) {
+  Frame frame;
+  MAILDIRSYNC_TRY(decode_header(header, frame.header));
   frame.payload = std::move(payload);
   return frame;
 }

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t k_version = 1;
 inline constexpr std::size_t k_max_header = 512 * 1024;   ///< bytes of a protobuf header
 inline constexpr std::size_t k_max_payload = 256 * 1024;  ///< bytes of a raw payload
 inline constexpr std::size_t k_prefix = 8;                ///< two little-endian u32: header and payload length
+inline constexpr std::size_t k_max_packed = 1024 * 1024;  ///< bytes of the frames in a Packed, unpacked
 
 /// One frame: a header and raw bytes.
 struct Frame {
@@ -31,7 +32,9 @@ struct Lengths {
 };
 Result<Lengths> decode_prefix(std::string_view prefix);
 
-/// The frame of a header and payload of those lengths; protocol when the header is not one of ours.
+/// The header of those bytes; protocol when it is not one of ours.
+Result<> decode_header(std::string_view bytes, Header& header);
+/// The frame of a header and payload of those lengths.
 Result<Frame> decode(std::string_view header, std::string payload);
 
 }  // namespace maildirsync::wire

@@ -17,7 +17,6 @@ namespace {
 
 using sync::OperationKind;
 
-constexpr std::uint32_t k_max_piece = 1024 * 1024;
 constexpr std::size_t k_max_delta = 64 * 1024 * 1024;
 
 bool has_body(const sync::Operation& operation) {
@@ -29,28 +28,13 @@ Failure violation(std::string detail) {
   return failure(ErrorCode::protocol, "", std::move(detail));
 }
 
-/// The target's directory, or the nearest one above it that is there already: an operation that makes it may still be
-/// waiting for its turn, and a file written aside may lie anywhere on the same file system.
-Result<DirectoryPtr> staging_directory(const Account& account, const sync::Location& to) {
-  std::string path = os::join(account.path, directory_of(to));
-  for (;;) {
-    auto directory = account.root->open_directory(path);
-    if (directory) return std::make_shared<const os::Directory>(std::move(*directory));
-    const Error& error = directory.error();
-    const bool missing =
-        error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
-    if (!missing || path.empty()) return Failure(error);
-    path = split_last(path).first;
-  }
-}
-
 }  // namespace
 
 Result<> Stager::open(std::shared_ptr<const Account> account, std::shared_ptr<const OwnerMap> owners) {
   if (current_) return violation("an account was opened in the middle of a body");
+  staging_directory_ = nullptr;
   account_ = std::move(account);
   owners_ = std::move(owners);
-  decompressor_.reset();
   return {};
 }
 
@@ -62,8 +46,6 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
   if (!arrival.operation && arrival.operation.error().code == ErrorCode::protocol) {
     return Failure(arrival.operation.error());
   }
-  std::string plain;
-  MAILDIRSYNC_TRY(decode(arrival.piece, plain));
   Current& current = current_.emplace(Current{});
   StagedOperation& staged = current.staged;
   staged.sequence = arrival.sequence;
@@ -74,12 +56,12 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
     staged.error = arrival.operation.error();
   } else {
     staged.operation = std::move(*arrival.operation);
-    if (!has_body(staged.operation) && (!plain.empty() || arrival.more)) {
+    if (!has_body(staged.operation) && (!arrival.piece.empty() || arrival.more)) {
       return violation("a body came with an operation that has none");
     }
     auto ready = prepare(current);
-    if (ready) ready = map_owners(staged, names);
-    if (ready) ready = take(current, plain);
+      if (ready) ready = map_owners(staged, names);
+      if (ready) ready = take(current, arrival.piece);
     if (!ready) staged.error = ready.error();
   }
   if (arrival.more) return std::nullopt;
@@ -88,14 +70,12 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
 
 Result<std::optional<StagedOperation>> Stager::body(Rest rest) {
   if (!current_) return violation("a piece of a body came without its operation");
-  std::string plain;
-  MAILDIRSYNC_TRY(decode(rest.piece, plain));
   StagedOperation& staged = current_->staged;
   if (!staged.error) {
     if (rest.abandoned) {
       staged.error = Error{ErrorCode::changed_while_read, path_of(staged.operation.to),
                            "the file changed at the source while it was read", 0};
-    } else if (const auto taken = take(*current_, plain); !taken) {
+    } else if (const auto taken = take(*current_, rest.piece); !taken) {
       staged.error = taken.error();
     }
   }
@@ -112,24 +92,6 @@ StagedOperation Stager::close(std::optional<sync::Digest> digest) {
   current_.reset();
   if (staged.error) staged.aside.reset();
   return staged;
-}
-
-/// Also for an operation that failed already: the stream goes on behind it.
-Result<> Stager::decode(const Piece& piece, std::string& plain) {
-  if (piece.plain_size > k_max_piece) return violation("a piece of a body is over the bound");
-  switch (piece.coding) {
-    case Coding::none:
-      if (!piece.payload.empty()) return violation("a body came without its coding");
-      break;
-    case Coding::plain:
-      plain = piece.payload;
-      break;
-    case Coding::zstd:
-      MAILDIRSYNC_TRY(decompressor_.decompress(piece.payload, piece.plain_size, plain));
-      break;
-  }
-  if (plain.size() != piece.plain_size) return violation("a piece of a body has another size than announced");
-  return {};
 }
 
 Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) const {
@@ -164,15 +126,43 @@ Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) con
   }
 }
 
-Result<> Stager::prepare(Current& current) const {
+/// The target's directory, or the nearest one above it that is there already: an operation that makes it may still be
+/// waiting for its turn, and a file written aside may lie anywhere on the same file system. So it does not matter
+/// either if the directory was moved or removed since it was opened for an earlier message; but no file can be made in
+/// one that was removed, and then it is opened anew.
+Result<DirectoryPtr> Stager::staging_directory(const sync::Location& to) {
+  const std::string wanted = os::join(account_->path, directory_of(to));
+  if (staging_directory_ && staging_path_ == wanted) return staging_directory_;
+  for (std::string path = wanted;;) {
+    auto directory = account_->root->open_directory(path);
+    if (directory) {
+      auto opened = std::make_shared<const os::Directory>(std::move(*directory));
+      staging_directory_ = path == wanted ? opened : nullptr;
+      staging_path_ = wanted;
+      return opened;
+    }
+    const Error& error = directory.error();
+    const bool missing =
+        error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
+    if (!missing || path.empty()) return Failure(error);
+    path = split_last(path).first;
+  }
+}
+
+Result<> Stager::prepare(Current& current) {
   if (account_->root_error) return Failure(*account_->root_error);
   if (!has_body(current.staged.operation)) return {};
-  auto directory = staging_directory(*account_, current.staged.operation.to);
-  if (!directory) return Failure(directory.error());
-  auto aside = Aside::create(std::move(*directory));
-  if (!aside) return Failure(aside.error());
-  current.staged.aside = std::move(*aside);
-  return {};
+  for (bool again = true;; again = false) {
+    auto directory = staging_directory(current.staged.operation.to);
+    if (!directory) return Failure(directory.error());
+    auto aside = Aside::create(std::move(*directory));
+    if (aside) {
+      current.staged.aside = std::move(*aside);
+      return {};
+    }
+    staging_directory_ = nullptr;
+    if (!again || aside.error().code != ErrorCode::vanished) return Failure(aside.error());
+  }
 }
 
 Result<> Stager::take(Current& current, std::string_view plain) const {

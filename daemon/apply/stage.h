@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "common/codec/compression.h"
 #include "common/codec/digest.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
@@ -29,27 +28,18 @@ struct StagedOperation {
   bool has_lesser_mode = false;  ///< the mode of `operation.result` is what can be set of the one that was asked for
 };
 
-enum class Coding : std::uint8_t { none, plain, zstd };
-
-/// A piece of a body as it came.
-struct Piece {
-  Coding coding = Coding::none;
-  std::uint32_t plain_size = 0;
-  std::string payload;
-};
-
 /// Takes a connection's operations and their bodies in the order they came and writes them aside. Blocks on files.
 /// Belongs to the connection's strand. A Result that fails is a violation of the protocol and ends the connection;
 /// what is wrong with one operation only is in its StagedOperation.
 class Stager {
  public:
-  /// Opens an account; resets the decompression. `owners` null: the root is not there.
+  /// Opens an account. `owners` null: the root is not there.
   Result<> open(std::shared_ptr<const Account> account, std::shared_ptr<const OwnerMap> owners);
 
   struct Arrival {
     std::uint64_t sequence = 0;
     Result<sync::Operation> operation;  ///< as checked on its way from the wire
-    Piece piece;
+    std::string_view piece;             ///< of the body, the first or only one
     bool more = false;
     std::optional<sync::Digest> basis;
   };
@@ -57,7 +47,7 @@ class Stager {
   Result<std::optional<StagedOperation>> operation(Arrival arrival, const PeerNames& names);
 
   struct Rest {
-    Piece piece;
+    std::string_view piece;
     bool last = false;
     bool abandoned = false;
     std::optional<sync::Digest> digest;
@@ -76,19 +66,21 @@ class Stager {
     std::uint64_t reserved = 0;
   };
 
-  Result<> decode(const Piece& piece, std::string& plain);
   Result<> map_owners(StagedOperation& staged, const PeerNames& names) const;
-  Result<> prepare(Current& current) const;
+  Result<> prepare(Current& current);
+  Result<DirectoryPtr> staging_directory(const sync::Location& to);
   Result<> take(Current& current, std::string_view plain) const;
   Result<> finish(Current& current, const std::optional<sync::Digest>& digest) const;
   Result<> patch(Current& current) const;
   StagedOperation close(std::optional<sync::Digest> digest);
 
-  codec::Decompressor decompressor_;
   std::shared_ptr<const Account> account_;
   std::shared_ptr<const OwnerMap> owners_;
   std::optional<Current> current_;
   std::uint64_t last_sequence_ = 0;
+  /// Where the last body was staged, for the next one of the same directory.
+  std::string staging_path_;
+  DirectoryPtr staging_directory_;
 };
 
 }  // namespace maildirsync::daemon

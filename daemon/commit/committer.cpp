@@ -22,8 +22,12 @@ void Committer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Committer::put(StagedOperation staged, std::shared_ptr<Acknowledged> sink) {
-  items_.push(Put{std::move(staged), std::move(sink)});
+void Committer::put(std::vector<StagedOperation> staged, const std::shared_ptr<Acknowledged>& sink) {
+  std::vector<Item> items;
+  items.reserve(staged.size());
+  for (auto& one : staged)
+    items.emplace_back(Put{std::move(one), sink});
+  items_.push_all(std::move(items));
 }
 
 void Committer::opened(std::string account_key, std::uint64_t serial, std::function<void()> reached) {

@@ -52,7 +52,7 @@ class Committer {
   ~Committer();
 
   /// Thread-safe, as all of these.
-  void put(StagedOperation staged, std::shared_ptr<Acknowledged> sink);
+  void put(std::vector<StagedOperation> staged, const std::shared_ptr<Acknowledged>& sink);
   /// From now on, what older openings of the same account (of connections that may still be dying) would do is
   /// dropped; `reached`, if any, is called on the committer's thread once all that was put before is done.
   void opened(std::string account_key, std::uint64_t serial, std::function<void()> reached);

@@ -29,19 +29,6 @@ Result<> check_account(const std::string& account) {
   return {};
 }
 
-Result<Coding> coding_of(wire::BodyCoding coding) {
-  switch (coding) {
-    case wire::BODY_NONE:
-      return Coding::none;
-    case wire::BODY_PLAIN:
-      return Coding::plain;
-    case wire::BODY_ZSTD:
-      return Coding::zstd;
-    default:
-      return failure(ErrorCode::protocol, "", "a body has an unknown coding");
-  }
-}
-
 Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
   if (bytes.empty()) return std::optional<sync::Digest>();
   sync::Digest digest;
@@ -52,17 +39,19 @@ Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
 
 }  // namespace
 
-Result<> Intake::handle(wire::Frame frame) {
+Result<> Intake::handle(const wire::Frame& frame) {
   const wire::Header& header = frame.header;
   switch (header.kind_case()) {
     case wire::Header::kNames:
-      return names(header.names());
+    case wire::Header::kOperation:
+    case wire::Header::kBody:
+      MAILDIRSYNC_TRY(of_account(header, frame.payload));
+      break;
+    case wire::Header::kPacked:
+      MAILDIRSYNC_TRY(unpack(header.packed(), frame.payload));
+      break;
     case wire::Header::kOpenAccount:
       return open_account(header.open_account());
-    case wire::Header::kOperation:
-      return operation(header.operation(), std::move(frame.payload));
-    case wire::Header::kBody:
-      return body(header.body(), std::move(frame.payload));
     case wire::Header::kList:
       return list(header.list());
     case wire::Header::kMapOwners:
@@ -70,6 +59,48 @@ Result<> Intake::handle(wire::Frame frame) {
     default:
       return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
   }
+  if (!staged_.empty()) sinks_.staged(std::exchange(staged_, {}));
+  return {};
+}
+
+/// What may also come packed.
+Result<> Intake::of_account(const wire::Header& header, std::string_view payload) {
+  switch (header.kind_case()) {
+    case wire::Header::kNames:
+      return names(header.names());
+    case wire::Header::kOperation:
+      return operation(header.operation(), payload);
+    case wire::Header::kBody:
+      return body(header.body(), payload);
+    default:
+      return failure(ErrorCode::protocol, "", "a frame was packed that must not be");
+  }
+}
+
+Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
+  if (packed.plain_size() > wire::k_max_packed) {
+    return failure(ErrorCode::protocol, "", "packed frames are over the bound");
+  }
+  if (packed.fresh()) decompressor_.reset();
+  plain_.clear();
+  MAILDIRSYNC_TRY(decompressor_.decompress(payload, packed.plain_size(), plain_));
+  if (plain_.size() != packed.plain_size()) {
+    return failure(ErrorCode::protocol, "", "packed frames have another size than announced");
+  }
+  wire::Header header;
+  for (std::string_view rest = plain_; !rest.empty();) {
+    const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
+    if (!lengths) return Failure(lengths.error());
+    rest.remove_prefix(wire::k_prefix);
+    if (rest.size() < std::size_t{lengths->header} + lengths->payload) {
+      return failure(ErrorCode::protocol, "", "packed frames end within one");
+    }
+    MAILDIRSYNC_TRY(wire::decode_header(rest.substr(0, lengths->header), header));
+    rest.remove_prefix(lengths->header);
+    MAILDIRSYNC_TRY(of_account(header, rest.substr(0, lengths->payload)));
+    rest.remove_prefix(lengths->payload);
+  }
+  return {};
 }
 
 Result<> Intake::names(const wire::Names& names) {
@@ -119,36 +150,30 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
     account->tree = std::make_shared<Tree>(root->directory, account->path, std::move(parents));
   }
   sinks_.opened(*account);
+  decompressor_.reset();
   return stager_.open(std::move(account), root->served->owners);
 }
 
-Result<> Intake::operation(const wire::Operation& operation, std::string payload) {
-  const auto coding = coding_of(operation.coding());
-  if (!coding) return Failure(coding.error());
+Result<> Intake::operation(const wire::Operation& operation, std::string_view payload) {
   const auto basis = digest_of_bytes(operation.basis());
   if (!basis) return Failure(basis.error());
   auto staged = stager_.operation({.sequence = operation.sequence(),
                                    .operation = wire::from_wire(operation),
-                                   .piece = {*coding, operation.plain_size(), std::move(payload)},
+                                   .piece = payload,
                                    .more = operation.more(),
                                    .basis = *basis},
                                   names_);
   if (!staged) return Failure(staged.error());
-  if (*staged) sinks_.staged(std::move(**staged));
+  if (*staged) staged_.push_back(std::move(**staged));
   return {};
 }
 
-Result<> Intake::body(const wire::Body& body, std::string payload) {
-  const auto coding = coding_of(body.coding());
-  if (!coding) return Failure(coding.error());
+Result<> Intake::body(const wire::Body& body, std::string_view payload) {
   const auto digest = digest_of_bytes(body.digest());
   if (!digest) return Failure(digest.error());
-  auto staged = stager_.body({.piece = {*coding, body.plain_size(), std::move(payload)},
-                              .last = body.last(),
-                              .abandoned = body.abandoned(),
-                              .digest = *digest});
+  auto staged = stager_.body({.piece = payload, .last = body.last(), .abandoned = body.abandoned(), .digest = *digest});
   if (!staged) return Failure(staged.error());
-  if (*staged) sinks_.staged(std::move(**staged));
+  if (*staged) staged_.push_back(std::move(**staged));
   return {};
 }
 

@@ -4,7 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "common/codec/compression.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/stage.h"
 #include "daemon/session/peers.h"
@@ -28,7 +31,7 @@ struct ListRequest {
 class Intake {
  public:
   struct Sinks {
-    std::function<void(StagedOperation)> staged;
+    std::function<void(std::vector<StagedOperation>)> staged;
     std::function<void(const Account& account)> opened;
     std::function<void(ListRequest)> list;
     std::function<void(wire::Header)> answer;
@@ -37,7 +40,7 @@ class Intake {
   Intake(std::shared_ptr<const Peer> peer, Sinks sinks) : peer_(std::move(peer)), sinks_(std::move(sinks)) {}
 
   /// Fails on a violation of the protocol, which ends the connection.
-  Result<> handle(wire::Frame frame);
+  Result<> handle(const wire::Frame& frame);
 
  private:
   struct OpenedRoot {
@@ -46,10 +49,12 @@ class Intake {
     std::optional<Error> error;
   };
 
+  Result<> of_account(const wire::Header& header, std::string_view payload);
+  Result<> unpack(const wire::Packed& packed, std::string_view payload);
   Result<> names(const wire::Names& names);
   Result<> open_account(const wire::OpenAccount& open);
-  Result<> operation(const wire::Operation& operation, std::string payload);
-  Result<> body(const wire::Body& body, std::string payload);
+  Result<> operation(const wire::Operation& operation, std::string_view payload);
+  Result<> body(const wire::Body& body, std::string_view payload);
   Result<> list(const wire::List& list);
   Result<> map_owners(const wire::MapOwners& question);
   Result<OpenedRoot> open_root(const std::string& name) const;
@@ -57,7 +62,10 @@ class Intake {
   std::shared_ptr<const Peer> peer_;
   Sinks sinks_;
   PeerNames names_;
+  codec::Decompressor decompressor_;
+  std::string plain_;  ///< frames unpacked
   Stager stager_;
+  std::vector<StagedOperation> staged_;  ///< of the frame that is being handled
 };
 
 }  // namespace maildirsync::daemon

@@ -57,8 +57,8 @@ Intake::Sinks Session::sinks() {
   // The strand's tasks hold the session; the intake is the session's own.
   return {
       .staged =
-          [this](StagedOperation staged) {
-            ++uncommitted_;
+          [this](std::vector<StagedOperation> staged) {
+            uncommitted_ += staged.size();
             services_.committer.put(std::move(staged), shared_from_this());
           },
       .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
@@ -223,12 +223,13 @@ asio::awaitable<Error> Session::read() {
 }
 
 void Session::stage(wire::Frame frame) {
-  const std::size_t size = frame.payload.size() + frame.header.ByteSizeLong();
+  const std::size_t size =
+      std::max<std::size_t>(frame.payload.size() + frame.header.ByteSizeLong(), frame.header.packed().plain_size());
   staging_bytes_ += size;
   asio::post(strand_, [self = shared_from_this(), size, frame = std::move(frame)]() mutable {
     Result<> handled;
     try {
-      handled = self->intake_->handle(std::move(frame));
+      handled = self->intake_->handle(frame);
     } catch (const std::exception& exception) {  // memory that ran out, or a bug: this connection ends, no other
       handled = failure(ErrorCode::protocol, "", exception.what());
     }

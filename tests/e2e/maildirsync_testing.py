@@ -191,6 +191,8 @@ class Daemon:
         self.process: subprocess.Popen | None = None
         self.prefix: list[str] = []  # a command that execs the daemon, such as setpriv
         self.extra: dict[str, dict] = {}  # further tables of the configuration
+        if "MAILDIRSYNC_E2E_LOG" in os.environ:
+            self.extra["log"] = {"level": os.environ["MAILDIRSYNC_E2E_LOG"]}
 
     # -- life
 

@@ -136,7 +136,7 @@ TEST(Level, rises_while_the_wire_is_waited_for_and_falls_while_a_core_is) {
 }
 
 TEST(Level, stays_in_its_bounds) {
-  EXPECT_EQ(pick_level(1, 0.0), 1);
+  EXPECT_EQ(pick_level(2, 0.0), 2);
   EXPECT_EQ(pick_level(9, 1.0), 9);
 }
 
