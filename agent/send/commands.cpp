@@ -65,7 +65,8 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
   flush->glob = request.value("account", "");
   flush->full = request.value("full", false);
   flush->generation = ++generation_;
-  const double timeout = request.value("timeout", 0.0);
+  constexpr double k_longest = 365.0 * 24 * 60 * 60;  // a year: what is longer may not fit the clock
+  const double timeout = std::min(request.value("timeout", 0.0), k_longest);
   if (timeout > 0) {
     flush->deadline =
         flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
 
 #include "agent/scan/scanner.h"
 #include "tests/unit/support/tree.h"
@@ -90,6 +91,22 @@ TEST(ScanStructure, an_account_behind_a_link_is_not_whole_rather_than_gone) {
   EXPECT_TRUE(found.manifest.exists);
   EXPECT_FALSE(found.manifest.structure_whole);
   EXPECT_EQ(found.problems.size(), 1u);
+}
+
+TEST(ScanStructure, a_directory_that_cannot_be_read_is_there_all_the_same) {
+  Tree tree;
+  tree.maildir("a").message("a/cur/1.x").mode("", 0755).mode("a", 0755).mode("a/cur", 0);
+  const int user = ::setfsuid(65534);  // root may read all
+  const auto found = scan(tree);
+  ::setfsuid(static_cast<uid_t>(user));
+  EXPECT_FALSE(found.manifest.structure_whole);
+  ASSERT_EQ(found.manifest.folders.size(), 1u);
+  EXPECT_TRUE(found.manifest.folders[0].cur);
+  EXPECT_TRUE(found.manifest.folders[0].new_);
+  EXPECT_EQ(found.stamps.at("").cur, 0);
+  ASSERT_EQ(found.problems.size(), 1u);
+  EXPECT_EQ(found.problems[0].code, ErrorCode::permission);
+  EXPECT_EQ(found.problems[0].path, "cur");
 }
 
 TEST(ScanStructure, folders_nested_too_deep_are_a_problem_and_not_whole) {
