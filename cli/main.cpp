@@ -26,6 +26,9 @@ constexpr std::array k_commands{
     Command{"mirror", "mirror a root again", add_mirror},
     Command{"keygen", "make a key and its certificate", add_keygen},
     Command{"fingerprint", "print what identifies a certificate", add_fingerprint},
+    Command{"setup", "write the configuration of this server, with what is found here", add_setup},
+    Command{"pair", "make agent and receiver known to each other", add_pair},
+    Command{"doctor", "check configuration, permissions, limits, disk, clock and reachability", add_doctor},
 };
 
 int run(int argc, char** argv) {

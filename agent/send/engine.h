@@ -47,6 +47,7 @@ class Engine {
   /// Control requests.
   void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   nlohmann::json status(const std::string& account_glob);
+  nlohmann::json peer_clock_offset() const;
   /// One line for systemd.
   std::string summary();
   std::vector<service::Metric> metrics();

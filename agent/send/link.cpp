@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include "common/os/clock.h"
 #include "common/wire/frame.h"
 
 namespace maildirsync::agent {
@@ -177,6 +178,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   hello.set_host(host_name());
   hello.set_instance(settings->instance);
   hello.set_session(settings->session);
+  hello.set_time(os::wall_clock());
   for (const auto& root : settings->roots)
     hello.add_roots(root);
   std::string bytes;
@@ -185,6 +187,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   timeout.async_wait([&channel](const asio::error_code& cancelled) {
     if (!cancelled) channel.close();
   });
+  const auto sent = os::wall_clock();
   auto written = co_await channel.write(bytes);
   Result<wire::Frame> answer{wire::Frame{}};
   if (written) {
@@ -214,6 +217,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
                           std::to_string(wire::k_version) +
                           "; install the same release of maildirsync on both servers");
   }
+  clock_offset_ = os::clock_offset(reply.time(), sent, os::wall_clock());
   outbox_->open();
   events_.up(reply);
   co_return Result<>{};
@@ -271,6 +275,8 @@ asio::awaitable<void> Link::heartbeat(std::shared_ptr<net::Channel> channel) {
     }
     wire::Header ping;
     ping.mutable_ping()->set_number(number);
+    ping_sent_ = os::wall_clock();
+    ping.mutable_ping()->set_time(ping_sent_);
     outbox_->push_urgent(ping);
   }
 }
@@ -302,6 +308,8 @@ Result<> Link::handle(wire::Frame frame) {
       return {};
     }
     case wire::Header::kPong:
+      if (const auto offset = os::clock_offset(frame.header.pong().time(), ping_sent_, os::wall_clock()))
+        clock_offset_ = offset;
       return {};
     case wire::Header::kGoodbye:
       return failure(ErrorCode::protocol, "",

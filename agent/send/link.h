@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   Outbox& outbox() { return *outbox_; }
   bool is_up() const { return up_; }
+  /// The receiver's clock minus ours in seconds, as its last greeting said it.
+  std::optional<double> clock_offset() const { return clock_offset_; }
 
   /// Lane: asks and waits. The question gets its number here.
   Result<std::vector<wire::Header>> ask(std::uint64_t epoch, wire::Header question);
@@ -97,6 +100,8 @@ class Link : public std::enable_shared_from_this<Link> {
   std::map<std::uint64_t, Question> questions_;
   std::uint64_t next_question_ = 1;
   std::chrono::steady_clock::time_point heard_{};
+  std::optional<double> clock_offset_;
+  std::int64_t ping_sent_ = 0;  ///< wall clock
   bool up_ = false;
   bool stopped_ = false;
   unsigned failures_ = 0;

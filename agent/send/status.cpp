@@ -161,6 +161,14 @@ json Engine::problems(const std::string& account_glob) const {
   return list;
 }
 
+/// null while no receiver of ours has said its time.
+json Engine::peer_clock_offset() const {
+  for (const auto& lane : lanes_) {
+    if (const auto offset = lane->link().clock_offset()) return *offset;
+  }
+  return nullptr;
+}
+
 json Engine::status(const std::string& account_glob) {
   const auto [pending_messages, pending_bytes] = pending();
   const auto lag_now = lag();
@@ -180,7 +188,8 @@ json Engine::status(const std::string& account_glob) {
        {{"address", config_.receiver.text()},
         {"connected", connected},
         {"fingerprint", link_settings_.receiver_fingerprint},
-        {"connections", std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); })}}},
+        {"connections", std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); })},
+        {"clock_offset_seconds", peer_clock_offset()}}},
       {"totals",
        {{"messages_sent", totals_.messages_sent.load()},
         {"bytes_source", totals_.bytes_source.load()},

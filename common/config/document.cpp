@@ -92,8 +92,12 @@ Result<Value> read_document(const std::string& file) {
                              "the configuration can't be read (" + reason +
                                  "); put it there, let this user read it, or name another file with --config"));
   }
+  return parse_document(*text, file);
+}
+
+Result<Value> parse_document(const std::string& text, const std::string& file) {
   try {
-    const toml::table table = toml::parse(std::string_view(*text), std::string_view(file));
+    const toml::table table = toml::parse(std::string_view(text), std::string_view(file));
     return convert(table, 0);
   } catch (const toml::parse_error& error) {
     return Failure(complaint(file, error.source().begin.line,

@@ -27,6 +27,8 @@ struct Value {
 /// Reads a TOML file into the table at its top. ErrorCode::config with one sentence when it can't be read or is no
 /// TOML.
 Result<Value> read_document(const std::string& file);
+/// The same of a text that is, or is to be, the content of `file`.
+Result<Value> parse_document(const std::string& text, const std::string& file);
 
 /// "FILE:LINE: SENTENCE" as ErrorCode::config; without the line when that is 0.
 Error complaint(const std::string& file, unsigned line, const std::string& sentence);

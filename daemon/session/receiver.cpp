@@ -198,8 +198,11 @@ json Receiver::status() {
   std::string address;
   for (const auto& peer : config_.peers) {
     std::string from;
+    json clock_offset = nullptr;
     for (const auto& session : sessions_) {
-      if (session->peer() && session->peer()->name == peer.name) from = session->address();
+      if (!session->peer() || session->peer()->name != peer.name) continue;
+      from = session->address();
+      if (const auto offset = session->clock_offset()) clock_offset = *offset;
     }
     if (!from.empty()) address = from;
     json peer_roots = json::array();
@@ -219,6 +222,7 @@ json Receiver::status() {
                      {"connected", !from.empty()},
                      {"connections", connections_of(peer.name)},
                      {"address", from},
+                     {"clock_offset_seconds", std::move(clock_offset)},
                      {"roots", std::move(peer_roots)}});
   }
   for (const auto& [where, trouble] : troubles_.recent()) {

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include "common/os/clock.h"
 #include "daemon/session/lister.h"
 
 namespace maildirsync::daemon {
@@ -184,6 +185,9 @@ asio::awaitable<Result<>> Session::greet() {
   reply.set_host(host_name());
   reply.set_instance(services_.instance);
   reply.set_refusal(refusal);
+  const auto now = os::wall_clock();
+  reply.set_time(now);
+  clock_offset_ = os::clock_offset(hello.time(), now, now);
   std::string bytes;
   wire::encode(header, {}, bytes);
   if (auto written = co_await channel_->write(bytes); !written) co_return written;
@@ -211,7 +215,10 @@ asio::awaitable<Error> Session::read() {
     services_.bytes_read += frame->payload.size() + wire::k_prefix;
     if (frame->header.has_ping()) {
       wire::Header pong;
+      const auto now = os::wall_clock();
+      if (const auto offset = os::clock_offset(frame->header.ping().time(), now, now)) clock_offset_ = offset;
       pong.mutable_pong()->set_number(frame->header.ping().number());
+      pong.mutable_pong()->set_time(now);
       send(pong);
     } else if (frame->header.has_goodbye()) {
       co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence())

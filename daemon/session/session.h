@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <asio/io_context.hpp>
@@ -47,6 +48,8 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   /// Null before the greeting.
   const std::shared_ptr<const Peer>& peer() const { return greeted_; }
   const std::string& address() const { return address_; }
+  /// The agent's clock minus ours in seconds, as its greeting said it, late by the way of that.
+  std::optional<double> clock_offset() const { return clock_offset_; }
 
   void committed(std::vector<Committed> done) override;
 
@@ -75,6 +78,7 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   asio::steady_timer wake_, room_, drained_, silence_;
   std::chrono::steady_clock::time_point heard_;
   std::optional<Error> violation_;
+  std::optional<double> clock_offset_;
   bool said_goodbye_ = false;
   bool ended_ = false;
 

@@ -4,7 +4,7 @@ _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release keygen fingerprint doctor setup"
+  local commands="status flush verify plan cutover drain mirror pause resume release keygen fingerprint doctor setup pair"
   local command="" i socket="" roots
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -22,6 +22,15 @@ _maildirsync() {
       _filedir
       return
       ;;
+    --config)
+      _filedir toml
+      return
+      ;;
+    --prefix | --path | --root)
+      _filedir -d
+      return
+      ;;
+    --accounts | --listen | --pair | --owner | --address) return ;;
     --account | --timeout | --warn-lag | --crit-lag | --name) return ;;
     --freeze | --thaw | --switch)
       COMPREPLY=($(compgen -c -- "$cur"))
@@ -39,7 +48,12 @@ _maildirsync() {
     cutover) options+=" --freeze --thaw --switch" ;;
     release) options+=" --account" ;;
     keygen) options+=" --out --name" ;;
-    setup) [[ $cur == -* ]] || options="agent receiver" ;;
+    setup)
+      options+=" --root --accounts --listen --path --pair --force --yes --address --config --prefix --no-start"
+      [[ $cur == -* ]] || options="agent receiver"
+      ;;
+    pair) options+=" --name --path --owner --replace --address --config --prefix --no-start" ;;
+    doctor) options+=" --config --prefix" ;;
     fingerprint)
       [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }
       ;;

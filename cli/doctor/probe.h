@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/config.h"
+
+namespace maildirsync::cli {
+
+/// What a receiver says to whoever connects to it: how far that came, and why no further.
+struct Probe {
+  std::string unresolved;              ///< why its name leads nowhere; else ""
+  std::string unconnected;             ///< why nobody answers there; else ""
+  std::string no_handshake;            ///< why TLS failed; else ""
+  std::string shown;                   ///< the fingerprint of the key that it showed and has
+  std::string refusal;                 ///< what it said instead of a greeting; else ""
+  std::string software;                ///< from its greeting
+  std::optional<double> clock_offset;  ///< its clock minus ours, seconds; nothing when it did not say its time
+};
+
+/// Connects as the agent would and greets, if the receiver shows the key `wanted` ("" for no greeting at all); gives up
+/// after `seconds`. Sends no mail and asks for none.
+Probe probe(const config::Endpoint& receiver, const std::string& certificate, const std::string& key,
+            const std::string& wanted, const std::vector<std::string>& roots, int seconds);
+
+}  // namespace maildirsync::cli

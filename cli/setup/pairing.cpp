@@ -1,0 +1,307 @@
+#include "cli/setup/pairing.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/setup/address.h"
+#include "cli/setup/config_text.h"
+#include "cli/setup/files.h"
+#include "cli/setup/owners.h"
+#include "cli/setup/survey.h"
+#include "cli/setup/toml_edit.h"
+#include "common/config/config.h"
+#include "common/config/document.h"
+#include "common/net/identity.h"
+#include "common/os/directory.h"
+#include "common/os/printable.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+constexpr std::size_t k_max_file = 1024 * 1024;
+
+std::string text_at(const config::Value& document, const char* table, const char* key) {
+  const config::Value* holder = *table == '\0' ? &document : document.find(table);
+  const config::Value* value = holder == nullptr ? nullptr : holder->find(key);
+  return value == nullptr ? "" : value->text;
+}
+
+/// Not by config::read_agent: an agent that is not paired yet has no receiver, which that refuses.
+std::vector<config::AgentRoot> roots_of(const config::Value& document) {
+  std::vector<config::AgentRoot> roots;
+  if (const config::Value* list = document.find("root")) {
+    for (const auto& item : list->items)
+      roots.push_back({text_at(item, "", "name"), text_at(item, "", "path"), text_at(item, "", "accounts")});
+  }
+  return roots;
+}
+
+Result<std::string> read_config(const Places& places, Role role) {
+  auto text = os::read_file(places.config, k_max_file);
+  if (text) return text;
+  if (text.error().code == ErrorCode::vanished) {
+    return failure(ErrorCode::config, "",
+                   fmt::format("there is no {} yet; run: maildirsync setup {}", places.config, role_word(role)));
+  }
+  return text;
+}
+
+/// Writes the configuration if its reader finds it good.
+template <class Read>
+Result<> replace_config(const std::string& path, const std::string& text, Read read) {
+  return replace_file(path, text, [&](const std::string& aside) -> Result<> {
+    const auto good = read(aside);
+    if (good) return {};
+    Error error = good.error();
+    if (const auto at = error.detail.find(aside); at != std::string::npos) error.detail.replace(at, aside.size(), path);
+    error.detail += "; the file was left as it was";
+    return Failure(error);
+  });
+}
+
+const config::Peer* find_peer(const config::Receiver& receiver, const std::string& fingerprint,
+                              const std::string& name) {
+  for (const auto& peer : receiver.peers) {
+    if (peer.fingerprint == fingerprint) return &peer;
+  }
+  for (const auto& peer : receiver.peers) {
+    if (peer.name == name) return &peer;
+  }
+  return nullptr;
+}
+
+LocalOwners local_owners(const Survey& survey) {
+  return {[](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; },
+          [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; }, survey.user, survey.group};
+}
+
+/// What was given for this root, or for all.
+std::string given(const std::map<std::string, std::string>& values, const std::string& root) {
+  const auto own = values.find(root);
+  if (own != values.end()) return own->second;
+  const auto all = values.find("");
+  return all == values.end() ? "" : all->second;
+}
+
+std::string owners_text(const OfferedRoot& offer, const config::Owner& owner) {
+  if (owner.policy == config::OwnerPolicy::name) return "each file belongs to the user and group of the same name here";
+  std::string text;
+  for (const auto& user : offer.users) {
+    const std::string source = user.name.empty() ? std::to_string(user.id) : user.name;
+    if (const auto here = owner.users.find(source); here != owner.users.end())
+      text += fmt::format("{}{} there is {} here", text.empty() ? "" : ", ", source, here->second);
+  }
+  if (owner.unmapped != "reject")
+    text += fmt::format("{}all else is {} here", text.empty() ? "" : ", ", owner.unmapped);
+  return text;
+}
+
+std::optional<std::uint32_t> id_of(const std::string& text, bool user) {
+  if (user) {
+    if (const passwd* record = ::getpwnam(text.c_str())) return record->pw_uid;
+  } else if (const group* record = ::getgrnam(text.c_str())) {
+    return record->gr_gid;
+  }
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return static_cast<std::uint32_t>(std::stoul(text));
+}
+
+/// Makes the last directory of a root's path, for the owner of most of its mail. Not the ones above it: where they
+/// lack, a volume is missing.
+Result<bool> make_root(const OfferedRoot& offer, const config::PeerRoot& root) {
+  struct stat status {};
+  if (::stat(root.path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) return false;
+    return failure(ErrorCode::config, root.path, "the place for the mail is no directory; name another with --path");
+  }
+  if (::mkdir(root.path.c_str(), 0770) != 0) {
+    return os_failure(root.path,
+                      "the directory for the mail can't be made; make or mount it, or name another with --path", errno);
+  }
+  const auto here = [&](const auto& table, const auto& offered, std::size_t part) {
+    if (!offered.empty()) {
+      const auto found = table.find(std::to_string(offered.front().id));
+      if (found != table.end()) return found->second;
+    }
+    const std::size_t colon = root.owner.unmapped.find(':');
+    if (colon == std::string::npos) return std::string();
+    return part == 0 ? root.owner.unmapped.substr(0, colon) : root.owner.unmapped.substr(colon + 1);
+  };
+  const auto user = id_of(here(root.owner.users, offer.users, 0), true);
+  const auto group = id_of(here(root.owner.groups, offer.groups, 1), false);
+  if (user && group && ::chown(root.path.c_str(), *user, *group) != 0 && errno != EPERM)
+    return os_failure(root.path, "the new directory can't be given to its owner", errno);
+  return true;
+}
+
+/// Where a root lands when nobody said it: where this machine's own mail server has its mail, if there is one root and
+/// one such place; else where it is at the source.
+std::string path_for(const OfferedRoot& offer, const PairLine& line, const Survey& survey) {
+  struct stat status {};
+  const bool same_exists = ::stat(offer.path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  if (!same_exists && line.roots.size() == 1 && survey.roots.size() == 1) return survey.roots.front().path;
+  return offer.path;
+}
+
+Result<config::PeerRoot> land(const OfferedRoot& offer, const PairLine& line, const Mapping& mapping,
+                              const Survey& survey, Paired& paired) {
+  config::PeerRoot root{offer.name, given(mapping.paths, offer.name)};
+  if (root.path.empty()) root.path = path_for(offer, line, survey);
+  if (!root.path.starts_with('/'))
+    return failure(ErrorCode::config, "", "--path " + root.path + " is not absolute; write a path that begins with /");
+  auto owner = map_owners(offer, local_owners(survey), given(mapping.owners, offer.name));
+  if (!owner) return Failure(owner.error());
+  root.owner = std::move(*owner);
+  const auto made = make_root(offer, root);
+  if (!made) return Failure(made.error());
+  paired.notes.push_back(fmt::format("the root {} lands in {}{}; {}", os::printable(root.name),
+                                     os::printable(root.path), *made ? ", which was made" : "",
+                                     owners_text(offer, root.owner)));
+  return root;
+}
+
+void check_names(const PairLine& line, const std::map<std::string, std::string>& values, const char* option,
+                 std::string& wrong) {
+  for (const auto& [name, value] : values) {
+    const bool known = name.empty() || std::any_of(line.roots.begin(), line.roots.end(),
+                                                   [&, &key = name](const auto& root) { return root.name == key; });
+    if (!known) wrong = fmt::format("{} {}={}: the agent offers no root of that name", option, name, value);
+  }
+}
+
+}  // namespace
+
+Result<PairLine> own_line(Role role, const Places& places, const std::string& address) {
+  const auto text = read_config(places, role);
+  if (!text) return Failure(text.error());
+  const auto document = config::parse_document(*text, places.config);
+  if (!document) return Failure(document.error());
+  PairLine line{role};
+  auto fingerprint = net::fingerprint_of_file(text_at(*document, "tls", "certificate"));
+  if (!fingerprint) return Failure(fingerprint.error());
+  line.fingerprint = std::move(*fingerprint);
+  if (role == Role::receiver) {
+    auto reached = reachable_address(text_at(*document, "", "listen"), address);
+    if (!reached) return Failure(reached.error());
+    line.address = std::move(*reached);
+    return line;
+  }
+  line.address = host_name();
+  for (const auto& root : roots_of(*document))
+    line.roots.push_back(offer_of(root));
+  return line;
+}
+
+Result<Paired> pair_with_receiver(const Places& places, const PairLine& line) {
+  auto text = read_config(places, Role::agent);
+  if (!text) return Failure(text.error());
+  const auto document = config::parse_document(*text, places.config);
+  if (!document) return Failure(document.error());
+  const std::string before = text_at(*document, "", "receiver");
+  auto edited = set_text(*text, places.config, "", "receiver", line.address);
+  if (edited) edited = set_text(*edited, places.config, "tls", "receiver_fingerprint", line.fingerprint);
+  if (!edited) return Failure(edited.error());
+  MAILDIRSYNC_TRY(replace_config(places.config, *edited, config::read_agent));
+  Paired paired;
+  paired.notes.push_back(
+      fmt::format("{}: the receiver is {}, known by {}", places.config, line.address, line.fingerprint));
+  if (!before.empty() && before != line.address) paired.notes.push_back("before it was " + os::printable(before));
+  return paired;
+}
+
+Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const Mapping& mapping) {
+  auto text = read_config(places, Role::receiver);
+  if (!text) return Failure(text.error());
+  const auto receiver = config::read_receiver(places.config);
+  if (!receiver) return Failure(receiver.error());
+  std::string wrong;
+  check_names(line, mapping.paths, "--path", wrong);
+  check_names(line, mapping.owners, "--owner", wrong);
+  if (line.roots.size() > 1 && mapping.paths.contains(""))
+    wrong = "the agent offers more than one root; say which one lands there: --path ROOT=DIRECTORY";
+  if (!wrong.empty()) return failure(ErrorCode::config, "", wrong);
+
+  const std::string name = mapping.peer_name.empty() ? line.address : mapping.peer_name;
+  const config::Peer* known = find_peer(*receiver, line.fingerprint, name);
+  if (known != nullptr && known->fingerprint != line.fingerprint && !mapping.replace) {
+    return failure(
+        ErrorCode::config, "",
+        fmt::format("{} has a peer {} with another key ({}); if that agent got a new key: --replace; if it is "
+                    "another server: --name NAME",
+                    places.config, os::printable(name), known->fingerprint));
+  }
+
+  Paired paired;
+  // Another root's mail server says nothing about a directory tree with a prefix.
+  const Survey survey = places.prefix.empty() ? survey_mail() : Survey{};
+  std::vector<std::string> paths;
+  std::string edited = *text;
+  const auto take = [&](Result<std::string> result) -> Result<> {
+    if (!result) return Failure(result.error());
+    edited = std::move(*result);
+    return {};
+  };
+  config::Peer peer{known != nullptr ? known->name : name, line.fingerprint};
+  for (const auto& offer : line.roots) {
+    const auto* old = known == nullptr ? nullptr : [&]() -> const config::PeerRoot* {
+      for (const auto& root : known->roots) {
+        if (root.name == offer.name) return &root;
+      }
+      return nullptr;
+    }();
+    if (old != nullptr) {
+      paired.notes.push_back(
+          fmt::format("the root {} was known already: {}", os::printable(old->name), os::printable(old->path)));
+      paths.push_back(old->path);
+      continue;
+    }
+    auto root = land(offer, line, mapping, survey, paired);
+    if (!root) return Failure(root.error());
+    paths.push_back(root->path);
+    if (known != nullptr) {
+      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, *root)));
+    } else {
+      peer.roots.push_back(std::move(*root));
+    }
+  }
+  if (known == nullptr) {
+    MAILDIRSYNC_TRY(take(add_peer(edited, places.config, peer)));
+  } else if (known->fingerprint != line.fingerprint) {
+    MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, places.config, peer.name, line.fingerprint)));
+  }
+  MAILDIRSYNC_TRY(replace_config(places.config, edited, config::read_receiver));
+  paired.notes.insert(paired.notes.begin(), fmt::format("{}: the agent {} is known by {}", places.config,
+                                                        os::printable(peer.name), line.fingerprint));
+  auto changed = allow_writes(places, paths);
+  if (!changed) return Failure(changed.error());
+  paired.dropin_changed = *changed;
+  if (*changed) paired.notes.push_back(places.dropin + " lets the service write there");
+  return paired;
+}
+
+Result<bool> allow_writes(const Places& places, const std::vector<std::string>& paths) {
+  if (places.prefix.empty() && !places.is_default) return false;  // no service reads that configuration
+  const std::string old = os::read_file(places.dropin, k_max_file).value_or("");
+  const bool ours = old.empty() || old.find("`maildirsync setup`") != std::string::npos;
+  std::vector<std::string> all = dropin_paths(old);
+  const std::size_t known = all.size();
+  for (const auto& path : paths) {
+    if (std::find(all.begin(), all.end(), path) == all.end()) all.push_back(path);
+  }
+  if (all.size() == known) return false;
+  // What somebody wrote by hand stays, and gets the rest at its end.
+  const std::string text =
+      ours ? dropin_text(all) : old + "\n" + dropin_text({all.begin() + static_cast<std::ptrdiff_t>(known), all.end()});
+  MAILDIRSYNC_TRY(make_directories(places.dropin.substr(0, places.dropin.rfind('/'))));
+  MAILDIRSYNC_TRY(replace_file(places.dropin, text));
+  return true;
+}
+
+}  // namespace maildirsync::cli

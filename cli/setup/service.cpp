@@ -1,0 +1,74 @@
+#include "cli/setup/service.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/setup/files.h"
+#include "common/os/fd.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+Applied by_systemd(Role role, bool unit_changed) {
+  const std::string unit = unit_name(role);
+  // A drop-in that `setup` wrote counts, too.
+  const auto stale = output_of({"systemctl", "show", "--property", "NeedDaemonReload", "--value", unit});
+  unit_changed |= stale && stale->starts_with("yes");
+  if (unit_changed && run_program({"systemctl", "daemon-reload"}) != 0)
+    return {false, "systemctl daemon-reload failed; see its words above"};
+  const bool active = output_of({"systemctl", "is-active", "--quiet", unit}).has_value();
+  const char* verb = !active || unit_changed ? "restart" : "reload";
+  if (run_program({"systemctl", verb, unit}) != 0)
+    return {false, "systemctl " + std::string(verb) + " " + unit + " failed; see: systemctl status " + unit};
+  const char* done = !active ? " was started" : unit_changed ? " was restarted" : " reads its configuration anew";
+  return {true, unit + done};
+}
+
+}  // namespace
+
+int process_behind(const std::string& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.empty() || socket.size() >= sizeof address.sun_path) return -1;
+  std::memcpy(address.sun_path, socket.data(), socket.size());
+  const os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return -1;
+  return peer.pid > 0 ? peer.pid : -1;
+}
+
+bool has_unit(Role role) {
+  struct stat status {};
+  if (::stat("/run/systemd/system", &status) != 0) return false;  // sd_booted(3)
+  return output_of({"systemctl", "cat", unit_name(role)}).has_value();
+}
+
+std::string start_hint(Role role, const Places& places) {
+  if (places.is_default && has_unit(role)) return std::string("systemctl start ") + unit_name(role);
+  const std::string program = role == Role::agent ? "maildirsync-agent" : "maildirsyncd";
+  return places.is_default ? program : program + " --config " + places.config;
+}
+
+Applied apply(Role role, const Places& places, const std::string& control, bool unit_changed) {
+  if (places.is_default && has_unit(role)) return by_systemd(role, unit_changed);
+  const int process = process_behind(control);
+  if (process <= 0) return {true, "it does not run yet; start it: " + start_hint(role, places)};
+  if (::kill(process, SIGHUP) != 0) {
+    return {false, "the daemon (process " + std::to_string(process) +
+                       ") can't be told to read its configuration anew: " + std::strerror(errno) +
+                       "; send it SIGHUP as root"};
+  }
+  return {true, "the daemon (process " + std::to_string(process) + ") reads its configuration anew"};
+}
+
+}  // namespace maildirsync::cli

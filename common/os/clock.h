@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace maildirsync::os {
+
+/// Nanoseconds since the epoch.
+std::int64_t wall_clock();
+
+/// A peer's clock minus ours in seconds, from the time in its answer to what we sent; all wall clocks in nanoseconds.
+/// Right to half of the time that the answer took. Nothing when the peer did not say its time (0) or says nonsense.
+std::optional<double> clock_offset(std::int64_t theirs, std::int64_t sent, std::int64_t received);
+
+/// From this many seconds on, two clocks are not the same: it is a problem.
+inline constexpr double k_clock_tolerance = 60;
+
+}  // namespace maildirsync::os
