@@ -499,25 +499,16 @@ Result<FolderScan> scan_names(const os::Directory& account, const std::string& f
   return walk.take();
 }
 
-Result<QuickLook> quick_look(const os::Directory& account, const std::string& folder,
+Result<bool> control_changed(const os::Directory& account, const std::string& folder,
                              const std::vector<Entry>& known_control) {
+  if (known_control.empty()) return false;
   auto directory = account.open_directory(folder);
   if (!directory) return Failure(directory.error());
-  QuickLook look;
-  for (const auto& [name, stamp] :
-       {std::pair("", &look.stamps.self), std::pair("cur", &look.stamps.cur), std::pair("new", &look.stamps.new_)}) {
-    const auto status = directory->status(name);
-    if (status && S_ISDIR(status->st_mode)) *stamp = os::nanoseconds(status->st_mtim);
-  }
-  for (const auto& entry : known_control) {
+  return std::any_of(known_control.begin(), known_control.end(), [&](const Entry& entry) {
     const auto status = directory->status(entry.name);
-    if (!status || status->st_ino != entry.inode || static_cast<std::uint64_t>(status->st_size) != entry.size ||
-        os::nanoseconds(status->st_mtim) != entry.mtime) {
-      look.control_changed = true;
-      break;
-    }
-  }
-  return look;
+    return !status || status->st_ino != entry.inode || static_cast<std::uint64_t>(status->st_size) != entry.size ||
+           os::nanoseconds(status->st_mtim) != entry.mtime;
+  });
 }
 
 }  // namespace maildirsync::agent

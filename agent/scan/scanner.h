@@ -76,13 +76,9 @@ struct AreaName {
 Result<FolderScan> scan_names(const os::Directory& account, const std::string& folder,
                               const std::vector<AreaName>& names, const std::vector<sync::Entry>& known);
 
-/// The stamps of a folder now, for pruning: equal to the trusted ones of the last acknowledged scan means that no name
-/// came or went. Also whether any control file differs from `known_control` (they are modified in place).
-struct QuickLook {
-  Stamps stamps;  ///< as they are, also racy ones
-  bool control_changed = false;
-};
-Result<QuickLook> quick_look(const os::Directory& account, const std::string& folder,
+/// Whether a control file is not as it was acknowledged, for pruning: they are modified in place, which no stamp of a
+/// directory shows. vanished when the folder is gone.
+Result<bool> control_changed(const os::Directory& account, const std::string& folder,
                              const std::vector<sync::Entry>& known_control);
 
 }  // namespace maildirsync::agent

@@ -130,6 +130,7 @@ void Engine::check_flushes() {
       if (root.removed) continue;
       if (root.held) left_out.push_back({{"root", root.config.name}, {"detail", root.hold_reason}});
       for (const auto& problem : root.problems) {
+        if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
         left_out.push_back({{"root", root.config.name}, {"path", problem.path}, {"detail", problem.detail}});
       }
     }

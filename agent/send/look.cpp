@@ -146,8 +146,8 @@ class Looker {
     }
     auto control = state_.control_entries(order_.account, folder.path);
     if (!control) return false;
-    const auto quick = quick_look(account, folder.path, *control);
-    return quick && !quick->control_changed;
+    const auto changed = control_changed(account, folder.path, *control);
+    return changed && !*changed;
   }
 
   /// No name came or went: only the names that events told of are looked at.

@@ -14,6 +14,7 @@
 #include "agent/watch/places.h"
 #include "agent/watch/translate.h"
 #include "agent/watch/watcher.h"
+#include "common/codec/digest.h"
 
 #ifndef AT_HANDLE_MNT_ID_UNIQUE
 #define AT_HANDLE_MNT_ID_UNIQUE 0x001  // Linux 6.12
@@ -43,17 +44,23 @@ constexpr unsigned k_group =
 constexpr int k_reads_at_once = 16;
 constexpr std::size_t k_most_file_systems = 255;
 
-/// A directory: its file system's number, the handle's type and the handle. Short enough for most file systems to
-/// need no memory of its own.
-using Key = std::string;
+/// A directory: the digest of its file system's number and its handle, for handles differ in length.
+using Key = sync::Digest;
+
+struct HashOfKey {
+  std::size_t operator()(const Key& key) const noexcept {
+    std::size_t hash = 0;
+    std::memcpy(&hash, key.bytes.data(), sizeof hash);
+    return hash;
+  }
+};
 
 Key key_of(std::size_t file_system, int type, const void* handle, std::size_t size) {
-  Key key;
-  key.reserve(2 + size);
-  key.push_back(static_cast<char>(file_system));
-  key.push_back(static_cast<char>(type));
-  key.append(static_cast<const char*>(handle), size);
-  return key;
+  std::array<char, 2 + MAX_HANDLE_SZ> bytes;
+  bytes[0] = static_cast<char>(file_system);
+  bytes[1] = static_cast<char>(type);
+  std::memcpy(&bytes[2], handle, size);
+  return codec::digest({bytes.data(), 2 + size});
 }
 
 std::uint64_t number_of(const void* fsid) {
@@ -150,7 +157,7 @@ class FanotifyWatcher final : public Watcher {
 
  private:
   static Failure refused(const os::Directory& directory, const std::string& why, int error_number) {
-    Error error = os_error(directory.path(), "fanotify cannot watch it, " + why + "; [watch] backend = \"inotify\" can",
+    Error error = os_error(directory.path(), "fanotify cannot watch it: " + why + "; [watch] backend = \"inotify\" can",
                            error_number);
     if (error.code != ErrorCode::vanished) error.code = ErrorCode::unwatched;
     return Failure(std::move(error));
@@ -217,13 +224,13 @@ class FanotifyWatcher final : public Watcher {
     constexpr std::size_t k_head = offsetof(struct file_handle, f_handle);
     if (rest.size() < k_head) return;
     std::memcpy(&handle, rest.data(), k_head);
-    if (handle.handle_bytes > rest.size() - k_head) return;
+    if (handle.handle_bytes > std::min<std::size_t>(rest.size() - k_head, MAX_HANDLE_SZ)) return;
     const auto file_system = std::find(file_systems_.begin(), file_systems_.end(), number_of(&info.fsid));
     if (file_system == file_systems_.end()) return;
     const Key key = key_of(static_cast<std::size_t>(file_system - file_systems_.begin()), handle.handle_type,
                            rest.data() + k_head, handle.handle_bytes);
-    const Place* place = places_.find(key);
-    if (place == nullptr) return;  // not ours
+    const auto place = places_.find(key);
+    if (!place) return;  // not ours
     rest.remove_prefix(k_head + handle.handle_bytes);
     std::string name(rest.substr(0, rest.find('\0')));
     if (name == ".") name.clear();  // about the directory itself
@@ -235,7 +242,7 @@ class FanotifyWatcher final : public Watcher {
   mutable std::mutex mutex_;
   std::vector<std::uint64_t> file_systems_;      ///< ids of those with a mark; the place is the number in keys
   std::map<std::uint64_t, std::size_t> mounts_;  ///< to file_systems_
-  Places<Key> places_;
+  Places<Key, HashOfKey> places_;
   Translator translator_;
 };
 

@@ -90,8 +90,8 @@ class InotifyWatcher final : public Watcher {
 
   void translate(const struct inotify_event& header, std::string name, std::vector<Event>& events) {
     if ((header.mask & IN_Q_OVERFLOW) != 0) return translator_.add_overflow(events);
-    const Place* place = places_.find(header.wd);
-    if (place == nullptr) return;           // forgotten while the event waited
+    const auto place = places_.find(header.wd);
+    if (!place) return;                     // forgotten while the event waited
     if ((header.mask & IN_IGNORED) != 0) {  // what came before it has told already that the directory is gone
       places_.erase(header.wd);
       return;

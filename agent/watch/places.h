@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "agent/watch/watcher.h"
 
@@ -15,60 +17,80 @@ inline bool is_at_or_below(const std::string& path, const std::string& folder) {
   return folder.empty() || path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
 }
 
-/// The watched directories by what the kernel calls them: a watch descriptor, or a file handle. One lock of the
-/// watcher guards it.
-template <class Key>
+/// The watched directories by what the kernel calls them: a watch descriptor, or a file handle. There may be millions,
+/// so the directories of a folder share its path. One lock of the watcher guards it.
+template <class Key, class Hash = std::hash<Key>>
 class Places {
  public:
-  /// Nothing when the directory is not watched. Valid until the next change.
-  const Place* find(const Key& key) const {
-    const auto found = places_.find(key);
-    return found == places_.end() ? nullptr : &found->second;
+  /// Nothing when the directory is not watched.
+  std::optional<Place> find(const Key& key) const {
+    const auto found = directories_.find(key);
+    if (found == directories_.end()) return std::nullopt;
+    const Folder& folder = *found->second.folder;
+    return Place{found->second.part, folder.first.owner, folder.first.path};
   }
 
   /// Takes the place of an earlier one: a renamed folder gets its new path so.
-  void put(Key key, Place place) {
-    const auto [found, is_new] = places_.try_emplace(std::move(key));
-    if (!is_new) drop_from_account(*found);
-    if (place.part != Part::root) accounts_[place.owner].insert(&found->first);
-    found->second = std::move(place);
+  void put(const Key& key, Place place) {
+    const bool is_root = place.part == Part::root;
+    Folder& folder = *folders_.try_emplace(Name{is_root, place.owner, std::move(place.path)}).first;
+    const auto [found, is_new] = directories_.try_emplace(key, Directory{&folder, place.part});
+    if (!is_new) {
+      Folder* before = std::exchange(found->second.folder, &folder);
+      found->second.part = place.part;
+      if (before == &folder) return;
+      leave(*before, key);
+    }
+    folder.second.push_back(key);
   }
 
   void erase(const Key& key) {
-    const auto found = places_.find(key);
-    if (found == places_.end()) return;
-    drop_from_account(*found);
-    places_.erase(found);
+    const auto found = directories_.find(key);
+    if (found == directories_.end()) return;
+    leave(*found->second.folder, key);
+    directories_.erase(found);
   }
 
   /// Drops an account's places at or below a folder and calls `dropped` with the key of each.
   template <class Dropped>
-  void forget(std::uint32_t account, const std::string& folder, const Dropped& dropped) {
-    const auto found = accounts_.find(account);
-    if (found == accounts_.end()) return;
-    std::erase_if(found->second, [&](const Key* key) {
-      const auto place = places_.find(*key);
-      if (!is_at_or_below(place->second.path, folder)) return false;
-      dropped(*key);
-      places_.erase(place);
-      return true;
-    });
-    if (found->second.empty()) accounts_.erase(found);
+  void forget(std::uint32_t account, const std::string& path, const Dropped& dropped) {
+    auto folder = folders_.lower_bound(Name{false, account, path});
+    while (folder != folders_.end() && !folder->first.is_root && folder->first.owner == account) {
+      if (!is_at_or_below(folder->first.path, path)) {  // such as "a.b" among "a" and "a/b"
+        ++folder;
+        continue;
+      }
+      for (const Key& key : folder->second) {
+        dropped(key);
+        directories_.erase(key);
+      }
+      folder = folders_.erase(folder);
+    }
   }
 
-  std::size_t size() const { return places_.size(); }
+  std::size_t size() const { return directories_.size(); }
 
  private:
-  void drop_from_account(const std::pair<const Key, Place>& entry) {
-    if (entry.second.part == Part::root) return;
-    const auto found = accounts_.find(entry.second.owner);
-    if (found == accounts_.end()) return;
-    found->second.erase(&entry.first);
-    if (found->second.empty()) accounts_.erase(found);
+  struct Name {
+    bool is_root = false;  ///< the owner is a root's index, not an account's id
+    std::uint32_t owner = 0;
+    std::string path;
+    auto operator<=>(const Name&) const = default;
+  };
+  using Folders = std::map<Name, std::vector<Key>>;
+  using Folder = typename Folders::value_type;
+  struct Directory {
+    Folder* folder;  ///< into folders_, whose nodes stay
+    Part part;
+  };
+
+  void leave(Folder& folder, const Key& key) {
+    std::erase(folder.second, key);
+    if (folder.second.empty()) folders_.erase(folder.first);
   }
 
-  std::unordered_map<Key, Place> places_;
-  std::unordered_map<std::uint32_t, std::unordered_set<const Key*>> accounts_;  ///< into places_, whose nodes stay
+  Folders folders_;
+  std::unordered_map<Key, Directory, Hash> directories_;
 };
 
 }  // namespace maildirsync::agent

@@ -10,6 +10,8 @@ namespace maildirsync::agent {
 namespace {
 
 constexpr std::uint32_t k_names = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_CLOSE_WRITE;
+/// What happens to a file in a root without a name coming or going.
+constexpr std::uint32_t k_file_alone = IN_ATTRIB | IN_CLOSE_WRITE;
 constexpr std::uint32_t k_self = IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr std::uint32_t k_gone = k_self | IN_UNMOUNT;
 constexpr std::size_t k_ring = 256;
@@ -66,7 +68,7 @@ void Translator::add(const Place& place, std::uint32_t mask, std::string name, s
   const bool is_gone = (mask & k_gone) != 0;
   if (!is_gone && !is_directory) {
     if (name.empty() || is_left_out(place.part, name)) return;
-    if (place.part == Part::root && (mask & IN_ATTRIB) != 0) return;
+    if (place.part == Part::root && (mask & k_names & ~k_file_alone) == 0) return;
   }
   remember(mask, std::string(word(place.part)) + " " + os::join(place.path, name));
   const EventKind kind = is_gone ? EventKind::self_gone : is_directory ? EventKind::directory : EventKind::name;

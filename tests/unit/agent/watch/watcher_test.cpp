@@ -305,6 +305,17 @@ TEST_P(WatcherTest, tells_of_directories_on_several_file_systems) {
   EXPECT_TRUE(saw(lines, "name cur .Other/2.x"));
 }
 
+TEST_P(WatcherTest, tells_of_a_link_that_comes_below_a_root_but_of_no_file_that_changes_there) {
+  tree.directory("root").file("root/aliases.db");
+  watch("root", Part::root, "", 0);
+  seen();
+  tree.file("root/aliases.db", "changed").mode("root/aliases.db", 0640);
+  EXPECT_EQ(seen(), Lines{});
+  tree.link("elsewhere", "root/example.org");
+  ASSERT_EQ(::lchown(tree.path("root/example.org").c_str(), ::getuid(), ::getgid()), 0);
+  EXPECT_TRUE(saw(seen(), "name root /example.org"));
+}
+
 TEST_P(WatcherTest, keeps_the_last_events_for_people) {
   for (int i = 0; i < 300; ++i)
     tree.message("new/" + std::to_string(i));
