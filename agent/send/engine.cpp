@@ -491,7 +491,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
     renamed.emplace(rename.sequence(), &rename);
   for (std::size_t i = 0; i < done.size();) {
     const auto job = done[i].job;
-    auto applied = std::make_shared<std::vector<sync::Operation>>();
+    std::vector<sync::Operation> applied;
     for (; i < done.size() && done[i].job == job; ++i) {
       auto& operation = done[i].operation;
       ++job->acknowledged;
@@ -512,15 +512,37 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
           if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
         });
       }
-      applied->push_back(std::move(operation));
+      applied.push_back(std::move(operation));
     }
-    if (!applied->empty()) {
-      asio::post(keeper_, [this, id = job->order.account, applied] {
-        if (const auto stored = state_->apply(id, *applied); !stored) keeper_failed(stored.error());
-      });
-    }
+    keep(job->order.account, std::move(applied));
     finish_if_answered(job);
   }
+}
+
+/// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
+/// many, for lanes wait while it lasts.
+void Engine::keep(AccountId id, std::vector<sync::Operation> applied) {
+  constexpr std::size_t k_together = 1000;
+  if (applied.empty()) return;
+  const std::lock_guard lock(unkept_mutex_);
+  const bool is_on_its_way = !unkept_.empty();
+  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == id; });
+  if (last != unkept_.rend() && last->second.size() < k_together) {
+    std::move(applied.begin(), applied.end(), std::back_inserter(last->second));
+  } else {
+    unkept_.emplace_back(id, std::move(applied));
+  }
+  if (is_on_its_way) return;
+  asio::post(keeper_, [this] {
+    decltype(unkept_) taken;
+    {
+      const std::lock_guard taking(unkept_mutex_);
+      std::swap(taken, unkept_);
+    }
+    for (const auto& [account, operations] : taken) {
+      if (const auto stored = state_->apply(account, operations); !stored) keeper_failed(stored.error());
+    }
+  });
 }
 
 void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed) {

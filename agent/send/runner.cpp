@@ -89,6 +89,8 @@ class Turn {
     if (order_.mode == config::Mode::drain) keep_only_new_mail(operations);
     if (!let_removals_settle(operations) || brake(operations)) return;
     if (operations.empty()) return;
+    looked->before.folders = {};  // of a large account, they are most of the memory
+    looked->after.folders = {};
     send(*looked, std::move(operations));
   }
 
