@@ -469,7 +469,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
     lesser_modes.emplace(lesser.sequence(), lesser.mode());
   for (std::size_t i = 0; i < done.size();) {
     const auto job = done[i].job;
-    auto applied = std::make_shared<std::vector<sync::Operation>>();
+    std::vector<sync::Operation> applied;
     for (; i < done.size() && done[i].job == job; ++i) {
       auto& operation = done[i].operation;
       ++job->acknowledged;
@@ -493,13 +493,9 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
       if (const auto lesser = lesser_modes.find(done[i].sequence); lesser != lesser_modes.end()) {
         has_lesser_mode(*job, operation, lesser->second);
       }
-      applied->push_back(std::move(operation));
+      applied.push_back(std::move(operation));
     }
-    if (!applied->empty()) {
-      asio::post(keeper_, [this, id = job->order.account, applied] {
-        if (const auto stored = state_->apply(id, *applied); !stored) keeper_failed(stored.error());
-      });
-    }
+    keep(job->order.account, std::move(applied));
     finish_if_answered(job);
   }
 }
@@ -514,6 +510,32 @@ void Engine::has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t
       mode, operation.result.attributes.mode);
   job.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence});
   operation.result.attributes.mode = mode;
+}
+
+/// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
+/// many, for lanes wait while it lasts.
+void Engine::keep(AccountId id, std::vector<sync::Operation> applied) {
+  constexpr std::size_t k_together = 1000;
+  if (applied.empty()) return;
+  const std::lock_guard lock(unkept_mutex_);
+  const bool is_on_its_way = !unkept_.empty();
+  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == id; });
+  if (last != unkept_.rend() && last->second.size() < k_together) {
+    std::move(applied.begin(), applied.end(), std::back_inserter(last->second));
+  } else {
+    unkept_.emplace_back(id, std::move(applied));
+  }
+  if (is_on_its_way) return;
+  asio::post(keeper_, [this] {
+    decltype(unkept_) taken;
+    {
+      const std::lock_guard taking(unkept_mutex_);
+      std::swap(taken, unkept_);
+    }
+    for (const auto& [account, operations] : taken) {
+      if (const auto stored = state_->apply(account, operations); !stored) keeper_failed(stored.error());
+    }
+  });
 }
 
 void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed) {

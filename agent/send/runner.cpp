@@ -87,6 +87,8 @@ class Turn {
     log(operations);
     if (!let_removals_settle(operations) || brake(operations)) return;
     if (operations.empty()) return;
+    looked->before.folders = {};  // of a large account, they are most of the memory
+    looked->after.folders = {};
     send(*looked, std::move(operations));
   }
 

@@ -142,7 +142,8 @@ Result<std::string> read_all(int fd, std::size_t limit, const std::string& path_
   }
   std::size_t filled = 0;
   for (;;) {
-    const std::size_t room = std::max<std::size_t>(bytes.capacity() - filled, 4096);
+    const std::size_t room =
+        bytes.capacity() > filled ? bytes.capacity() - filled : std::max<std::size_t>(filled, 4096);
     bytes.resize(filled + room);
     const ssize_t count = ::pread(fd, bytes.data() + filled, room, static_cast<off_t>(filled));
     if (count < 0 && errno == EINTR) continue;

@@ -49,6 +49,7 @@ class Planner {
     index_before();
     match_entries();
     find_sources();
+    operations_.reserve(operations_.size() + made_.size() + changed_.size());  // of a first copy, all of the memory
     emit_links_and_renames();
     emit_puts();
     emit_removals();
