@@ -8,6 +8,7 @@
 
 #include "agent/send/sender.h"
 #include "common/codec/digest.h"
+#include "common/sync/identity.h"
 
 namespace maildirsync::agent {
 
@@ -15,24 +16,9 @@ namespace {
 
 using sync::Area;
 using sync::Entry;
-using sync::FolderManifest;
 
 bool is_message(const Entry& entry) {
   return entry.area != Area::folder && entry.kind == sync::EntryKind::file && entry.inode != 0;
-}
-
-struct Known {
-  const FolderManifest* folder = nullptr;
-  const Entry* entry = nullptr;
-};
-
-bool is_still_there(const Known& known, const sync::AccountManifest& after) {
-  const auto* folder = after.find(known.folder->path);
-  if (folder == nullptr) return false;
-  const auto found =
-      std::lower_bound(folder->entries.begin(), folder->entries.end(), *known.entry, sync::before_in_folder);
-  return found != folder->entries.end() && found->area == known.entry->area && found->name == known.entry->name &&
-         found->inode == known.entry->inode;
 }
 
 std::optional<sync::Digest> read(const os::Directory& account, const std::string& folder, const Entry& entry) {
@@ -50,24 +36,21 @@ std::optional<sync::Digest> read(const os::Directory& account, const std::string
 }  // namespace
 
 void read_doubtful(const os::Directory& account, const sync::AccountManifest& before, sync::AccountManifest& after) {
-  std::unordered_multimap<std::uint64_t, Known> by_inode;
+  std::unordered_multimap<std::uint64_t, const Entry*> by_inode;
   for (const auto& folder : before.folders) {
     for (const auto& entry : folder.entries) {
-      if (is_message(entry)) by_inode.emplace(entry.inode, Known{&folder, &entry});
+      if (is_message(entry)) by_inode.emplace(entry.inode, &entry);
     }
   }
   if (by_inode.empty()) return;
+  const auto kept = sync::kept_inodes(before.folders, after.folders);
   for (auto& folder : after.folders) {
     for (auto& entry : folder.entries) {
-      if (!is_message(entry)) continue;
+      if (!is_message(entry) || kept.contains(entry.inode)) continue;
       const auto [begin, end] = by_inode.equal_range(entry.inode);
-      bool doubtful = false;
-      for (auto known = begin; known != end; ++known) {
-        const auto sameness = sync::sameness(*known->second.entry, entry, false);
-        if (sameness == sync::Sameness::other) continue;
-        doubtful = sameness == sync::Sameness::doubtful && !is_still_there(known->second, after);
-        if (!doubtful) break;
-      }
+      const bool doubtful = std::any_of(begin, end, [&](const auto& known) {
+        return sync::sameness(*known.second, entry, kept) == sync::Sameness::doubtful;
+      });
       if (doubtful) entry.digest = read(account, folder.path, entry);
     }
   }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "agent/send/doubtful.h"
+#include "common/sync/identity.h"
 
 namespace maildirsync::agent {
 
@@ -383,15 +383,11 @@ class Looker {
 
   /// A message that is new in its folder may be known in another one, that nobody spoke of yet: it is looked at too.
   Result<> follow_inodes(const os::Directory& account) {
-    std::unordered_set<std::uint64_t> known_inodes;
-    for (const auto& folder : look_.before.folders) {
-      for (const auto& entry : folder.entries)
-        known_inodes.insert(entry.inode);
-    }
+    const auto kept = sync::kept_inodes(look_.before.folders, look_.after.folders);
     std::vector<std::uint64_t> inodes;
     for (const auto& folder : look_.after.folders) {
       for (const auto& entry : folder.entries) {
-        if (entry.area != Area::folder && !known_inodes.contains(entry.inode)) inodes.push_back(entry.inode);
+        if (entry.area != Area::folder && !kept.contains(entry.inode)) inodes.push_back(entry.inode);
       }
     }
     if (inodes.empty()) return {};

@@ -28,12 +28,4 @@ bool same_message(const Entry& left, const Entry& right) {
   return base_name(left) == base_name(right);
 }
 
-Sameness sameness(const Entry& before, const Entry& after, bool still_there) {
-  if (!same_message(before, after)) return Sameness::other;
-  if (still_there || base_name(before) == base_name(after)) return Sameness::same;
-  if (!before.digest) return Sameness::other;
-  if (!after.digest) return Sameness::doubtful;
-  return *before.digest == *after.digest ? Sameness::same : Sameness::other;
-}
-
 }  // namespace maildirsync::sync

@@ -82,16 +82,4 @@ std::string_view base_name(const Entry& entry);
 /// same base name. (A Maildir message never changes in place.)
 bool same_message(const Entry& left, const Entry& right);
 
-/// What is known of whether a message of `after` is one that `before` has, perhaps under another name.
-enum class Sameness : std::uint8_t {
-  other,
-  doubtful,  ///< the inode of a file that went may have been given to a new one of equal size and time; the digest of
-             ///< `after`, which is not known, tells
-  same,
-};
-
-/// `still_there`: `before` has its name still, so that both names are links of one file. Otherwise an inode alone says
-/// who a message is only together with its base name, or with its digest.
-Sameness sameness(const Entry& before, const Entry& after, bool still_there);
-
 }  // namespace maildirsync::sync

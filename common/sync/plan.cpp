@@ -9,6 +9,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/sync/identity.h"
+
 namespace maildirsync::sync {
 
 namespace {
@@ -259,6 +261,7 @@ class Planner {
         }
       }
     }
+    const auto kept = kept_inodes(before_, after_.folders);
     std::unordered_map<std::uint64_t, Place> put_inodes;
     for (auto& made : made_) {
       const Entry& entry = after_entry(made.after);
@@ -266,7 +269,7 @@ class Planner {
       if (const auto found = by_inode.find(entry.inode); entry.inode != 0 && found != by_inode.end()) {
         for (const Place place : found->second) {
           const Entry& candidate = before_entry(place);
-          if (sameness(candidate, entry, is_still_there(place)) != Sameness::same) continue;
+          if (sameness(candidate, entry, kept) != Sameness::same) continue;
           // Of several links of one message, its own earlier name: then each flag change is one rename.
           const bool own = place.folder == made.before_folder && base_name(candidate) == base_name(entry);
           if (own || !made.source) made.source = place;
@@ -279,16 +282,6 @@ class Planner {
         if (!first && same_message(after_entry(twin->second), entry)) made.twin = twin->second;
       }
     }
-  }
-
-  /// Whether a name of `before` is a name of the same file now.
-  bool is_still_there(Place place) const {
-    const Entry& entry = before_entry(place);
-    const auto* folder = after_.find(before_[place.folder].path);
-    if (folder == nullptr) return false;
-    const auto found = std::lower_bound(folder->entries.begin(), folder->entries.end(), entry, before_in_folder);
-    return found != folder->entries.end() && found->area == entry.area && found->name == entry.name &&
-           found->inode == entry.inode;
   }
 
   /// An entry whose inode is not known (the receiver listed it) is found by its base name, within its folder.

@@ -217,9 +217,12 @@ class Dovecot:
             return [int(word) for word in file.read().split()]
 
     def tail(self, lines: int = 40) -> str:
+        """The log's last lines, and before them what stood out earlier."""
         try:
             with open(self.log, encoding="utf-8", errors="backslashreplace") as file:
-                return f"--- {self.log}\n" + "".join(file.readlines()[-lines:])
+                all_lines = file.readlines()
+            earlier = [line for line in all_lines[:-lines] if re.search(r"(Error|Panic|Fatal|Warning): |Disconnect from", line)]
+            return f"--- {self.log}\n" + "".join([*earlier[-lines:], *all_lines[-lines:]])
         except FileNotFoundError:
             return f"--- {self.log}: none"
 

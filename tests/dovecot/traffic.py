@@ -192,15 +192,20 @@ class Deliverer(Worker):
         return len(recipients)
 
     def _answers(self, recipients, message_id) -> None:
-        if not recipients:
-            return
         # All answers are due from now on: a lost connection leaves all that are not yet read in doubt.
-        with self.journal.doing("deliver", recipients[0], [message_id], more=1):
+        due = [self.journal.doing("deliver", recipient, [message_id], more=1) for recipient in recipients]
+        for delivery in due:
+            delivery.__enter__()
+        refusal = None
+        for delivery in due:
             code, answer = self.lmtp.getreply()
-            if code != 250:
-                self._answers(recipients[1:], message_id)
-                raise smtplib.SMTPDataError(code, answer)
-            self._answers(recipients[1:], message_id)
+            if code == 250:
+                delivery.__exit__(None, None, None)
+            else:
+                refusal = smtplib.SMTPDataError(code, answer)
+                delivery.__exit__(Refused, Refused(f"{code} {answer}"), None)
+        if refusal:
+            raise refusal
 
     def close(self) -> None:
         self.lmtp.quit()

@@ -82,6 +82,13 @@ TEST(Plan, a_copy_is_a_link) {
   EXPECT_EQ(lines(before, after), Lines({"link /cur/1.x:2,S -> /.Sent/cur/1.x:2,S inode 11"}));
 }
 
+TEST(Plan, a_copy_under_another_name_of_a_message_whose_flags_change_is_a_link) {
+  const auto before = account({folder("", 1, {file("cur/1.x:2,", 11)})});
+  const auto after = account({folder("", 1, {file("cur/1.x:2,S", 11), file("cur/2.y:2,", 11)})});
+  EXPECT_EQ(lines(before, after),
+            Lines({"link /cur/1.x:2, -> /cur/1.x:2,S inode 11", "rename /cur/1.x:2, -> /cur/2.y:2, inode 11"}));
+}
+
 TEST(Plan, a_new_message_in_two_folders_is_put_once) {
   const auto before = account({folder("", 1), folder(".Sent", 2)});
   const auto after = account({folder("", 1, {file("cur/1.x:2,", 11)}), folder(".Sent", 2, {file("cur/1.x:2,", 11)})});
