@@ -54,6 +54,7 @@ Engine::~Engine() {
 
 Result<> Engine::start() {
   if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
+  recall_verify();
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
   for (const auto& root : config_.roots)
     MAILDIRSYNC_TRY(add_root(root));
@@ -83,15 +84,17 @@ void Engine::stop() {
   stopping_ = true;
   for (auto& lane : lanes_)
     lane->link().stop();
+  abort_verify();
   // A lane that waits for an answer is woken by its link's end, which runs on the loop.
   loop_.restart();
   const auto deadline = Clock::now() + 3s;
-  while (Clock::now() < deadline &&
-         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->job() != nullptr; })) {
+  while (Clock::now() < deadline && (verify_ || std::any_of(lanes_.begin(), lanes_.end(),
+                                                            [](const auto& lane) { return lane->job() != nullptr; }))) {
     loop_.run_one_for(20ms);
   }
   for (auto& lane : lanes_)
     lane->stop();
+  verify_.reset();
   walkers_.join();
   keeper_.join();
   asio::error_code ignored;
@@ -512,6 +515,9 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
           if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
         });
       }
+      if (std::find(ack.indexed().begin(), ack.indexed().end(), done[i].sequence) != ack.indexed().end()) {
+        job->indexed.insert(operation.to.folder);
+      }
       applied->push_back(std::move(operation));
     }
     if (!applied->empty()) {
@@ -630,6 +636,9 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
 
 void Engine::settle_problems(Account& account, const Job& job) {
   const JobReport& report = job.report;
+  if (report.compared && (report.end == JobEnd::sent || job.order.work.reindex)) account.indexed.clear();
+  note_indexed(account, {report.indexed.begin(), report.indexed.end()});
+  note_indexed(account, {job.indexed.begin(), job.indexed.end()});
   if (job.lost) return;
   if (report.structure) {
     account.problems.clear();

@@ -15,6 +15,7 @@
 
 #include "agent/send/account.h"
 #include "agent/send/lane.h"
+#include "agent/send/verification.h"
 #include "common/control/server.h"
 #include "common/service/metrics.h"
 
@@ -55,6 +56,14 @@ class Engine {
 
  private:
   struct Flush;
+  struct Verify;
+  /// Somebody waits for all that an account held at some moment to be durable.
+  struct Settling {
+    AccountId account = 0;
+    std::uint64_t generation = 0;
+    Time deadline;
+    std::function<void(std::string)> done;
+  };
 
   // discovery.cpp's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
@@ -98,6 +107,19 @@ class Engine {
   void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void flush_accounts(const std::shared_ptr<Flush>& flush);
   void check_flushes();
+  void verify(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void begin_verify();
+  void abort_verify();
+  void check_verify();
+  void finish_verify(Verification::Outcome outcome);
+  void recall_verify();
+  void remember_verify(bool deep, bool equal, std::size_t differences);
+  bool is_expected_account(const std::string& root, const std::string& path, const std::string& name) const;
+  void settle_account(AccountId id, Work work, std::function<void(std::string)> done);
+  std::optional<std::string> settled(const Settling& settling) const;
+  void check_settling();
+  void repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply);
+  void note_indexed(Account& account, const std::vector<std::string>& folders);
   void set_paused(bool paused, control::Reply& reply);
   void release(const std::string& glob, control::Reply& reply);
   void set_mode(const std::string& root, config::Mode mode, control::Reply& reply);
@@ -124,6 +146,9 @@ class Engine {
   asio::thread_pool keeper_{1};  ///< the state database's thread, in order
   asio::thread_pool walkers_{1};
   std::vector<std::shared_ptr<Flush>> flushes_;
+  std::shared_ptr<Verify> verify_;
+  std::vector<Settling> settling_;
+  nlohmann::json verified_;  ///< the last verification of everything; null before the first
   std::uint64_t generation_ = 0;
   bool paused_ = false;
   bool stopping_ = false;
