@@ -219,6 +219,26 @@ class Faults(VerifyTest):
         self.assertNotIn("://", text)
 
 
+class Mapped(VerifyTest):
+    def test_owners_are_compared_as_the_receiver_maps_them(self):
+        self.root.owner = {"policy": "map", "users": {"5000": "6000", "5001": "6001"}, "groups": {"5000": "6500"}, "unmapped": "reject"}
+        make_tree(self.root.source, scaled_spec(accounts=2, messages=100, seed=71, extras=False))
+        self.lab.start()
+        self.lab.flush()
+        self.assert_found([])
+        account, name, path = self.message(1)
+        os.chown(path, 5001, 5000)  # as at the source
+        self.assert_found([("owner", account, "", name)])
+        self.assertEqual(1, self.verify("--repair", status=0)["repaired"])
+        self.assertEqual((6001, 6500), (os.stat(path).st_uid, os.stat(path).st_gid))
+
+        foreign = deliver(self.root.account(0), b"1700000001.M1P1.mx", owner=(5003, 5000))
+        self.lab.agent.wait_problem("unmapped-owner")
+        answer = self.assert_found([("missing", self.account(0)[0], "", os.path.basename(foreign).decode())], "--repair")
+        self.assertIn("not mapped", answer["differences"][0]["detail"])
+        self.assertEqual(0, answer["repaired"])
+
+
 class Said(VerifyTest):
     """What cannot be compared is said in a sentence."""
 
