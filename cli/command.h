@@ -26,8 +26,8 @@ using Run = std::function<int(const Options&)>;
 using AddCommand = Run(CLI::App& command);
 
 // A file each. A new command is its file, its name here, and its line in main.cpp's table.
-AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_drain, add_mirror, add_keygen,
-    add_fingerprint;
+AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_repair_index, add_drain,
+    add_mirror, add_keygen, add_fingerprint;
 AddCommand add_setup, add_pair, add_doctor;
 
 // Checks for CLI11: "", or what is wrong.

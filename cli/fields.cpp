@@ -50,6 +50,15 @@ const Json& object_of(const Json& object, const char* key) {
   return value != nullptr && value->is_object() ? *value : empty;
 }
 
+std::string left_out_text(const Json& left_out) {
+  std::string text;
+  for (const char* key : {"root", "account", "path", "detail"}) {
+    const std::string value = text_of(left_out, key);
+    if (!value.empty()) text += (text.empty() ? "" : ": ") + value;
+  }
+  return text;
+}
+
 std::string to_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }

@@ -23,6 +23,9 @@ const Json& list_of(const Json& object, const char* key);
 /// An object; empty when there is none.
 const Json& object_of(const Json& object, const char* key);
 
+/// What a daemon left out, for people: root, account, path and why.
+std::string left_out_text(const Json& left_out);
+
 /// One line, whatever bytes are in it.
 std::string to_line(const Json& json);
 

@@ -29,19 +29,10 @@ void show_progress(ProgressBar& bar, const Json& line) {
                        format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))));
 }
 
-std::string left_out_text(const Json& left_out) {
-  std::string text;
-  for (const char* key : {"root", "account", "path", "detail"}) {
-    const std::string value = text_of(left_out, key);
-    if (!value.empty()) text += (text.empty() ? "" : ": ") + value;
-  }
-  return "left out: " + text + '\n';
-}
-
 std::string text_of_answer(const Json& answer) {
   std::string text;
   for (const auto& left_out : list_of(answer, "left_out"))
-    text += left_out_text(left_out);
+    text += "left out: " + left_out_text(left_out) + '\n';
   const std::string what = fmt::format("{}, {}, {}", format_plural(count_of(answer, "accounts"), "account"),
                                        format_plural(count_of(answer, "folders"), "folder"),
                                        format_plural(count_of(answer, "messages"), "message"));

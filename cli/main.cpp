@@ -22,6 +22,7 @@ constexpr std::array k_commands{
     Command{"pause", "stop sending; changes are kept track of", add_pause},
     Command{"resume", "go on sending", add_resume},
     Command{"release", "let what a brake holds go on, after you looked at it", add_release},
+    Command{"repair-index", "put right what a Dovecot made of the destination before the cutover", add_repair_index},
     Command{"drain", "only add a root's new mail from now on", add_drain},
     Command{"mirror", "mirror a root again", add_mirror},
     Command{"keygen", "make a key and its certificate", add_keygen},

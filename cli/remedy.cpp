@@ -28,6 +28,9 @@ std::string_view remedy(std::string_view code) {
            "maildirsync-agent"},
       Pair{"mass-deletion", "look at the account; if it is meant: maildirsync release --account NAME"},
       Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
+      Pair{"stale-index",
+           "keep the destination's Dovecot from serving the account until its cutover, then: maildirsync repair-index "
+           "--account NAME"},
       Pair{"state", "make space in state_dir"},
       Pair{"io-error", "mend what the operating system complains of; it is tried again by itself"},
   };

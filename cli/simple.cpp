@@ -32,6 +32,19 @@ Run add_release(CLI::App& command) {
   return [glob](const Options& options) { return ask_and_tell(options, {{"command", "release"}, {"account", *glob}}); };
 }
 
+Run add_repair_index(CLI::App& command) {
+  auto glob = std::make_shared<std::string>();
+  command.add_option("--account", *glob, "only accounts that match; without it, all")
+      ->type_name("GLOB")
+      ->check(check_glob);
+  command.footer(
+      "Removes Dovecot's indexes of the accounts at the destination, where no Dovecot may serve them meanwhile, and "
+      "sends their control files again.");
+  return [glob](const Options& options) {
+    return ask_and_tell(options, {{"command", "repair-index"}, {"account", *glob}});
+  };
+}
+
 Run add_drain(CLI::App& command) {
   return mode_command(command, "drain");
 }

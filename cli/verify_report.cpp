@@ -22,7 +22,7 @@ std::string counts_text(const Json& answer) {
 
 const char* depth_text(const Json& answer) {
   return flag_of(answer, "deep") ? "with the contents of both sides"
-                                 : "by names, flags, sizes, times, owners and modes";
+                                 : "by names, flags, sizes, times, owners, modes and control files";
 }
 
 std::string repaired_text(const Json& answer) {
@@ -75,6 +75,8 @@ std::string verify_text(const Json& answer, Colour colour) {
     }
     text += table.text(colour) + '\n';
   }
+  for (const auto& left_out : list_of(answer, "left_out"))
+    text += "left out: " + left_out_text(left_out) + '\n';
   const std::string repaired = repaired_text(answer);
   text += paint(colour, flag_of(answer, "equal") ? Style::good : Style::bad, verdict_text(answer));
   text += fmt::format("; {} compared {} in {}{}\n", counts_text(answer), depth_text(answer),
@@ -92,6 +94,8 @@ std::string verify_html(const Json& answer, const Compared& compared) {
   body += fact("took", format_seconds(number_of(answer, "elapsed_seconds").value_or(0)));
   body += fact("compared", counts_text(answer) + ", " + depth_text(answer));
   body += fact("repaired", answer.contains("repaired") ? format_count(count_of(answer, "repaired")) : "");
+  for (const auto& left_out : list_of(answer, "left_out"))
+    body += fact("left out", left_out_text(left_out));
   body += "</dl>\n" + differences_html(list_of(answer, "differences"));
   return html_page("maildirsync: source and destination compared", body);
 }

@@ -46,7 +46,9 @@ void Work::merge(const Work& other) {
   full |= other.full;
   compare |= other.compare;
   settled |= other.settled;
+  reindex |= other.reindex;
   if (other.oldest) changed_at(*other.oldest);
+  suspects.insert(suspects.end(), other.suspects.begin(), other.suspects.end());
   for (const auto& [path, dirt] : other.folders) {
     auto& mine = folders[path];
     if (mine.everything) continue;

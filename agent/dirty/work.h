@@ -5,8 +5,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/scan/scanner.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::agent {
 
@@ -22,6 +24,12 @@ struct FolderDirt {
 /// More names than this in one folder, and listing it is cheaper.
 inline constexpr std::size_t k_names_before_listing = 2000;
 
+/// A file at the destination that is not what was acknowledged; to be sent again in its place.
+struct Suspect {
+  sync::Location at;  ///< at the destination
+  sync::Entry seen;   ///< what was there
+};
+
 /// What is to be looked at in one account: a value that events add to and that a job takes. Merging says the same
 /// thing once; that many events for one file are one look is what keeps a flood cheap.
 struct Work {
@@ -30,7 +38,9 @@ struct Work {
   bool compare = false;    ///< ask the receiver what it holds first
   bool settled = false;    ///< removals have waited long enough to be believed
   std::map<std::string, FolderDirt> folders;
-  std::optional<Time> oldest;  ///< the first change that is not yet durable; none for looks that only make sure
+  std::vector<Suspect> suspects;  ///< with `compare`
+  bool reindex = false;           ///< with `compare`: the destination's indexes go, and control files are sent again
+  std::optional<Time> oldest;     ///< the first change that is not yet durable; none for looks that only make sure
 
   bool empty() const { return !structure && !full && !compare && folders.empty(); }
   std::size_t names() const;

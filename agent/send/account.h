@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct Account {
   bool awaits_discovery = false;
   std::string hold_reason;
   std::map<std::string, Problem> problems;  ///< by path
+  std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
   unsigned failures = 0;                    ///< turns in a row that must be repeated
   std::uint64_t wanted_generation = 0;      ///< the newest flush that waits for it
@@ -38,6 +40,9 @@ struct Account {
   /// Messages removed within the brake's window.
   std::uint64_t recently_removed(Time now);
 };
+
+/// What a person is told of an account whose `indexed` is not empty.
+std::string indexed_detail(const Account& account);
 
 /// A configured root. Event loop only.
 struct Root {

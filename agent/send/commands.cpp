@@ -45,6 +45,10 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
     reply->finish(status(glob));
   } else if (command == "flush") {
     flush(request, std::move(reply));
+  } else if (command == "verify") {
+    verify(request, std::move(reply));
+  } else if (command == "repair-index") {
+    repair_index(glob, std::move(reply));
   } else if (command == "pause" || command == "resume") {
     set_paused(command == "pause", *reply);
   } else if (command == "release") {
@@ -96,6 +100,7 @@ void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
 }
 
 void Engine::check_flushes() {
+  check_verify();
   const Time now = Clock::now();
   for (std::size_t i = 0; i < flushes_.size();) {
     const auto flush = flushes_[i];

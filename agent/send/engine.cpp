@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <future>
 #include <thread>
+#include <unordered_set>
 
 #include <asio/post.hpp>
 #include <spdlog/spdlog.h>
@@ -71,6 +72,7 @@ Engine::~Engine() {
 
 Result<> Engine::start() {
   if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
+  recall_verify();
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
   for (const auto& root : config_.roots)
     MAILDIRSYNC_TRY(add_root(root));
@@ -99,15 +101,17 @@ void Engine::stop() {
   stopping_ = true;
   for (auto& lane : lanes_)
     lane->link().stop();
+  abort_verify();
   // A lane that waits for an answer is woken by its link's end, which runs on the loop.
   loop_.restart();
   const auto deadline = Clock::now() + 3s;
-  while (Clock::now() < deadline &&
-         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->job() != nullptr; })) {
+  while (Clock::now() < deadline && (verify_ || std::any_of(lanes_.begin(), lanes_.end(),
+                                                            [](const auto& lane) { return lane->job() != nullptr; }))) {
     loop_.run_one_for(20ms);
   }
   for (auto& lane : lanes_)
     lane->stop();
+  verify_.reset();
   walkers_.join();
   keeper_.join();
   asio::error_code ignored;
@@ -467,6 +471,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   std::unordered_map<std::uint64_t, std::uint32_t> lesser_modes;
   for (const auto& lesser : ack.lesser_modes())
     lesser_modes.emplace(lesser.sequence(), lesser.mode());
+  const std::unordered_set<std::uint64_t> indexed(ack.indexed().begin(), ack.indexed().end());
   for (std::size_t i = 0; i < done.size();) {
     const auto job = done[i].job;
     std::vector<sync::Operation> applied;
@@ -493,6 +498,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
       if (const auto lesser = lesser_modes.find(done[i].sequence); lesser != lesser_modes.end()) {
         has_lesser_mode(*job, operation, lesser->second);
       }
+      if (indexed.contains(done[i].sequence)) job->indexed.insert(operation.to.folder);
       applied.push_back(std::move(operation));
     }
     keep(job->order.account, std::move(applied));
@@ -651,6 +657,9 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
 
 void Engine::settle_problems(Account& account, const Job& job) {
   const JobReport& report = job.report;
+  if (report.compared && (report.end == JobEnd::sent || job.order.work.reindex)) account.indexed.clear();
+  note_indexed(account, {report.indexed.begin(), report.indexed.end()});
+  note_indexed(account, {job.indexed.begin(), job.indexed.end()});
   if (job.lost) return;
   if (report.structure) {
     account.problems.clear();

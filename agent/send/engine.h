@@ -16,6 +16,7 @@
 
 #include "agent/send/account.h"
 #include "agent/send/lane.h"
+#include "agent/send/verification.h"
 #include "agent/watch/choice.h"
 #include "agent/watch/mounts.h"
 #include "common/control/server.h"
@@ -60,6 +61,14 @@ class Engine {
  private:
   struct Flush;
   struct ModeChange;
+  struct Verify;
+  /// Somebody waits for all that an account held at some moment to be durable.
+  struct Settling {
+    AccountId account = 0;
+    std::uint64_t generation = 0;
+    Time deadline;
+    std::function<void(std::string)> done;
+  };
 
   // discovery.cpp's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
@@ -108,6 +117,19 @@ class Engine {
   void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void flush_accounts(const std::shared_ptr<Flush>& flush);
   void check_flushes();
+  void verify(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void begin_verify();
+  void abort_verify();
+  void check_verify();
+  void finish_verify(Verification::Outcome outcome);
+  void recall_verify();
+  void remember_verify(bool deep, bool equal, std::size_t differences);
+  bool is_expected_account(const std::string& root, const std::string& path, const std::string& name) const;
+  void settle_account(AccountId id, Work work, std::function<void(std::string)> done);
+  std::optional<std::string> settled(const Settling& settling) const;
+  void check_settling();
+  void repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply);
+  void note_indexed(Account& account, const std::vector<std::string>& folders);
   void set_paused(bool paused, control::Reply& reply);
   void release(const std::string& glob, control::Reply& reply);
   // modes.cpp
@@ -147,6 +169,9 @@ class Engine {
   asio::thread_pool walkers_{1};
   std::vector<std::shared_ptr<Flush>> flushes_;
   std::vector<std::shared_ptr<ModeChange>> mode_changes_;
+  std::shared_ptr<Verify> verify_;
+  std::vector<Settling> settling_;
+  nlohmann::json verified_;  ///< the last verification of everything; null before the first
   std::uint64_t generation_ = 0;
   bool paused_ = false;
   bool stopping_ = false;

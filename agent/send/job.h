@@ -65,8 +65,9 @@ struct JobReport {
   std::set<std::string> folders;         ///< that this job looked at
   std::vector<std::pair<sync::Location, std::string>> signatures;
   std::optional<std::uint64_t> intent;
-  std::size_t extra = 0;      ///< files of others at the destination (after a comparison)
-  std::size_t unwatched = 0;  ///< folders that could not be watched
+  std::size_t extra = 0;          ///< files of others at the destination (after a comparison)
+  std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
+  std::size_t unwatched = 0;      ///< folders that could not be watched
   bool structure = false;
   bool account_gone = false;  ///< its removal was sent
   bool compared = false;
@@ -89,6 +90,7 @@ struct Job {
   bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
   std::set<std::string> failed_folders;
+  std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination was found to have an index
 };
 
 }  // namespace maildirsync::agent

@@ -2,9 +2,7 @@
 
 #include <asio/post.hpp>
 
-#include "agent/send/names.h"
-#include "common/wire/convert.h"
-#include "common/wire/frame.h"
+#include "agent/send/questions.h"
 
 namespace maildirsync::agent {
 
@@ -42,83 +40,17 @@ void Lane::work() {
   }
 }
 
-Result<sync::AccountManifest> Lane::list(const JobOrder& order, bool digests) {
-  wire::Header question;
-  auto& list = *question.mutable_list();
-  list.set_root(order.root_name);
-  list.set_account(order.account_path);
-  list.set_digests(digests);
-  auto answer = link_->ask(sender_.epoch(), std::move(question));
-  if (!answer) return Failure(answer.error());
-  sync::AccountManifest manifest;
-  manifest.exists = false;
-  manifest.structure_whole = true;
-  for (const auto& part : *answer) {
-    const auto& listing = part.listing();
-    if (listing.error() != 0) {
-      return failure(ErrorCode::io, order.account_path, "the receiver cannot list the account: " + listing.detail());
-    }
-    manifest.exists |= listing.exists();
-    for (const auto& folder : listing.folders()) {
-      if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
-        auto shape = wire::from_wire(folder.shape());
-        if (!shape) return Failure(shape.error());
-        manifest.folders.push_back({.path = folder.path(),
-                                    .self = shape->self,
-                                    .cur = shape->cur,
-                                    .new_ = shape->new_,
-                                    .tmp = shape->tmp,
-                                    .entries = {}});
-      }
-      for (const auto& wire_entry : folder.entries()) {
-        auto entry = wire::from_wire(wire_entry);
-        if (!entry) return Failure(entry.error());
-        manifest.folders.back().entries.push_back(std::move(*entry));
-      }
-    }
-  }
-  std::sort(manifest.folders.begin(), manifest.folders.end(),
-            [](const auto& left, const auto& right) { return left.path < right.path; });
-  for (auto& folder : manifest.folders) {
-    std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
-  }
-  return manifest;
+Result<AccountListing> Lane::list(const JobOrder& order) {
+  wire::List question;
+  question.set_root(order.root_name);
+  question.set_account(order.account_path);
+  question.set_remove_indexes(order.work.reindex);
+  return ask_for_listing(*link_, sender_.epoch(), question);
 }
 
 Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> Lane::map_owners(
     const JobOrder& order, const std::vector<sync::Attributes>& owners) {
-  constexpr std::size_t k_batch = 2000;
-  std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>> mapped;
-  for (std::size_t start = 0; start < owners.size(); start += k_batch) {
-    wire::Header names_header;
-    wire::Header question;
-    auto& map = *question.mutable_map_owners();
-    map.set_root(order.root_name);
-    for (std::size_t i = start; i < std::min(owners.size(), start + k_batch); ++i) {
-      auto& user = *names_header.mutable_names()->add_users();
-      user.set_id(owners[i].uid);
-      user.set_name(user_name(owners[i].uid));
-      auto& group = *names_header.mutable_names()->add_groups();
-      group.set_id(owners[i].gid);
-      group.set_name(group_name(owners[i].gid));
-      auto& owner = *map.add_owners();
-      owner.set_uid(owners[i].uid);
-      owner.set_gid(owners[i].gid);
-    }
-    std::string frame;
-    wire::encode(names_header, {}, frame);
-    if (!link_->outbox().push(sender_.epoch(), frame, {})) {
-      return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
-    }
-    auto answer = link_->ask(sender_.epoch(), std::move(question));
-    if (!answer) return Failure(answer.error());
-    for (const auto& part : *answer) {
-      for (const auto& owner : part.mapped_owners().owners()) {
-        mapped.push_back(owner.ok() ? std::optional(std::pair(owner.uid(), owner.gid())) : std::nullopt);
-      }
-    }
-  }
-  return mapped;
+  return ask_for_owners(*link_, sender_.epoch(), order.root_name, owners);
 }
 
 }  // namespace maildirsync::agent

@@ -27,7 +27,7 @@ class Lane : public Receiver {
   /// Ends the thread once the present job is done; the link must be stopped first.
   void stop();
 
-  Result<sync::AccountManifest> list(const JobOrder& order, bool digests) override;
+  Result<AccountListing> list(const JobOrder& order) override;
   Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> map_owners(
       const JobOrder& order, const std::vector<sync::Attributes>& owners) override;
 

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/send/look.h"
+#include "agent/send/suspects.h"
 #include "common/sync/brake.h"
 #include "common/sync/drain.h"
 #include "common/sync/plan.h"
@@ -129,8 +130,10 @@ class Turn {
 
   /// The destination's own word for what it holds takes the place of the state.
   Result<> compare(Look& looked) {
-    auto listed = receiver_.list(order_, false);
-    if (!listed) return Failure(listed.error());
+    auto listing = receiver_.list(order_);
+    if (!listing) return Failure(listing.error());
+    sync::AccountManifest* listed = &listing->manifest;
+    report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());
     const auto aliases = state_.aliases(order_.account);
     if (!aliases) return Failure(aliases.error());
     if (!aliases->empty()) give_own_names(*listed, *aliases);
@@ -144,6 +147,8 @@ class Turn {
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, [&](const sync::Attributes& owner) {
       return (*mapping)[{owner.uid, owner.gid}];
     });
+    distrust(reconciled.before, *listed, order_.work.suspects);
+    if (order_.work.reindex) distrust_control_files(reconciled.before);
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();

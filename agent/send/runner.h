@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/send/job.h"
+#include "agent/send/questions.h"
 #include "agent/send/sender.h"
 #include "agent/watch/watcher.h"
 
@@ -18,8 +19,8 @@ namespace maildirsync::agent {
 class Receiver {
  public:
   virtual ~Receiver() = default;
-  /// What the destination holds of an account, with the destination's owners; exists == false when nothing.
-  virtual Result<sync::AccountManifest> list(const JobOrder& order, bool digests) = 0;
+  /// What the destination holds of an account, once its indexes are gone if the work wants that.
+  virtual Result<AccountListing> list(const JobOrder& order) = 0;
   /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
   virtual Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> map_owners(
       const JobOrder& order, const std::vector<sync::Attributes>& owners) = 0;

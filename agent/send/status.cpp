@@ -3,32 +3,13 @@
 #include <fmt/format.h>
 
 #include "agent/send/engine.h"
+#include "agent/send/text.h"
 
 namespace maildirsync::agent {
 
 using nlohmann::json;
 
 namespace {
-
-/// Bytes that are no UTF-8 cannot stand in JSON: they are shown as \xNN.
-std::string printable(const std::string& text) {
-  const json probe(text);
-  try {
-    (void)probe.dump();
-    return text;
-  } catch (const json::type_error&) {
-    std::string shown;
-    for (const char c : text) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (byte < 0x80) {
-        shown += c;
-      } else {
-        shown += fmt::format("\\x{:02x}", byte);
-      }
-    }
-    return shown;
-  }
-}
 
 const char* word(config::Mode mode) {
   return mode == config::Mode::drain ? "drain" : "mirror";
@@ -157,6 +138,9 @@ json Engine::problems(const std::string& account_glob) const {
     for (const auto& [path, problem] : account.problems) {
       add(to_string(problem.code), root, account.name, path, problem.detail);
     }
+    if (!account.indexed.empty() && roots_[account.root].mode == config::Mode::mirror) {
+      add("stale-index", root, account.name, *account.indexed.begin(), indexed_detail(account));
+    }
   }
   return list;
 }
@@ -204,6 +188,7 @@ json Engine::status(const std::string& account_glob) {
         {"overflows", totals_.overflows.load()}}},
       {"watches", watcher_->watches()},
       {"watcher", {{"backend", watcher_->backend()}, {"reason", printable(watcher_reason_)}}},
+      {"verified", verified_},
       {"roots", std::move(roots)},
       {"problems", problems(account_glob)}};
   if (!account_glob.empty()) {
@@ -250,6 +235,12 @@ std::vector<service::Metric> Engine::metrics() {
   // No sample rather than a wrong one while the lag cannot be known.
   if (const auto now = lag()) {
     metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});
+  }
+  if (verified_.is_object()) {
+    metrics.push_back({"maildirsync_verified_timestamp_seconds", "When everything was last compared.", Kind::gauge,
+                       verified_.value("unix", 0.0)});
+    metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
+                       verified_.value("differences", 0.0)});
   }
   const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
     metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});

@@ -10,6 +10,7 @@
 #include "common/codec/digest.h"
 #include "daemon/apply/content.h"
 #include "daemon/apply/folders.h"
+#include "daemon/apply/index_files.h"
 
 namespace maildirsync::daemon {
 
@@ -47,7 +48,7 @@ class Transition {
       case OperationKind::put:
         return put();
       case OperationKind::put_control:
-        return done(put_control());
+        return put_control();
       case OperationKind::link:
         return link();
       case OperationKind::rename:
@@ -146,11 +147,12 @@ class Transition {
     } else if (!created) {
       return Failure(created.error());
     }
-    return Outcome{beside.name, "another file has the name " + taken.name +
-                                    " at the destination and was kept; the message is there as " + beside.name};
+    return Outcome{.renamed = beside.name,
+                   .detail = "another file has the name " + taken.name +
+                             " at the destination and was kept; the message is there as " + beside.name};
   }
 
-  Result<> put_control() {
+  Result<Outcome> put_control() {
     auto to = tree_.place(path_of(operation_.to));
     if (!to) return Failure(to.error());
     auto there = look(*to->directory, to->name);
@@ -159,7 +161,10 @@ class Transition {
       return failure(ErrorCode::conflict, path_of(operation_.to), "a directory has the name at the destination");
     }
     sync_.add(to->directory);
-    return replace(*to);
+    MAILDIRSYNC_TRY(replace(*to));
+    Outcome outcome;
+    outcome.indexed = to->name == "dovecot-uidlist" && has_index_written_here(*to->directory);
+    return outcome;
   }
 
   Result<Outcome> link() {

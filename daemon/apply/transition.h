@@ -10,8 +10,9 @@ namespace maildirsync::daemon {
 
 /// What became of an operation that succeeded.
 struct Outcome {
-  std::string renamed;  ///< the name that a message got instead of its own, which somebody else's has; "" mostly
-  std::string detail;   ///< of the renaming, for people
+  std::string renamed;   ///< the name that a message got instead of its own, which somebody else's has; "" mostly
+  std::string detail;    ///< of the renaming, for people
+  bool indexed = false;  ///< of a uidlist: a Dovecot has written an index of its folder here
 };
 
 /// Does a staged operation: gives names, takes names away, sets attributes. Each kind finds out first whether it was

@@ -197,6 +197,9 @@ Result<> Intake::list(const wire::List& list) {
                .account_key = key_of(*root->served, list.account()),
                .serial = next_serial(),
                .digests = list.digests(),
+               .control_digests = list.control_digests(),
+               .looks_only = list.looks_only() || list.accounts(),
+               .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),
                .pattern = list.pattern()});
   return {};

@@ -22,6 +22,9 @@ struct ListRequest {
   std::string account_key;
   std::uint64_t serial = 0;
   bool digests = false;
+  bool control_digests = false;
+  bool looks_only = false;
+  bool remove_indexes = false;
   bool accounts = false;
   std::string pattern;
 };

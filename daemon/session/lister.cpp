@@ -4,14 +4,17 @@
 #include <array>
 
 #include <dirent.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "common/os/printable.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
+#include "daemon/apply/index_files.h"
 
 namespace maildirsync::daemon {
 
@@ -19,6 +22,8 @@ namespace {
 
 constexpr std::size_t k_piece = wire::k_max_header / 4;
 constexpr std::size_t k_entry_overhead = 80;
+/// So many bytes read for digests weigh as much as a byte of the piece: a piece ends after 32 MiB.
+constexpr std::size_t k_read_per_byte = 256;
 
 sync::Attributes attributes_of(const struct stat& status) {
   return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
@@ -48,8 +53,15 @@ bool is_stale_aside(const std::string& name) {
 
 }  // namespace
 
-Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests)
-    : root_(std::move(root)), account_(std::move(account)), id_(id), digests_(digests), waiting_{""} {}
+Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
+               ChangeStamps stamps, Indexes indexes)
+    : root_(std::move(root)),
+      account_(std::move(account)),
+      id_(id),
+      digests_(digests),
+      stamps_(stamps),
+      indexes_(indexes),
+      waiting_{""} {}
 
 wire::Listing Lister::piece() const {
   wire::Listing listing;
@@ -77,6 +89,7 @@ wire::Listing Lister::next() {
       out = listing.add_folders();
       out->set_path(folder_->path);
       *out->mutable_shape() = folder_->shape;
+      out->set_indexed(folder_->indexed);
       size += folder_->path.size() + k_entry_overhead;
     }
     if (entries_.empty() && !open_next_area()) {
@@ -106,6 +119,7 @@ bool Lister::open_next_folder() {
       fail(directory.error());
       continue;
     }
+    if (indexes_ == Indexes::remove) remove_indexes(*directory);
     const auto status = directory->status("");
     auto names = directory->list();
     if (!status || !names) {
@@ -117,6 +131,7 @@ bool Lister::open_next_folder() {
                             area_of(*directory, "tmp")};
     folder_.emplace();
     folder_->path = path;
+    folder_->indexed = has_index_written_here(*directory);
     wire::to_wire(shape, folder_->shape);
     if (shape.cur) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::cur), os::join(path, "cur")});
     if (shape.new_) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::new_), os::join(path, "new")});
@@ -179,15 +194,26 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
     entry.size = entry.target.size();
   } else if (!S_ISREG(status->st_mode)) {
     return;  // others' sockets and devices are nothing that we could have put there
-  } else if (digests_ == Digests::yes) {
-    auto fd = area_directory_.open_for_reading(name.name);
-    if (!fd) return fail(fd.error());
-    auto digest = codec::digest_of(fd->get(), os::join(area_directory_.path(), name.name));
-    if (!digest) return fail(digest.error());
-    entry.digest = *digest;
+  } else if (digests_ == Digests::all || (digests_ == Digests::control_files && entry.area == sync::Area::folder)) {
+    entry.digest = read(name.name);
+    size += entry.size / k_read_per_byte;
   }
-  wire::to_wire(entry, *out.add_entries());
+  auto& listed = *out.add_entries();
+  wire::to_wire(entry, listed);
+  if (stamps_ == ChangeStamps::yes) listed.set_changed(os::nanoseconds(status->st_ctim));
   size += entry.name.size() + entry.target.size() + k_entry_overhead;
+}
+
+/// Nothing for a file that cannot be read: it is listed without a digest, and the rest of the account too.
+std::optional<sync::Digest> Lister::read(const std::string& name) {
+  const std::string path = os::join(area_directory_.path(), name);
+  const auto fd = area_directory_.open_for_reading(name);
+  const auto digest = fd ? codec::digest_of(fd->get(), path) : Result<sync::Digest>(Failure(fd.error()));
+  if (digest) return *digest;
+  if (digest.error().code != ErrorCode::vanished) {
+    spdlog::warn("unreadable path={} detail=\"{}\"", os::printable(path), os::printable(digest.error().message()));
+  }
+  return std::nullopt;
 }
 
 namespace {

@@ -9,18 +9,26 @@
 
 #include "common/maildir/layout.h"
 #include "common/os/directory.h"
+#include "common/sync/manifest.h"
 #include "common/wire/protocol.pb.h"
 
 namespace maildirsync::daemon {
 
-enum class Digests : std::uint8_t { no, yes };
+enum class Digests : std::uint8_t { no, control_files, all };
 
-/// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (with
-/// digests, every file is read). Entries have the destination's owners. What we wrote aside before a crash is removed
+/// Whether the entries tell when they were last changed in any way.
+enum class ChangeStamps : std::uint8_t { no, yes };
+
+/// What becomes of Dovecot's indexes.
+enum class Indexes : std::uint8_t { keep, remove };
+
+/// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (what is
+/// read for digests counts). Entries have the destination's owners. What we wrote aside before a crash is removed
 /// on the way. Blocks on files; used by one thread at a time.
 class Lister {
  public:
-  Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests);
+  Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
+         ChangeStamps stamps = ChangeStamps::no, Indexes indexes = Indexes::keep);
 
   /// The next piece; the one with `last` set ends it.
   wire::Listing next();
@@ -33,12 +41,14 @@ class Lister {
   struct Folder {
     std::string path;
     wire::FolderShape shape;
+    bool indexed = false;
     std::deque<Area> areas;
   };
 
   bool open_next_folder();
   bool open_next_area();
   void add_entry(const os::DirectoryEntry& entry, wire::Listing::Folder& out, std::size_t& size);
+  std::optional<sync::Digest> read(const std::string& name);
   void fail(const Error& error);
   wire::Listing piece() const;
 
@@ -46,6 +56,8 @@ class Lister {
   std::string account_;
   std::uint64_t id_;
   Digests digests_;
+  ChangeStamps stamps_;
+  Indexes indexes_;
   bool exists_ = false;
   std::optional<Error> error_;
   std::vector<std::string> waiting_;  ///< folders still to be listed

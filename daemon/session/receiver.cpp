@@ -35,7 +35,8 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       config_(std::move(config)),
       acceptor_(loop),
       pool_(pool_size()),
-      services_{.loop = loop, .pool = pool_, .committer = committer_, .instance = std::move(instance)} {
+      services_{
+          .loop = loop, .pool = pool_, .listers = listers_, .committer = committer_, .instance = std::move(instance)} {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
@@ -82,6 +83,7 @@ void Receiver::stop() {
   };
   run_until([this] { return sessions_.empty(); }, 2s);
   pool_.join();
+  listers_.join();
   committer_.stop();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);

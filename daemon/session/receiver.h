@@ -51,6 +51,7 @@ class Receiver {
   std::shared_ptr<asio::ssl::context> tls_;
   asio::ip::tcp::acceptor acceptor_;
   asio::thread_pool pool_;
+  asio::thread_pool listers_{2};
   Committer committer_;
   Services services_;
   Troubles troubles_;

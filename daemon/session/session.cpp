@@ -65,13 +65,11 @@ Intake::Sinks Session::sinks() {
       .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
       .list =
           [this](ListRequest request) {
+            if (request.looks_only) return begin_list(std::move(request));
             const std::string key = request.account_key;
             const auto serial = request.serial;
-            services_.committer.opened(key, serial, [self = shared_from_this(), request = std::move(request)] {
-              asio::post(self->services_.loop, [self, request] {
-                asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
-              });
-            });
+            services_.committer.opened(
+                key, serial, [self = shared_from_this(), request = std::move(request)] { self->begin_list(request); });
           },
       .answer =
           [this](wire::Header answer) {
@@ -310,6 +308,13 @@ asio::awaitable<void> Session::write() {
   channel_->shutdown_send();
 }
 
+/// Any thread.
+void Session::begin_list(ListRequest request) {
+  asio::post(services_.loop, [self = shared_from_this(), request = std::move(request)] {
+    asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
+  });
+}
+
 asio::awaitable<void> Session::list(ListRequest request) {
   auto self = shared_from_this();
   wire::Header header;
@@ -319,16 +324,22 @@ asio::awaitable<void> Session::list(ListRequest request) {
       end(ErrorCode::protocol, layout.error().message());
       co_return;
     }
-    auto pieces = co_await on_pool(services_.pool, [&] { return list_accounts(*request.root, *layout, request.id); });
+    auto pieces =
+        co_await on_pool(services_.listers, [&] { return list_accounts(*request.root, *layout, request.id); });
     for (auto& piece : pieces) {
       *header.mutable_listing() = std::move(piece);
       send(header);
     }
     co_return;
   }
-  Lister lister(request.root, request.account, request.id, request.digests ? Digests::yes : Digests::no);
+  const Digests digests = request.digests           ? Digests::all
+                          : request.control_digests ? Digests::control_files
+                                                    : Digests::no;
+  Lister lister(request.root, request.account, request.id, digests,
+                request.looks_only ? ChangeStamps::yes : ChangeStamps::no,
+                request.remove_indexes ? Indexes::remove : Indexes::keep);
   while (!ended_) {
-    *header.mutable_listing() = co_await on_pool(services_.pool, [&] { return lister.next(); });
+    *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return lister.next(); });
     send(header);
     if (header.listing().last()) co_return;
     while (outgoing_.size() > k_listing_ahead && !ended_) {
@@ -370,6 +381,10 @@ void Session::acknowledge(const std::vector<Committed>& done) {
       auto& lesser = *ack.add_lesser_modes();
       lesser.set_sequence(one.sequence);
       lesser.set_mode(*one.lesser_mode);
+    }
+    if (one.outcome.indexed && !one.error) {
+      ++special;
+      ack.add_indexed(one.sequence);
     }
     if (special < k_failures_in_ack) continue;
     send(header);

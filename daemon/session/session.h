@@ -22,6 +22,7 @@ namespace maildirsync::daemon {
 struct Services {
   asio::io_context& loop;
   asio::thread_pool& pool;
+  asio::thread_pool& listers;  ///< apart from `pool`: a comparison reads for hours, and no delivery waits for it
   Committer& committer;
   std::string instance;  ///< 16 bytes: names our state directory
   std::string own_fingerprint;
@@ -61,6 +62,7 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   asio::awaitable<void> wait_for_room();
   asio::awaitable<void> write();
   void watch_silence();
+  void begin_list(ListRequest request);
   asio::awaitable<void> list(ListRequest request);
   void stage(wire::Frame frame);
   void send(const wire::Header& header);

@@ -4,7 +4,7 @@ _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release keygen fingerprint doctor setup pair"
+  local commands="status flush verify plan cutover drain mirror pause resume release repair-index keygen fingerprint doctor setup pair"
   local command="" i socket="" roots
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -47,6 +47,7 @@ _maildirsync() {
     plan) options+=" --html" ;;
     cutover) options+=" --freeze --thaw --switch" ;;
     release) options+=" --account" ;;
+    repair-index) options+=" --account" ;;
     keygen) options+=" --out --name" ;;
     setup)
       options+=" --root --accounts --listen --path --pair --force --yes --address --config --prefix --no-start"

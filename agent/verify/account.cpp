@@ -1,0 +1,119 @@
+#include "agent/verify/account.h"
+
+#include <algorithm>
+#include <future>
+#include <map>
+
+namespace maildirsync::agent {
+
+namespace {
+
+constexpr int k_looks_again = 2;
+
+class AccountComparison {
+ public:
+  AccountComparison(const Subject& subject, Contents contents, Destination& destination, const std::atomic<bool>& stop)
+      : subject_(subject), contents_(contents), destination_(destination), stop_(stop) {}
+
+  Result<Verdict> run() {
+    auto found = look(contents_, {});
+    if (!found) return Failure(found.error());
+    std::string unsettled;
+    for (int i = 0; i < k_looks_again && !found->empty(); ++i) {
+      unsettled = destination_.settle(subject_);
+      // Contents that differed are not read again: they are known by the files' stamps.
+      auto again = look(Contents::control_files, *found);
+      if (!again) return Failure(again.error());
+      found = lasting(*found, std::move(*again));
+    }
+    if (!found->empty() && !unsettled.empty()) verdict_.left_out.push_back({"", std::move(unsettled)});
+    verdict_.differences = std::move(*found);
+    return std::move(verdict_);
+  }
+
+ private:
+  /// Both sides as they are now.
+  Result<std::vector<Difference>> look(Contents contents, const std::vector<Difference>& earlier) {
+    auto listing = std::async(std::launch::async, [&] { return destination_.list(subject_, contents); });
+    auto source = list_source(*subject_.root, subject_.path, contents, stop_);
+    auto there = listing.get();
+    if (!source) return Failure(source.error());
+    if (!there) return Failure(there.error());
+    count(source->manifest);
+    verdict_.left_out.clear();
+    for (auto& problem : source->problems)
+      verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail)});
+    auto owners = owners_of(source->manifest);
+    if (!owners) return Failure(owners.error());
+    auto aliases = destination_.aliases(subject_);
+    if (!aliases) return Failure(aliases.error());
+    carry_digests(earlier, source->manifest, *there);
+    auto found = compare(
+        source->manifest, *there,
+        [&](const sync::Attributes& owner) {
+          return (*owners)[{owner.uid, owner.gid}];
+        },
+        *aliases);
+    for (auto& difference : found)
+      add_change_stamp(difference);
+    return found;
+  }
+
+  /// A message that was renamed and renamed back is the same to every other eye.
+  void add_change_stamp(Difference& difference) const {
+    if (!difference.at_source || difference.kind == DifferenceKind::content) return;
+    difference.evidence += std::to_string(
+        change_stamp(*subject_.root, subject_.path, difference.folder, difference.area, difference.name));
+  }
+
+  void count(const sync::AccountManifest& source) {
+    verdict_.folders = source.folders.size();
+    verdict_.messages = verdict_.bytes = 0;
+    for (const auto& folder : source.folders) {
+      for (const auto& entry : folder.entries) {
+        if (entry.area == sync::Area::folder) continue;
+        ++verdict_.messages;
+        verdict_.bytes += entry.size;
+      }
+    }
+  }
+
+  using Owners = std::map<std::pair<std::uint32_t, std::uint32_t>, Destination::Owner>;
+
+  Result<Owners> owners_of(const sync::AccountManifest& source) {
+    Owners mapping;
+    for (const auto& folder : source.folders) {
+      mapping[{folder.self.uid, folder.self.gid}];
+      for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
+        if (*area) mapping[{(*area)->uid, (*area)->gid}];
+      }
+      for (const auto& entry : folder.entries)
+        mapping[{entry.attributes.uid, entry.attributes.gid}];
+    }
+    std::vector<sync::Attributes> asked;
+    for (const auto& [owner, unused] : mapping)
+      asked.push_back({0, owner.first, owner.second});
+    if (asked.empty()) return mapping;
+    auto answered = destination_.map_owners(subject_, asked);
+    if (!answered) return Failure(answered.error());
+    for (std::size_t i = 0; i < asked.size() && i < answered->size(); ++i) {
+      mapping[{asked[i].uid, asked[i].gid}] = (*answered)[i];
+    }
+    return mapping;
+  }
+
+  const Subject& subject_;
+  Contents contents_;
+  Destination& destination_;
+  const std::atomic<bool>& stop_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Result<Verdict> verify_account(const Subject& subject, Contents contents, Destination& destination,
+                               const std::atomic<bool>& stop) {
+  return AccountComparison(subject, contents, destination, stop).run();
+}
+
+}  // namespace maildirsync::agent

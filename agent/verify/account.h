@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/state/state.h"
+#include "agent/verify/compare.h"
+#include "agent/verify/source.h"
+
+namespace maildirsync::agent {
+
+/// The account that is compared.
+struct Subject {
+  AccountId id = 0;
+  std::string root_name;
+  std::string path;  ///< below the root
+  std::string name;
+  std::shared_ptr<const os::Directory> root;
+};
+
+/// The other side, and the mirror between both, as a comparison asks them. Each call may wait; called by several
+/// threads. A failure with `cancelled` means that the connection broke or that the comparison was given up.
+class Destination {
+ public:
+  virtual ~Destination() = default;
+  /// What the destination holds, with its own owners; entries have the stamp of their last change as inode.
+  virtual Result<sync::AccountManifest> list(const Subject& subject, Contents contents) = 0;
+  using Owner = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
+  /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
+  virtual Result<std::vector<Owner>> map_owners(const Subject& subject,
+                                                const std::vector<sync::Attributes>& owners) = 0;
+  virtual Result<AliasNames> aliases(const Subject& subject) = 0;
+  /// Returns when all that the source held at the call is durable at the destination: "", or why that cannot be waited
+  /// for.
+  virtual std::string settle(const Subject& subject) = 0;
+};
+
+/// What could not be compared, or only with a doubt that a person should know of.
+struct LeftOut {
+  std::string path;  ///< below the account; "" for all of it
+  std::string detail;
+};
+
+struct Verdict {
+  std::vector<Difference> differences;
+  std::vector<LeftOut> left_out;
+  std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< at the source
+};
+
+/// Compares one account. Both sides are listed at once. What differs is waited for and looked at again, twice, and only
+/// what was there each time, untouched, is a difference: the mail may change all the while. Memory is proportional to
+/// the account.
+Result<Verdict> verify_account(const Subject& subject, Contents contents, Destination& destination,
+                               const std::atomic<bool>& stop);
+
+}  // namespace maildirsync::agent

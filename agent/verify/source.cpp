@@ -1,0 +1,133 @@
+#include "agent/verify/source.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/codec/digest.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using sync::Area;
+using sync::Entry;
+
+const char* directory_of(Area area) {
+  return area == Area::cur ? "cur" : area == Area::new_ ? "new" : "";
+}
+
+std::string path_of(const std::string& folder, Area area, const std::string& name) {
+  return os::join(os::join(folder, directory_of(area)), name);
+}
+
+Result<sync::Digest> digest_of(int fd, const std::string& path, const std::atomic<bool>& stop) {
+  codec::Digester digester;
+  std::vector<char> buffer(128 * 1024);
+  for (off_t offset = 0;;) {
+    if (stop) return failure(ErrorCode::cancelled, path, "the comparison was given up");
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return os_failure(path, "cannot read", errno);
+    if (count == 0) return digester.finish();
+    digester.update({buffer.data(), static_cast<std::size_t>(count)});
+    offset += count;
+  }
+}
+
+class Reader {
+ public:
+  Reader(Contents contents, const std::atomic<bool>& stop) : contents_(contents), stop_(stop) {}
+
+  Result<SourceListing> run(const os::Directory& root, const std::string& account) {
+    auto structure = scan_structure(root, account, [](const os::Directory&, const std::string&, char) {});
+    listing_.manifest.exists = structure.manifest.exists;
+    listing_.manifest.structure_whole = structure.manifest.structure_whole;
+    take_problems(structure.problems);
+    if (!structure.manifest.exists) return std::move(listing_);
+    auto directory = root.open_directory(account);
+    if (!directory) {
+      if (directory.error().code != ErrorCode::vanished) return Failure(directory.error());
+      listing_.manifest.exists = false;
+      return std::move(listing_);
+    }
+    for (const auto& folder : structure.manifest.folders)
+      MAILDIRSYNC_TRY(this->folder(*directory, folder.path));
+    return std::move(listing_);
+  }
+
+ private:
+  void take_problems(std::vector<ScanProblem>& problems) {
+    for (auto& problem : problems) {
+      if (problem.code != ErrorCode::special_file) listing_.problems.push_back(std::move(problem));
+    }
+  }
+
+  Result<> folder(const os::Directory& account, const std::string& path) {
+    auto scan = scan_folder(account, path, {}, Depth::full);
+    if (!scan) {
+      listing_.manifest.structure_whole = false;  // it moved or went meanwhile, or cannot be read
+      if (scan.error().code != ErrorCode::vanished) {
+        listing_.problems.push_back({scan.error().code, path, scan.error().message()});
+      }
+      return {};
+    }
+    take_problems(scan->problems);
+    for (auto& entry : scan->manifest.entries) {
+      if (stop_) return failure(ErrorCode::cancelled, path, "the comparison was given up");
+      if (entry.kind != sync::EntryKind::file) continue;
+      if (const auto content = scan->control.find(entry.name);
+          entry.area == Area::folder && content != scan->control.end()) {
+        entry.digest = codec::digest(content->second);
+      } else if (entry.area == Area::folder || contents_ == Contents::all) {
+        MAILDIRSYNC_TRY(read(account, path, entry));
+      }
+    }
+    scan->manifest.path = path;
+    listing_.manifest.folders.push_back(std::move(scan->manifest));
+    return {};
+  }
+
+  Result<> read(const os::Directory& account, const std::string& folder, Entry& entry) {
+    const std::string path = path_of(folder, entry.area, entry.name);
+    const auto fd = account.open_for_reading(path);
+    if (!fd) return unread(path, fd.error());
+    auto digest = digest_of(fd->get(), path, stop_);
+    if (!digest)
+      return digest.error().code == ErrorCode::cancelled ? Result<>(Failure(digest.error()))
+                                                         : unread(path, digest.error());
+    struct stat status {};
+    const bool rested = ::fstat(fd->get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == entry.size &&
+                        os::nanoseconds(status.st_mtim) == entry.mtime;
+    if (rested) entry.digest = *digest;
+    return {};
+  }
+
+  /// What vanished or changed meanwhile is a matter of the next look.
+  Result<> unread(const std::string& path, const Error& error) {
+    if (error.code != ErrorCode::vanished) listing_.problems.push_back({error.code, path, error.message()});
+    return {};
+  }
+
+  Contents contents_;
+  const std::atomic<bool>& stop_;
+  SourceListing listing_;
+};
+
+}  // namespace
+
+Result<SourceListing> list_source(const os::Directory& root, const std::string& account, Contents contents,
+                                  const std::atomic<bool>& stop) {
+  return Reader(contents, stop).run(root, account);
+}
+
+std::int64_t change_stamp(const os::Directory& root, const std::string& account, const std::string& folder, Area area,
+                          const std::string& name) {
+  const auto directory = root.open_directory(os::join(os::join(account, folder), directory_of(area)));
+  const auto status = directory ? directory->status(name) : Result<struct stat>(Failure(directory.error()));
+  return status ? os::nanoseconds(status->st_ctim) : 0;
+}
+
+}  // namespace maildirsync::agent
