@@ -661,6 +661,7 @@ void Engine::settle_problems(Account& account, const Job& job) {
   note_indexed(account, {report.indexed.begin(), report.indexed.end()});
   note_indexed(account, {job.indexed.begin(), job.indexed.end()});
   if (job.lost) return;
+  const auto before = account.problems;
   if (report.structure) {
     account.problems.clear();
     account.unwatched = report.unwatched;
@@ -673,9 +674,9 @@ void Engine::settle_problems(Account& account, const Job& job) {
   }
   for (const auto* list : {&report.problems, &job.refused}) {
     for (const auto& problem : *list) {
-      const bool known = account.problems.contains(problem.path);
+      const auto known = before.find(problem.path);
       account.problems[problem.path] = problem;
-      if (!known) {
+      if (known == before.end() || known->second.code != problem.code) {  // said once, not at each retry
         spdlog::warn("problem code={} root={} account={} path={} detail=\"{}\"", to_string(problem.code),
                      job.order.root_name, account.name, problem.path, problem.detail);
       }

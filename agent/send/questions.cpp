@@ -20,7 +20,8 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
   for (const auto& part : *answer) {
     const auto& listing = part.listing();
     if (listing.error() != 0) {
-      return failure(ErrorCode::io, question.account(), "the receiver cannot list the account: " + listing.detail());
+      return failure(static_cast<ErrorCode>(listing.error()), question.account(),
+                     "the receiver cannot list the account: " + listing.detail());
     }
     manifest.exists |= listing.exists();
     for (const auto& folder : listing.folders()) {
@@ -65,7 +66,8 @@ Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoc
   for (const auto& part : *answer) {
     const auto& listing = part.listing();
     if (listing.error() != 0) {
-      return failure(ErrorCode::io, root, "the receiver cannot list the root's accounts: " + listing.detail());
+      return failure(static_cast<ErrorCode>(listing.error()), root,
+                     "the receiver cannot list the root's accounts: " + listing.detail());
     }
     accounts.insert(accounts.end(), listing.accounts().begin(), listing.accounts().end());
   }

@@ -118,9 +118,9 @@ class Turn {
 
   /// What the destination's users removed or moved stays as they have it: the listing only adds to what was given.
   Result<> compare_drained(Look& looked) {
-    auto listed = receiver_.list(order_, false);
+    auto listed = receiver_.list(order_);
     if (!listed) return Failure(listed.error());
-    auto reconciled = sync::reconcile_drain(*listed, looked.before, looked.after);
+    auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     looked.before = sync::apply(std::move(looked.before), reconciled.given);

@@ -146,7 +146,7 @@ class Life(LabTest):
         for name in os.listdir(self.lab.agent.state_dir):
             os.unlink(os.path.join(self.lab.agent.state_dir, name))
         self.lab.agent.start(ready=False)
-        time.sleep(0.1)
+        wait_until(lambda: self.lab.agent.log_text().count(" info start ") == 2, "the agent runs", alive=self.lab.daemons)
         self.assertEqual(0, self.lab.agent.stop(limit=5))
         self.lab.agent.start()
         self.lab.flush()
