@@ -22,18 +22,11 @@ constexpr std::size_t k_ring = 256;
 constexpr int k_reads_at_once = 16;
 
 std::uint32_t mask_of(Part part) {
-  switch (part) {
-    // Files there are nothing to us; that a directory's attributes change is its account's own matter.
-    case Part::root:
-      return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
-    // Control files are appended to by processes that may keep them open.
-    case Part::folder:
-      return k_names | IN_MODIFY | k_self;
-    case Part::cur:
-    case Part::new_:
-      break;
-  }
-  return k_names | k_self;
+  // Files in a root are nothing to us; that a directory's attributes change is its account's own matter.
+  if (part == Part::root) return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
+  // Control files are appended to by processes that may keep them open, and truncate(2) closes nothing. Messages are
+  // written in tmp/, so in cur/ and new/ this tells only of tools that change them in place.
+  return k_names | IN_MODIFY | k_self;
 }
 
 const char* word(Part part) {
