@@ -49,16 +49,16 @@ std::uint32_t mask_of(Part part) {
     // Files there are nothing to us; that a directory's attributes change is its account's own matter.
     case Part::root:
       return (k_names & ~static_cast<std::uint32_t>(IN_CLOSE_WRITE)) | k_self;
-    // Control files are appended to by processes that may keep them open.
+    // Control files are appended to by processes that may keep them open, and truncate(2) closes nothing. Messages are
+    // written in tmp/, so in cur/ and new/ this tells only of tools that change them in place.
     case Part::folder:
-      return k_names | IN_MODIFY | k_self;
-    case Part::tmp:
-      return IN_ATTRIB | k_self;
     case Part::cur:
     case Part::new_:
       break;
+    case Part::tmp:
+      return IN_ATTRIB | k_self;
   }
-  return k_names | k_self;
+  return k_names | IN_MODIFY | k_self;
 }
 
 void Translator::add(const Place& place, std::uint32_t mask, std::string name, std::vector<Event>& events) {

@@ -201,8 +201,10 @@ class Deliverer(Worker):
             code, answer = self.lmtp.getreply()
             if code == 250:
                 delivery.__exit__(None, None, None)
-            else:
-                refusal = smtplib.SMTPDataError(code, answer)
+                continue
+            refusal = smtplib.SMTPDataError(code, answer)
+            # A server that is shutting down says 421 (RFC 5321, 4.2.1) to what it may have saved: in doubt as well.
+            if code >= 500:
                 delivery.__exit__(Refused, Refused(f"{code} {answer}"), None)
         if refusal:
             raise refusal

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "tests/unit/support/tree.h"
 
@@ -124,6 +125,14 @@ TEST_P(WatcherTest, tells_of_deletions_and_changes_of_mode) {
   EXPECT_EQ(seen(), Lines({"name cur /1.x:2,"}));
   tree.remove("cur/1.x:2,");
   EXPECT_TRUE(saw(seen(), "name cur /1.x:2,"));
+}
+
+// truncate(2) opens and closes nothing.
+TEST_P(WatcherTest, tells_of_a_message_that_is_cut_short_in_its_place) {
+  tree.message("cur/1.x:2,");
+  seen();
+  ASSERT_EQ(::truncate(tree.path("cur/1.x:2,").c_str(), 3), 0);
+  EXPECT_EQ(seen(), Lines({"name cur /1.x:2,"}));
 }
 
 TEST_P(WatcherTest, tells_of_a_hard_link) {
