@@ -47,14 +47,13 @@ Role role_of(const std::string& config) {
   return document && document->find("listen") != nullptr ? Role::receiver : Role::agent;
 }
 
-/// The sentence for what comes next, and its command.
-std::string next_step(Role role, bool paired) {
-  if (role == Role::receiver) {
-    return paired ? "The agent has to know this receiver, too; if it does not yet, run there:"
-                  : "Run on the old mail server, once `maildirsync setup agent` was run there:";
-  }
-  return paired ? "The receiver has to know this agent, too; if it does not yet, run there:"
-                : "Run on the new mail server, once `maildirsync setup receiver` was run there:";
+/// Where our own line goes; a terminal gets the command to copy, a script the line alone.
+std::string next_step(Role role, bool paired, bool terminal) {
+  const std::string there = role == Role::receiver ? "the old mail server" : "the new mail server";
+  const std::string run = terminal ? "run there:" : "run there `maildirsync pair` with this line:";
+  if (paired) return there + " has to know this side, too; if it does not yet, " + run;
+  return fmt::format("next: on {}, after `maildirsync setup {}`, {}", there,
+                     role == Role::receiver ? "agent" : "receiver", run);
 }
 
 struct Outcome {
@@ -172,9 +171,9 @@ int finish_pairing(const Options& options, Role role, const Places& places, cons
                    {"paired", !arguments.line.empty()},
                    {"notes", notes}}));
   } else {
-    std::cerr << next_step(role, !arguments.line.empty()) << '\n' << std::flush;
-    // A terminal gets the command to copy, a script the line: ssh old maildirsync pair "$(maildirsync pair)"
-    print(::isatty(STDOUT_FILENO) == 1 ? fmt::format("maildirsync pair '{}'\n", line) : line + '\n');
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    std::cerr << next_step(role, !arguments.line.empty(), terminal) << '\n' << std::flush;
+    print(terminal ? fmt::format("maildirsync pair '{}'\n", line) : line + '\n');
     if (!arguments.line.empty()) std::cerr << "Then, on either: maildirsync doctor; maildirsync status --watch\n";
   }
   return good ? k_exit_done : k_exit_incomplete;

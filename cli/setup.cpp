@@ -108,7 +108,18 @@ Result<std::vector<ChosenRoot>> choose_roots(const Arguments& arguments, const S
   return roots;
 }
 
-Result<std::string> agent_config(const Arguments& arguments, const Places& places, const Prompt& prompt,
+/// Asks for the receiver's line, for it usually is there first.
+Result<> ask_for_line(Arguments& arguments, const Prompt& prompt) {
+  if (!arguments.pair.line.empty()) return {};
+  auto line =
+      prompt.ask("The line that `maildirsync setup receiver` printed on the new server (nothing: later, by pair)", "",
+                 [](const std::string& text) { return text.empty() ? Result<>() : only_check(parse_pair_line(text)); });
+  if (!line) return Failure(line.error());
+  arguments.pair.line = std::move(*line);
+  return {};
+}
+
+Result<std::string> agent_config(Arguments& arguments, const Places& places, const Prompt& prompt,
                                  std::vector<std::string>& notes) {
   const Survey survey = arguments.roots.empty() ? survey_mail() : Survey{};
   notes.insert(notes.end(), survey.notes.begin(), survey.notes.end());
@@ -118,6 +129,7 @@ Result<std::string> agent_config(const Arguments& arguments, const Places& place
     notes.push_back(fmt::format("root {}: accounts are {}/{}{}", root.name, root.path, root.accounts,
                                 root.why.empty() ? "" : ", " + root.why));
   }
+  MAILDIRSYNC_TRY(ask_for_line(arguments, prompt));
   return agent_text(places, *roots);
 }
 
@@ -157,7 +169,7 @@ Result<> prepare_unit(const Arguments& arguments, const Places& places, std::vec
   return {};
 }
 
-Result<> write_config(const Arguments& arguments, Role role, const Places& places, std::vector<std::string>& notes) {
+Result<> write_config(Arguments& arguments, Role role, const Places& places, std::vector<std::string>& notes) {
   if (exists(places.config) && !arguments.force) {
     return failure(ErrorCode::config, "",
                    places.config + " exists and is left as it is; to write it anew, losing what is in it: --force");
@@ -181,7 +193,7 @@ Result<> write_config(const Arguments& arguments, Role role, const Places& place
   return role == Role::receiver ? prepare_unit(arguments, places, notes) : Result<>();
 }
 
-int setup(const Options& options, const Arguments& arguments) {
+int setup(const Options& options, Arguments arguments) {
   const Role role = arguments.role == "agent" ? Role::agent : Role::receiver;
   auto places = places_of(role, arguments.pair.prefix, arguments.pair.config);
   if (places.config.front() != '/') places = places_of(role, arguments.pair.prefix, absolute(places.config));

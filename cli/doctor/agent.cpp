@@ -55,7 +55,10 @@ void check_readable(Checks& checks, const ServiceIdentity& identity, const Mail&
 }
 
 void check_watches(Checks& checks, const config::Agent& config, const Mail& mail, const Json& status) {
-  if (config.watch.backend == config::WatchBackend::fanotify) {
+  // "auto" is what the running daemon made of it; without one, the unit's rights allow inotify only.
+  const bool fanotify = config.watch.backend == config::WatchBackend::fanotify ||
+                        text_of(object_of(status, "watcher"), "backend") == "fanotify";
+  if (fanotify) {
     return checks.good("watches", "fanotify needs one mark a file system, however many folders there are");
   }
   const auto limit = watch_limit();

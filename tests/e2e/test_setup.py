@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
@@ -186,6 +187,30 @@ class Files(SetupTest):
         done = self.old.run("setup", "agent", check=True, env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
         self.assertIn("Dovecot's mail is in /srv/mail/%d/%n", done.stderr)
         self.assertIn('path     = "/srv/mail"\naccounts = "%d/%n"', self.old.toml)
+
+    def test_a_terminal_is_asked_until_the_answer_is_good(self):
+        self.make_mail()
+        line = self.receiver_line()
+        # Which directory (wrong, then right), which layout (the proposal), the receiver's line (wrong, then right).
+        answers = f"relative\n{self.source}\n\nnonsense\n{line}\n"
+        master, slave = pty.openpty()
+        process = subprocess.Popen([program("maildirsync"), "setup", "agent", "--prefix", self.old.prefix],
+                                   stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                   env={**os.environ, "PATH": "/nonexistent"})
+        os.close(slave)
+        os.write(master, answers.encode())
+        shown = b""
+        try:
+            while data := os.read(master, 65536):
+                shown += data
+        except OSError:  # EIO: the other end is closed
+            pass
+        os.close(master)
+        text = shown.decode(errors="replace")
+        self.assertEqual(0, process.wait(60), text)
+        self.assertIn(f'path     = "{self.source}"\naccounts = "{LAYOUT}"', self.old.toml, text)
+        self.assertIn(f'receiver = "127.0.0.1:{self.port}"', self.old.toml)
+        self.assertRegex(text, r"maildirsync pair 'maildirsync-pair v1 agent ")
 
     def test_json(self):
         done = self.new.run("setup", "receiver", "--json", "--listen", f"127.0.0.1:{self.port}", check=True)
