@@ -47,6 +47,27 @@ class Choice(LabTest):
         self.assertRegex(self.lab.agent.log_text(), "fanotify\" is not possible here: CAP_SYS_ADMIN is missing")
 
 
+class Capabilities(LabTest):
+    def test_fanotify_needs_what_its_drop_in_gives_and_no_more(self):
+        if reason := why_no_fanotify():
+            self.skipTest(reason)
+        root = self.lab.add_root()
+        make_tree(root.source, TreeSpec(accounts=3, messages=60, seed=54))
+        agent = self.lab.agent
+        agent.extra["watch"] = {"backend": "fanotify"}
+        capabilities = "+dac_read_search,+sys_admin"
+        agent.prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        agent.prefix += [f"--inh-caps=-all,{capabilities}", f"--ambient-caps=-all,{capabilities}", f"--bounding-set=-all,{capabilities}"]
+        os.makedirs(agent.state_dir)
+        for path in (agent.directory, agent.state_dir):
+            os.chown(path, 65534, 65534)
+        self.lab.start()
+        self.lab.flush()
+        path = root.at_destination(deliver(root.account(0), b"1700000000.M1P1.mx"))
+        wait_until(lambda: os.path.exists(path), "a delivery", alive=self.lab.daemons)
+        self.assertEqual("fanotify", agent.status()["watcher"]["backend"])
+
+
 class Mounts(LabTest):
     """A tmpfs takes the place of a directory of the lab."""
 
