@@ -12,12 +12,21 @@ UNITS = {"maildirsync-agent": "maildirsync-agent.service.in", "maildirsyncd": "m
 USERS = {"maildirsync-agent": 64901, "maildirsyncd": 64902}
 
 
+# The environment names a file of systemd/examples that its unit has as a drop-in.
+DROP_IN = "MAILDIRSYNC_E2E_DROP_IN"
+
+
 def settings(executable: str) -> dict[str, list[str]]:
-    """The unit's lines by key, in their order."""
+    """The unit's lines by key, in their order, and then those of its drop-in."""
     found: dict[str, list[str]] = {}
-    with open(os.path.join(SYSTEMD, UNITS[executable]), encoding="utf-8") as file:
-        for key, value in re.findall(r"^([A-Za-z]+)=(.*)$", file.read(), re.MULTILINE):
-            found.setdefault(key, []).append(value)
+    paths = [UNITS[executable]]
+    drop_in = os.environ.get(DROP_IN, "")
+    if drop_in.startswith(executable + "-"):
+        paths.append(os.path.join("examples", drop_in))
+    for path in paths:
+        with open(os.path.join(SYSTEMD, path), encoding="utf-8") as file:
+            for key, value in re.findall(r"^([A-Za-z]+)=(.*)$", file.read(), re.MULTILINE):
+                found.setdefault(key, []).append(value)
     return found
 
 
@@ -67,4 +76,4 @@ def check_privileges(daemon) -> None:
         raise AssertionError(f"{daemon.name} runs as {status['Uid']}")
 
 
-NUMBERS = {"chown": 0, "dac_override": 1, "dac_read_search": 2, "fowner": 3, "fsetid": 4}  # linux/capability.h
+NUMBERS = {"chown": 0, "dac_override": 1, "dac_read_search": 2, "fowner": 3, "fsetid": 4, "sys_admin": 21}  # linux/capability.h

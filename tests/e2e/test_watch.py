@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+import sys
 import unittest
 
 from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until, why_no_fanotify
 from maildir_trees import make_maildir
+from service_units import DROP_IN, check_privileges, run_as_service_user
 
+LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_in_unit.py")
 OWNER = (5000, 5000)
 WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
 
@@ -45,6 +48,42 @@ class Choice(LabTest):
         self.assertEqual(2, self.lab.agent.process.wait(60))
         self.lab.agent.process = None
         self.assertRegex(self.lab.agent.log_text(), "fanotify\" is not possible here: CAP_SYS_ADMIN is missing")
+
+
+class Unit(LabTest):
+    """Under the agent's unit, with and without the drop-in that lets it use fanotify."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a process to another user")
+        self.root = self.lab.add_root()
+        make_tree(self.root.source, TreeSpec(accounts=3, messages=60, seed=54))
+        self.agent = self.lab.agent
+        self.agent.extra["watch"] = {"backend": "auto"}
+
+    def start(self):
+        run_as_service_user(self.agent)
+        self.agent.prefix = [sys.executable, "-B", LAUNCHER, self.agent.executable, self.lab.base, self.agent.directory, "--"]
+        self.lab.start()
+        check_privileges(self.agent)
+        self.lab.flush()
+        path = self.root.at_destination(deliver(self.root.account(0), b"1700000000.M1P1.mx"))
+        wait_until(lambda: os.path.exists(path), "a delivery", alive=self.lab.daemons)
+        self.lab.assert_equal()
+        return self.agent.status()["watcher"]
+
+    def test_without_the_drop_in_auto_is_inotify(self):
+        watcher = self.start()
+        self.assertEqual("inotify", watcher["backend"])
+        self.assertIn("CAP_SYS_ADMIN is missing", watcher["reason"])
+
+    def test_with_the_drop_in_auto_is_fanotify(self):
+        if reason := why_no_fanotify():
+            self.skipTest(reason)
+        os.environ[DROP_IN] = "maildirsync-agent-fanotify.conf"
+        self.addCleanup(os.environ.pop, DROP_IN)
+        self.assertEqual("fanotify", self.start()["backend"])
 
 
 class Mounts(LabTest):
