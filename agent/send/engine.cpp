@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/maildir/name.h"
+#include "common/service/event.h"
 
 namespace maildirsync::agent {
 
@@ -24,6 +25,21 @@ constexpr auto k_look_at_missing_root = 5s;
 
 std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
   return std::make_shared<const LinkSettings>(settings);
+}
+
+/// Of a path below an account, the folder: what stands before cur/ and new/, or before a control file's name.
+std::string folder_of(const std::string& path) {
+  std::string folder = path.substr(0, std::min(path.rfind('/'), path.size()));
+  if (folder.size() == path.size()) return "";
+  for (const std::string_view area : {"cur", "new", "tmp"}) {
+    if (folder == area) return "";
+    if (folder.ends_with(area) && folder[folder.size() - area.size() - 1] == '/') folder.resize(folder.size() - 4);
+  }
+  return folder;
+}
+
+bool is_ours(const Root& root, const std::string& account) {
+  return maildir::is_included(root.config.include, root.config.exclude, account);
 }
 
 }  // namespace
@@ -180,6 +196,15 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
   return hold;
 }
 
+/// After a reload: no longer ours to mirror. What was copied stays, and so does what the state knows of it.
+void Engine::drop_excluded(std::size_t index) {
+  for (const Account* account : accounts_of(index)) {
+    if (is_ours(roots_[index], account->name)) continue;
+    spdlog::info("account-excluded root={} account={}", roots_[index].config.name, account->name);
+    drop_account(account->id);
+  }
+}
+
 void Engine::discovered(std::size_t index, Discovery discovery) {
   if (stopping_) return;
   Root& root = roots_[index];
@@ -196,6 +221,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   std::unordered_map<std::string, const Discovery::Found*> found;
   for (const auto& account : discovery.accounts)
     found.emplace(account.path, &account);
+  drop_excluded(index);
   const auto known = accounts_of(index);
   const auto vanished = static_cast<std::size_t>(
       std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
@@ -205,8 +231,6 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
     for (Account* account : known) {
       if (!found.contains(account->path)) {
         if (!discovery.whole || account->gone_confirmed || account->held) continue;
-        const bool excluded = !maildir::is_included(root.config.include, root.config.exclude, account->name);
-        if (excluded) continue;  // no longer ours to mirror; what was copied stays
         account->gone_confirmed = true;
         account->awaits_discovery = false;
         account->work.structure = true;
@@ -224,7 +248,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
     for (const Account* account : known)
       have.emplace(account->path, true);
     for (const auto& account : discovery.accounts) {
-      if (have.contains(account.path)) continue;
+      if (have.contains(account.path) || !is_ours(root, account.name)) continue;
       if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
     }
   }
@@ -249,6 +273,8 @@ Account* Engine::add_account(std::size_t root, const std::string& path, const st
   account.name = name;
   account.work.structure = true;
   account.work.compare = true;
+  service::log_event(
+      {service::Severity::info, "account-started", {{"root", roots_[root].config.name}, {"account", name}}});
   const bool after_first_look = roots_[root].discoveries > 1;
   if (after_first_look) account.work.oldest = Clock::now();
   return &accounts_.insert_or_assign(*id, std::move(account)).first->second;
@@ -448,6 +474,7 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
                  receiver.software(), link_settings_.receiver_fingerprint);
   }
   link_error_.reset();
+  ++connections_made_;
   if (receiver.instance() != receiver_instance_) {
     // Another state directory there: another history. What it holds must be asked.
     if (!receiver_instance_.empty()) {
@@ -625,13 +652,23 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
   account.job.reset();
   const bool sent = report.end == JobEnd::sent && !job->lost;
   if (row) {
+    if (row->complete && !account.complete) {
+      service::log_event({service::Severity::info,
+                          "account-copied",
+                          {{"root", job->order.root_name},
+                           {"account", account.name},
+                           {"folders", std::to_string(row->folders)},
+                           {"messages", std::to_string(row->messages)},
+                           {"bytes", std::to_string(row->bytes)}}});
+    }
     account.complete = row->complete;
     account.folders = row->folders;
     account.messages = row->messages;
     account.bytes = row->bytes;
   }
   if (sent && report.account_gone && job->refused.empty() && !job->retry) {
-    spdlog::info("account-removed root={} account={}", job->order.root_name, account.name);
+    service::log_event(
+        {service::Severity::info, "account-removed", {{"root", job->order.root_name}, {"account", account.name}}});
     const std::size_t root = account.root;
     drop_account(job->order.account);
     discover_root(root);  // it may have been made again meanwhile
@@ -665,8 +702,14 @@ void Engine::settle_problems(Account& account, const Job& job) {
       const bool known = account.problems.contains(problem.path);
       account.problems[problem.path] = problem;
       if (!known) {
-        spdlog::warn("problem code={} root={} account={} path={} detail=\"{}\"", to_string(problem.code),
-                     job.order.root_name, account.name, problem.path, problem.detail);
+        service::log_event({service::Severity::warning,
+                            "problem",
+                            {{"code", std::string(to_string(problem.code))},
+                             {"root", job.order.root_name},
+                             {"account", account.name},
+                             {"folder", folder_of(problem.path)},
+                             {"path", problem.path},
+                             {"detail", problem.detail}}});
       }
     }
   }
@@ -694,8 +737,12 @@ void Engine::plan_next(Account& account, const Job& job) {
         " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
         "destination. If that is meant: maildirsync release --account '" +
         account.name + "'";
-    spdlog::warn("account-held root={} account={} removed={} messages={}", job.order.root_name, account.name,
-                 report.messages_removed, report.account_messages);
+    service::log_event({service::Severity::warning,
+                        "account-held",
+                        {{"root", job.order.root_name},
+                         {"account", account.name},
+                         {"removed", std::to_string(report.messages_removed)},
+                         {"messages", std::to_string(report.account_messages)}}});
     return;
   }
   if (report.end == JobEnd::gone) {

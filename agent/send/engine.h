@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -64,6 +65,7 @@ class Engine {
   std::vector<Account*> accounts_of(std::size_t root);
   Account* add_account(std::size_t root, const std::string& path, const std::string& name);
   void drop_account(AccountId id);
+  void drop_excluded(std::size_t root);
 
   // watching
   void watch_events();
@@ -104,6 +106,7 @@ class Engine {
   void set_mode(const std::string& root, config::Mode mode, control::Reply& reply);
   nlohmann::json root_status(std::size_t index) const;
   nlohmann::json problems(const std::string& account_glob) const;
+  std::map<std::string, std::size_t> problems_by_code() const;
   void tick();
 
   asio::io_context& loop_;
@@ -126,6 +129,7 @@ class Engine {
   asio::thread_pool walkers_{1};
   std::vector<std::shared_ptr<Flush>> flushes_;
   std::uint64_t generation_ = 0;
+  std::uint64_t connections_made_ = 0;
   bool paused_ = false;
   bool stopping_ = false;
   std::optional<Error> link_error_, state_error_;

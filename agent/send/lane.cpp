@@ -55,7 +55,8 @@ Result<sync::AccountManifest> Lane::list(const JobOrder& order, bool digests) {
   for (const auto& part : *answer) {
     const auto& listing = part.listing();
     if (listing.error() != 0) {
-      return failure(ErrorCode::io, order.account_path, "the receiver cannot list the account: " + listing.detail());
+      return failure(static_cast<ErrorCode>(listing.error()), order.account_path,
+                     "the receiver cannot list the account: " + listing.detail());
     }
     manifest.exists |= listing.exists();
     for (const auto& folder : listing.folders()) {
