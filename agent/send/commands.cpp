@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/send/engine.h"
+#include "common/service/event.h"
 
 namespace maildirsync::agent {
 
@@ -193,7 +194,9 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
     account.work.settled = true;
     account.not_before = {};
     ++released;
-    spdlog::info("account-released account={}", account.name);
+    service::log_event({service::Severity::info,
+                        "account-released",
+                        {{"root", roots_[account.root].config.name}, {"account", account.name}}});
     schedule(account);
   }
   if (glob.empty()) {
@@ -244,19 +247,22 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
     MAILDIRSYNC_TRY(add_root(added));
     spdlog::info("root-added root={}", added.name);
   }
-  const bool reconnect = link.roots != link_settings_.roots || link.own_fingerprint != link_settings_.own_fingerprint ||
+  const bool reconnect = link.own_fingerprint != link_settings_.own_fingerprint ||
                          link.receiver_fingerprint != link_settings_.receiver_fingerprint ||
-                         link.receiver.text() != link_settings_.receiver.text() ||
-                         link.bandwidth_limit != link_settings_.bandwidth_limit;
+                         link.receiver.text() != link_settings_.receiver.text();
   if (config.watch.backend != config_.watch.backend) {
     spdlog::warn("reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
                  watcher_->backend());
   }
   link_settings_ = link;
   config_ = std::move(config);
-  if (reconnect) {
-    for (auto& lane : lanes_)
-      lane->link().restart(std::make_shared<const LinkSettings>(link_settings_));
+  for (auto& lane : lanes_) {
+    const auto settings = std::make_shared<const LinkSettings>(link_settings_);
+    if (reconnect) {
+      lane->link().restart(settings);
+    } else {
+      lane->link().use(settings);
+    }
   }
   return {};
 }

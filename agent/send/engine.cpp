@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/maildir/name.h"
+#include "common/service/event.h"
 
 namespace maildirsync::agent {
 
@@ -38,6 +39,21 @@ void look_at_problems(const Account& account, Work& work) {
     auto& dirt = work.folders[at.folder];
     if (!dirt.everything) dirt.names.insert({at.area, std::move(at.name)});
   }
+}
+
+/// Of a path below an account, the folder: what stands before cur/ and new/, or before a control file's name.
+std::string folder_of(const std::string& path) {
+  std::string folder = path.substr(0, std::min(path.rfind('/'), path.size()));
+  if (folder.size() == path.size()) return "";
+  for (const std::string_view area : {"cur", "new", "tmp"}) {
+    if (folder == area) return "";
+    if (folder.ends_with(area) && folder[folder.size() - area.size() - 1] == '/') folder.resize(folder.size() - 4);
+  }
+  return folder;
+}
+
+bool is_ours(const Root& root, const std::string& account) {
+  return maildir::is_included(root.config.include, root.config.exclude, account);
 }
 
 }  // namespace
@@ -199,6 +215,15 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
   return hold;
 }
 
+/// After a reload: no longer ours to mirror. What was copied stays, and so does what the state knows of it.
+void Engine::drop_excluded(std::size_t index) {
+  for (const Account* account : accounts_of(index)) {
+    if (is_ours(roots_[index], account->name)) continue;
+    spdlog::info("account-excluded root={} account={}", roots_[index].config.name, account->name);
+    drop_account(account->id);
+  }
+}
+
 void Engine::discovered(std::size_t index, Discovery discovery) {
   if (stopping_) return;
   Root& root = roots_[index];
@@ -218,6 +243,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   std::unordered_map<std::string, const Discovery::Found*> found;
   for (const auto& account : discovery.accounts)
     found.emplace(account.path, &account);
+  drop_excluded(index);
   const auto known = accounts_of(index);
   const auto vanished = static_cast<std::size_t>(
       std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
@@ -229,8 +255,6 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
         // A turn that found the account gone before this was known waits for this answer as well.
         const bool knows = account->gone_confirmed && !account->awaits_discovery;
         if (!discovery.whole || knows || account->held) continue;
-        const bool excluded = !maildir::is_included(root.config.include, root.config.exclude, account->name);
-        if (excluded) continue;  // no longer ours to mirror; what was copied stays
         account->gone_confirmed = true;
         account->awaits_discovery = false;
         account->work.structure = true;
@@ -248,7 +272,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
     for (const Account* account : known)
       have.emplace(account->path, true);
     for (const auto& account : discovery.accounts) {
-      if (have.contains(account.path)) continue;
+      if (have.contains(account.path) || !is_ours(root, account.name)) continue;
       if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
     }
   }
@@ -273,7 +297,8 @@ Account* Engine::add_account(std::size_t root, const std::string& path, const st
   account.name = name;
   account.work.structure = true;
   account.work.compare = true;
-  spdlog::info("account-started root={} account={}", roots_[root].config.name, name);
+  service::log_event(
+      {service::Severity::info, "account-started", {{"root", roots_[root].config.name}, {"account", name}}});
   const bool after_first_look = roots_[root].discoveries > 1;
   if (after_first_look) account.work.oldest = Clock::now();
   return &accounts_.insert_or_assign(*id, std::move(account)).first->second;
@@ -426,6 +451,7 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
                  receiver.software(), link_settings_.receiver_fingerprint);
   }
   link_error_.reset();
+  ++connections_made_;
   if (receiver.instance() != receiver_instance_) {
     // Another state directory there: another history. What it holds must be asked.
     if (!receiver_instance_.empty()) {
@@ -627,18 +653,23 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
   account.job.reset();
   const bool sent = report.end == JobEnd::sent && !job->lost;
   if (row) {
-    const bool first_copy_done = row->complete && !account.complete;
+    if (row->complete && !account.complete) {
+      service::log_event({service::Severity::info,
+                          "account-copied",
+                          {{"root", job->order.root_name},
+                           {"account", account.name},
+                           {"folders", std::to_string(row->folders)},
+                           {"messages", std::to_string(row->messages)},
+                           {"bytes", std::to_string(row->bytes)}}});
+    }
     account.complete = row->complete;
     account.folders = row->folders;
     account.messages = row->messages;
     account.bytes = row->bytes;
-    if (first_copy_done) {
-      spdlog::info("account-first-copy-done root={} account={} folders={} messages={} bytes={}", job->order.root_name,
-                   account.name, row->folders, row->messages, row->bytes);
-    }
   }
   if (sent && report.account_gone && job->refused.empty() && !job->retry) {
-    spdlog::info("account-removed root={} account={}", job->order.root_name, account.name);
+    service::log_event(
+        {service::Severity::info, "account-removed", {{"root", job->order.root_name}, {"account", account.name}}});
     const std::size_t root = account.root;
     drop_account(job->order.account);
     discover_root(root);  // it may have been made again meanwhile
@@ -677,8 +708,14 @@ void Engine::settle_problems(Account& account, const Job& job) {
       const auto known = before.find(problem.path);
       account.problems[problem.path] = problem;
       if (known == before.end() || known->second.code != problem.code) {  // said once, not at each retry
-        spdlog::warn("problem code={} root={} account={} path={} detail=\"{}\"", to_string(problem.code),
-                     job.order.root_name, account.name, problem.path, problem.detail);
+        service::log_event({service::Severity::warning,
+                            "problem",
+                            {{"code", std::string(to_string(problem.code))},
+                             {"root", job.order.root_name},
+                             {"account", account.name},
+                             {"folder", folder_of(problem.path)},
+                             {"path", problem.path},
+                             {"detail", problem.detail}}});
       }
     }
   }
@@ -711,8 +748,12 @@ void Engine::plan_next(Account& account, const Job& job) {
         " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
         "destination. If that is meant: maildirsync release --account '" +
         account.name + "'";
-    spdlog::warn("account-held root={} account={} removed={} messages={}", job.order.root_name, account.name,
-                 report.messages_removed, report.account_messages);
+    service::log_event({service::Severity::warning,
+                        "account-held",
+                        {{"root", job.order.root_name},
+                         {"account", account.name},
+                         {"removed", std::to_string(report.messages_removed)},
+                         {"messages", std::to_string(report.account_messages)}}});
     return;
   }
   if (report.end == JobEnd::gone) {

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -78,6 +79,7 @@ class Engine {
   std::vector<Account*> accounts_of(std::size_t root);
   Account* add_account(std::size_t root, const std::string& path, const std::string& name);
   void drop_account(AccountId id);
+  void drop_excluded(std::size_t root);
 
   // watching
   void watch();
@@ -142,6 +144,7 @@ class Engine {
 
   nlohmann::json root_status(std::size_t index) const;
   nlohmann::json problems(const std::string& account_glob) const;
+  std::map<std::string, std::size_t> problems_by_code() const;
   void tick();
 
   asio::io_context& loop_;
@@ -173,6 +176,7 @@ class Engine {
   std::vector<Settling> settling_;
   nlohmann::json verified_;  ///< the last verification of everything; null before the first
   std::uint64_t generation_ = 0;
+  std::uint64_t connections_made_ = 0;
   bool paused_ = false;
   bool stopping_ = false;
   std::optional<Error> link_error_, state_error_;

@@ -59,6 +59,9 @@ class Link : public std::enable_shared_from_this<Link> {
   void start();
   /// Ends the connection and does not come back.
   void stop();
+  /// Settings that a connection which is there has no need of: the bandwidth's limit counts at once, roots at the next
+  /// greeting.
+  void use(std::shared_ptr<const LinkSettings> settings) { settings_ = std::move(settings); }
   /// Ends the connection; it is made again with new settings.
   void restart(std::shared_ptr<const LinkSettings> settings);
 

@@ -217,6 +217,19 @@ std::string Engine::summary() {
                      lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
 }
 
+std::map<std::string, std::size_t> Engine::problems_by_code() const {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& root : roots_) {
+    for (const auto& problem : root.problems)
+      ++counts[std::string(to_string(problem.code))];
+  }
+  for (const auto& [id, account] : accounts_) {
+    for (const auto& [path, problem] : account.problems)
+      ++counts[std::string(to_string(problem.code))];
+  }
+  return counts;
+}
+
 std::vector<service::Metric> Engine::metrics() {
   using Kind = service::Metric::Kind;
   const auto [pending_messages, pending_bytes] = pending();
@@ -242,6 +255,20 @@ std::vector<service::Metric> Engine::metrics() {
     metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
                        verified_.value("differences", 0.0)});
   }
+  for (const auto& [code, count] : problems_by_code()) {
+    metrics.push_back({"maildirsync_problems_by_code",
+                       "Problems as in maildirsync status, by their code.",
+                       Kind::gauge,
+                       static_cast<double>(count),
+                       {{"code", code}}});
+  }
+  for (const auto& [name, queue] : {std::pair("live", &live_), std::pair("bulk", &bulk_)}) {
+    metrics.push_back({"maildirsync_queued_accounts",
+                       "Accounts that wait for their turn: live changes, and all else.",
+                       Kind::gauge,
+                       static_cast<double>(queue->size()),
+                       {{"queue", name}}});
+  }
   const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
     metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});
   };
@@ -254,6 +281,9 @@ std::vector<service::Metric> Engine::metrics() {
   counter("maildirsync_deltas_total", "Control files sent as deltas.", totals_.deltas);
   counter("maildirsync_conflicts_total", "Messages put under another name.", totals_.conflicts);
   counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals_.overflows);
+  counter("maildirsync_rescans_total", "Accounts whose folders were walked.", totals_.rescans);
+  metrics.push_back({"maildirsync_connections_total", "Connections made to the receiver.", Kind::counter,
+                     static_cast<double>(connections_made_)});
   return metrics;
 }
 

@@ -20,19 +20,17 @@ class Shown : public prometheus::Collectable {
   void show(const std::vector<Metric>& metrics) {
     std::vector<prometheus::MetricFamily> families;
     for (const auto& metric : metrics) {
-      prometheus::MetricFamily family;
-      family.name = metric.name;
-      family.help = metric.help;
-      prometheus::ClientMetric value;
-      if (metric.kind == Metric::Kind::gauge) {
-        family.type = prometheus::MetricType::Gauge;
-        value.gauge.value = metric.value;
-      } else {
-        family.type = prometheus::MetricType::Counter;
-        value.counter.value = metric.value;
+      const bool is_gauge = metric.kind == Metric::Kind::gauge;
+      if (families.empty() || families.back().name != metric.name) {
+        auto& family = families.emplace_back();
+        family.name = metric.name;
+        family.help = metric.help;
+        family.type = is_gauge ? prometheus::MetricType::Gauge : prometheus::MetricType::Counter;
       }
-      family.metric.push_back(std::move(value));
-      families.push_back(std::move(family));
+      auto& value = families.back().metric.emplace_back();
+      (is_gauge ? value.gauge.value : value.counter.value) = metric.value;
+      for (const auto& [name, text] : metric.labels)
+        value.label.push_back({name, text});
     }
     const std::lock_guard lock(mutex_);
     families_ = std::move(families);

@@ -6,6 +6,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
+#include "common/service/event.h"
 #include "common/service/service.h"
 
 namespace maildirsync::service {
@@ -70,6 +71,7 @@ class Runner {
   void tell_status() {
     notify_status(hooks_.summary());
     hooks_.each_second();
+    report_suppressed_events();
     second_.expires_after(std::chrono::seconds(1));
     second_.async_wait([this](const asio::error_code& error) {
       if (!error) tell_status();

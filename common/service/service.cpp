@@ -69,7 +69,7 @@ bool is_stderr_the_journal() {
 
 spdlog::sink_ptr make_sink() {
   spdlog::sink_ptr sink;
-  if (is_stderr_the_journal()) {  // which has times and levels of its own
+  if (is_log_the_journal()) {  // which has times and levels of its own
     sink = std::make_shared<spdlog::sinks::systemd_sink_mt>(program_invocation_short_name, true);
     sink->set_formatter(formatter("%*", ""));
   } else {
@@ -118,6 +118,11 @@ void start_log(const std::string& level) {
     spdlog::set_default_logger(std::make_shared<spdlog::logger>(k_logger, make_sink()));
   }
   spdlog::set_level(value);
+}
+
+bool is_log_the_journal() {
+  static const bool is = is_stderr_the_journal();
+  return is;
 }
 
 bool is_log_level(const std::string& level) {

@@ -17,6 +17,8 @@ std::chrono::microseconds watchdog_interval();
 /// Sets the log up: stderr, or the journal when systemd started us (JOURNAL_STREAM). Level as in the configuration.
 /// Log lines have one event each and key=value details, through spdlog's default logger.
 void start_log(const std::string& level);
+/// Whether the log goes to the journal.
+bool is_log_the_journal();
 /// False for an unknown level.
 bool is_log_level(const std::string& level);
 

@@ -20,7 +20,7 @@ namespace {
 
 using sync::Attributes;
 
-/// Makes a directory if it is not there; `attributes` none: open to all, and ours.
+/// Makes a directory if it is not there; `attributes` none: as the directory that it is in.
 Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::string& name,
                                     const std::optional<Attributes>& attributes, os::SyncSet& sync) {
   const bool made = ::mkdirat(parent->fd(), name.c_str(), 0700) == 0;
@@ -35,8 +35,10 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
   auto directory = std::make_shared<const os::Directory>(std::move(*opened));
   if (attributes) {
     MAILDIRSYNC_TRY(set_directory_attributes(*directory, *attributes));
-  } else if (made && ::fchmod(directory->fd(), 0755) != 0) {
-    return os_failure(directory->path(), "cannot set the mode", errno);
+  } else if (made) {
+    const auto above = parent->status("");
+    if (!above) return Failure(above.error());
+    MAILDIRSYNC_TRY(set_directory_attributes(*directory, {above->st_mode & 07777, above->st_uid, above->st_gid}));
   }
   if (made) sync.add(parent);
   sync.add(directory);

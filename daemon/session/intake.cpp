@@ -18,8 +18,8 @@ std::uint64_t next_serial() {
   return ++serial;
 }
 
-std::string key_of(const ServedRoot& root, const std::string& account) {
-  return root.path + '\0' + account;
+std::string key_of(const std::string& root, const std::string& account) {
+  return root + '\0' + account;
 }
 
 Result<> check_account(const std::string& account) {
@@ -111,14 +111,17 @@ Result<> Intake::names(const wire::Names& names) {
   return {};
 }
 
-/// The root is opened anew each time: it may have been mounted since.
-Result<Intake::OpenedRoot> Intake::open_root(const std::string& name) const {
+/// The root is opened anew each time: it may have been mounted since. One that is not configured is no violation, for
+/// both sides' configurations are not changed at one moment.
+Intake::OpenedRoot Intake::open_root(const std::string& name) const {
   const auto found = peer_->roots.find(name);
   if (found == peer_->roots.end()) {
-    return failure(ErrorCode::protocol, "",
-                   "the root \"" + name + "\" is not configured for peer \"" + peer_->name + "\"");
+    return {.error = Error{ErrorCode::root_gone, "",
+                           "the root \"" + name + "\" is not configured for peer \"" + peer_->name +
+                               "\" at the receiver; add a [[peer.root]] with that name there and reload it",
+                           0}};
   }
-  OpenedRoot root{&found->second, nullptr, std::nullopt};
+  OpenedRoot root{.path = found->second.path, .owners = found->second.owners};
   auto directory = open_served_root(name, found->second.path);
   if (directory) {
     root.directory = std::make_shared<const os::Directory>(std::move(*directory));
@@ -132,26 +135,25 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   MAILDIRSYNC_TRY(check_account(open.account()));
   if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
   auto root = open_root(open.root());
-  if (!root) return Failure(root.error());
   auto account = std::make_shared<Account>();
   account->root_name = open.root();
   account->path = open.account();
-  account->key = key_of(*root->served, account->path);
+  account->key = key_of(root.path, account->path);
   account->serial = next_serial();
-  account->root = root->directory;
-  account->root_error = root->error;
-  if (root->directory) {
+  account->root = root.directory;
+  account->root_error = root.error;
+  if (root.directory) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
-      const auto owner = root->served->owners->map(parent.uid(), parent.gid(), names_);
+      const auto owner = root.owners->map(parent.uid(), parent.gid(), names_);
       parents.push_back(owner ? std::optional(sync::Attributes{parent.mode() & 07777, owner->uid, owner->gid})
                               : std::nullopt);
     }
-    account->tree = std::make_shared<Tree>(root->directory, account->path, std::move(parents));
+    account->tree = std::make_shared<Tree>(root.directory, account->path, std::move(parents));
   }
   sinks_.opened(*account);
   decompressor_.reset();
-  return stager_.open(std::move(account), root->served->owners);
+  return stager_.open(std::move(account), std::move(root.owners));
 }
 
 Result<> Intake::operation(const wire::Operation& operation, std::string_view payload) {
@@ -180,21 +182,20 @@ Result<> Intake::body(const wire::Body& body, std::string_view payload) {
 Result<> Intake::list(const wire::List& list) {
   if (!list.accounts()) MAILDIRSYNC_TRY(check_account(list.account()));
   auto root = open_root(list.root());
-  if (!root) return Failure(root.error());
-  if (root->error) {
+  if (root.error) {
     wire::Header answer;
     auto& listing = *answer.mutable_listing();
     listing.set_id(list.id());
     listing.set_last(true);
-    listing.set_error(static_cast<std::uint32_t>(root->error->code));
-    listing.set_detail(root->error->message());
+    listing.set_error(static_cast<std::uint32_t>(root.error->code));
+    listing.set_detail(root.error->message());
     sinks_.answer(std::move(answer));
     return {};
   }
   sinks_.list({.id = list.id(),
-               .root = root->directory,
+               .root = root.directory,
                .account = list.account(),
-               .account_key = key_of(*root->served, list.account()),
+               .account_key = key_of(root.path, list.account()),
                .serial = next_serial(),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
@@ -207,15 +208,16 @@ Result<> Intake::list(const wire::List& list) {
 
 Result<> Intake::map_owners(const wire::MapOwners& question) {
   const auto found = peer_->roots.find(question.root());
-  if (found == peer_->roots.end() || question.owners_size() > k_max_owners) {
-    return failure(ErrorCode::protocol, "", "a question about owners is not one of this peer's roots, or too long");
+  if (question.owners_size() > k_max_owners) {
+    return failure(ErrorCode::protocol, "", "a question about owners is too long");
   }
   wire::Header answer;
   auto& mapped = *answer.mutable_mapped_owners();
   mapped.set_id(question.id());
   for (const auto& owner : question.owners()) {
     auto& out = *mapped.add_owners();
-    const auto id = found->second.owners->map(owner.uid(), owner.gid(), names_);
+    const auto id = found == peer_->roots.end() ? Result<OwnerId>(Failure(*open_root(question.root()).error))
+                                                : found->second.owners->map(owner.uid(), owner.gid(), names_);
     out.set_ok(id.has_value());
     if (id) {
       out.set_uid(id->uid);

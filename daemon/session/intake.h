@@ -42,12 +42,16 @@ class Intake {
 
   Intake(std::shared_ptr<const Peer> peer, Sinks sinks) : peer_(std::move(peer)), sinks_(std::move(sinks)) {}
 
+  /// From the next account that is opened on, the peer's roots and owners are these.
+  void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
+
   /// Fails on a violation of the protocol, which ends the connection.
   Result<> handle(const wire::Frame& frame);
 
  private:
   struct OpenedRoot {
-    const ServedRoot* served = nullptr;
+    std::string path;
+    std::shared_ptr<const OwnerMap> owners;          ///< null for a root that is not configured
     std::shared_ptr<const os::Directory> directory;  ///< null with `error`
     std::optional<Error> error;
   };
@@ -60,7 +64,7 @@ class Intake {
   Result<> body(const wire::Body& body, std::string_view payload);
   Result<> list(const wire::List& list);
   Result<> map_owners(const wire::MapOwners& question);
-  Result<OpenedRoot> open_root(const std::string& name) const;
+  OpenedRoot open_root(const std::string& name) const;
 
   std::shared_ptr<const Peer> peer_;
   Sinks sinks_;

@@ -1,7 +1,5 @@
 #include "daemon/session/peers.h"
 
-#include <algorithm>
-
 #include <sys/statvfs.h>
 
 namespace maildirsync::daemon {
@@ -43,15 +41,6 @@ Result<os::Directory> open_served_root(const std::string& name, const std::strin
             "restart maildirsyncd");
   }
   return directory;
-}
-
-bool is_same(const config::Peer& left, const config::Peer& right) {
-  const auto same_root = [](const config::PeerRoot& a, const config::PeerRoot& b) {
-    return a.name == b.name && a.path == b.path && a.owner.policy == b.owner.policy && a.owner.users == b.owner.users &&
-           a.owner.groups == b.owner.groups && a.owner.unmapped == b.owner.unmapped;
-  };
-  return left.name == right.name && left.fingerprint == right.fingerprint &&
-         std::equal(left.roots.begin(), left.roots.end(), right.roots.begin(), right.roots.end(), same_root);
 }
 
 }  // namespace maildirsync::daemon

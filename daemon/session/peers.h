@@ -34,7 +34,4 @@ Result<Peers> make_peers(const config::Receiver& config);
 /// not there, permission when it is read-only to us, as all is that the unit does not open for writing.
 Result<os::Directory> open_served_root(const std::string& name, const std::string& path);
 
-/// Whether both say the same, so that a session may go on over a reload.
-bool is_same(const config::Peer& left, const config::Peer& right);
-
 }  // namespace maildirsync::daemon

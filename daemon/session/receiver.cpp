@@ -163,14 +163,13 @@ Result<> Receiver::reload(config::Receiver config) {
   if (config.listen.text() != before.listen.text()) {
     spdlog::warn("reload action=\"listen stays {} until a restart\"", before.listen.text());
   }
-  for (const auto& old : before.peers) {
-    const bool same = std::any_of(config.peers.begin(), config.peers.end(),
-                                  [&](const config::Peer& peer) { return is_same(peer, old); });
-    if (same) continue;
-    for (const auto& session : sessions_) {
-      if (session->peer() && session->peer()->fingerprint == old.fingerprint) {
-        session->end(ErrorCode::cancelled, "the receiver's configuration of this peer changed; connect again");
-      }
+  for (const auto& session : sessions_) {
+    if (!session->peer()) continue;
+    const auto found = peers_.find(session->peer()->fingerprint);
+    if (found != peers_.end()) {
+      session->use(found->second);
+    } else {
+      session->end(ErrorCode::cancelled, "this peer is not in the receiver's configuration any more");
     }
   }
   config.listen = before.listen;
@@ -273,7 +272,7 @@ std::vector<service::Metric> Receiver::metrics() {
   using Kind = service::Metric::Kind;
   const CommitTotals& totals = committer_.totals();
   const auto number = [](auto value) { return static_cast<double>(value); };
-  return {
+  std::vector<service::Metric> metrics{
       {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
        number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
       {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(troubles_.recent().size())},
@@ -291,6 +290,17 @@ std::vector<service::Metric> Receiver::metrics() {
        number(totals.groups.load())},
       {"maildirsyncd_sync_seconds_total", "Time spent syncing to the disk.", Kind::counter,
        static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
+  std::map<std::string, std::size_t> codes;
+  for (const auto& [where, trouble] : troubles_.recent())
+    ++codes[std::string(to_string(trouble.code))];
+  for (const auto& [code, count] : codes) {
+    metrics.push_back({"maildirsyncd_problems_by_code",
+                       "Problems as in maildirsync status, by their code.",
+                       Kind::gauge,
+                       number(count),
+                       {{"code", code}}});
+  }
+  return metrics;
 }
 
 }  // namespace maildirsync::daemon

@@ -121,6 +121,14 @@ void Session::end(ErrorCode code, const std::string& sentence) {
       });
 }
 
+void Session::use(std::shared_ptr<const Peer> peer) {
+  peer_ = peer;
+  if (!greeted_) return;
+  greeted_ = peer;
+  asio::post(strand_,
+             [self = shared_from_this(), peer = std::move(peer)]() mutable { self->intake_->use(std::move(peer)); });
+}
+
 // ---- greeting ----
 
 /// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides
@@ -159,11 +167,6 @@ std::string Session::refusal_of(const wire::Hello& hello) const {
            std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers";
   }
   if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
-  for (const auto& root : hello.roots()) {
-    if (peer_->roots.contains(root)) continue;
-    return "the root \"" + root + "\" is not configured for peer \"" + peer_->name +
-           "\" at the receiver; add a [[peer.root]] with that name there and reload it";
-  }
   return "";
 }
 
@@ -175,7 +178,11 @@ asio::awaitable<Result<>> Session::greet() {
   }
   if (!frame->header.has_hello()) co_return failure(ErrorCode::protocol, "", "the first frame is not a greeting");
   const auto& hello = frame->header.hello();
-  const std::string refusal = refusal_of(hello);
+  // Configured anew since the handshake?
+  const auto current = services_.find_peer(peer_->fingerprint);
+  const std::string refusal =
+      current ? refusal_of(hello) : "this agent is not in the receiver's configuration any more";
+  if (current) peer_ = current;
   wire::Header header;
   auto& reply = *header.mutable_hello();
   reply.set_version(wire::k_version);

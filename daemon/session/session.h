@@ -46,6 +46,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   /// Ends the connection, telling the peer why.
   void end(ErrorCode code, const std::string& sentence);
 
+  /// What the peer's configuration says from now on (a reload).
+  void use(std::shared_ptr<const Peer> peer);
+
   /// Null before the greeting.
   const std::shared_ptr<const Peer>& peer() const { return greeted_; }
   const std::string& address() const { return address_; }

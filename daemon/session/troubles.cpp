@@ -1,6 +1,6 @@
 #include "daemon/session/troubles.h"
 
-#include <spdlog/spdlog.h>
+#include "common/service/event.h"
 
 namespace maildirsync::daemon {
 
@@ -42,8 +42,14 @@ void Troubles::note(const Peer& peer, const std::vector<Committed>& done) {
       known->second = {code, detail, now};
     } else if (troubles_.size() < k_most) {
       troubles_.emplace(where, Trouble{code, detail, now});
-      spdlog::warn("problem code={} peer={} root={} account={} path={} detail=\"{}\"", to_string(code), peer.name,
-                   one.account->root_name, one.account->path, one.path, detail);
+      service::log_event({service::Severity::warning,
+                          "problem",
+                          {{"code", std::string(to_string(code))},
+                           {"peer", peer.name},
+                           {"root", one.account->root_name},
+                           {"account", one.account->path},
+                           {"path", one.path},
+                           {"detail", detail}}});
     }
   }
 }

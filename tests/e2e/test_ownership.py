@@ -220,6 +220,21 @@ class Ownership:
         self.lab.flush()
         self.lab.assert_equal()
 
+    def test_directories_above_the_accounts_of_owners_that_nobody_mapped_are_as_the_root(self):
+        root = self.new_root(policy="map", users={"5000": "7000"}, groups={"5000": "7000"})
+        os.chown(root.destination, 7100, 7100)
+        os.chmod(root.destination, 0o2751)
+        make_tree(root.source, TreeSpec(accounts=3, messages=30, seed=218, owners=((5000, 5000),)))
+        domains = {name.encode() for name in os.listdir(root.source)}
+        for name in domains:
+            os.chown(os.path.join(os.fsencode(root.source), name), 5999, 5999)
+        self.start()
+        self.lab.flush()
+        self.assert_mapped({5000: 7000}, {5000: 7000}, skip=lambda path: path in domains)
+        for name in domains:
+            status = os.stat(os.path.join(os.fsencode(root.destination), name))
+            self.assertEqual((0o2751, 7100, 7100), (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid))
+
     # -- modes
 
     def test_each_mode_of_files_and_directories(self):

@@ -83,6 +83,17 @@ class Manuals(unittest.TestCase):
                      for name in line.split(", ")}
         self.assertEqual(described - set(commands()), set())
 
+    def test_each_event_with_a_message_id_is_described(self):
+        with open(os.path.join(SOURCE, "common", "service", "event.cpp"), encoding="utf-8") as file:
+            known = dict(re.findall(r'\{"([a-z-]+)", "([0-9a-f]{32})"\}', file.read()))
+        with open(os.path.join(SOURCE, "docs", "operations.md"), encoding="utf-8") as file:
+            described = {}
+            for line in re.findall(r"^\| (`.*[0-9a-f]{32}`.*)$", file.read(), re.MULTILINE):
+                names, ids = line.split(" | ")[:2]
+                described.update(zip(re.findall(r"`([a-z-]+)`", names), re.findall(r"`([0-9a-f]{32})`", ids)))
+        self.assertGreater(len(known), 3)
+        self.assertEqual(known, described)
+
     @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
     def test_completions_parse(self):
         folder = os.path.join(SOURCE, "packaging", "completion")

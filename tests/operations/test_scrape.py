@@ -82,6 +82,10 @@ class Scrape(LabTest):
         deliver(self.root.account(0), b"1700000000.M1P1.mx")
         wait_until(lambda: self.value("maildirsync_messages_sent_total") == sent + 1, "one message more", alive=self.lab.daemons)
         self.assertGreater(self.value("maildirsyncd_sync_seconds_total"), 0)
+        self.assertGreater(self.value("maildirsync_connections_total"), 0)
+        self.assertEqual(0, self.value('maildirsync_queued_accounts{queue="live"}'))
+        os.symlink("/etc/passwd", os.path.join(self.root.account(0), b"a-link"))
+        wait_until(lambda: self.value('maildirsync_problems_by_code{code="special-file"}') == 1, "a problem", alive=self.lab.daemons)
         # Rules and board ask for nothing that is not there.
         groups = wait_until(lambda: (self.ask("rules") or {}).get("groups"), "the rules", alive=self.lab.daemons)
         rules = [rule for group in groups for rule in group["rules"]]
