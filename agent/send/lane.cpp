@@ -4,7 +4,6 @@
 
 #include "agent/send/names.h"
 #include "common/wire/convert.h"
-#include "common/wire/frame.h"
 
 namespace maildirsync::agent {
 
@@ -26,14 +25,17 @@ void Lane::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Lane::give(std::shared_ptr<Job> job, const config::Transfer& transfer) {
+void Lane::give(std::shared_ptr<Job> job, const config::Transfer& transfer, std::shared_ptr<Link> questions) {
   job_ = job;
-  turns_.push({std::move(job), link_->outbox().epoch(), transfer});
+  const auto questions_epoch = questions->outbox().epoch();
+  turns_.push({std::move(job), link_->outbox().epoch(), transfer, std::move(questions), questions_epoch});
 }
 
 void Lane::work() {
   while (auto turn = turns_.pop()) {
     sender_.begin(turn->epoch, turn->transfer);
+    questions_ = turn->questions;
+    questions_epoch_ = turn->questions_epoch;
     runner_.run(turn->job);
     asio::post(loop_, [this, job = std::move(turn->job)]() mutable {
       job_.reset();
@@ -48,7 +50,7 @@ Result<sync::AccountManifest> Lane::list(const JobOrder& order, bool digests) {
   list.set_root(order.root_name);
   list.set_account(order.account_path);
   list.set_digests(digests);
-  auto answer = link_->ask(sender_.epoch(), std::move(question));
+  auto answer = questions_->ask(questions_epoch_, std::move(question));
   if (!answer) return Failure(answer.error());
   sync::AccountManifest manifest;
   manifest.exists = false;
@@ -105,12 +107,10 @@ Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> Lane
       owner.set_uid(owners[i].uid);
       owner.set_gid(owners[i].gid);
     }
-    std::string frame;
-    wire::encode(names_header, {}, frame);
-    if (!link_->outbox().push(sender_.epoch(), frame, {})) {
+    if (!questions_->outbox().push(questions_epoch_, names_header, {}, std::nullopt)) {
       return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
     }
-    auto answer = link_->ask(sender_.epoch(), std::move(question));
+    auto answer = questions_->ask(questions_epoch_, std::move(question));
     if (!answer) return Failure(answer.error());
     for (const auto& part : *answer) {
       for (const auto& owner : part.mapped_owners().owners()) {
