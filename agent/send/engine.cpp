@@ -440,7 +440,8 @@ void Engine::give(Lane& lane, Account& account) {
   job->order.later = [this, id = account.id] { return ask_for_later_messages(id); };
   if (job->order.work.structure || job->order.work.full) job->order.generation = account.wanted_generation;
   account.job = job;
-  lane.give(std::move(job), config_.transfer);
+  Link& live = lanes_.front()->link();
+  lane.give(std::move(job), config_.transfer, (live.is_up() ? live : lane.link()).shared_from_this());
 }
 
 // ---- answers ----

@@ -24,14 +24,17 @@ void Lane::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Lane::give(std::shared_ptr<Job> job, const config::Transfer& transfer) {
+void Lane::give(std::shared_ptr<Job> job, const config::Transfer& transfer, std::shared_ptr<Link> questions) {
   job_ = job;
-  turns_.push({std::move(job), link_->outbox().epoch(), transfer});
+  const auto questions_epoch = questions->outbox().epoch();
+  turns_.push({std::move(job), link_->outbox().epoch(), transfer, std::move(questions), questions_epoch});
 }
 
 void Lane::work() {
   while (auto turn = turns_.pop()) {
     sender_.begin(turn->epoch, turn->transfer);
+    questions_ = turn->questions;
+    questions_epoch_ = turn->questions_epoch;
     runner_.run(turn->job);
     asio::post(loop_, [this, job = std::move(turn->job)]() mutable {
       job_.reset();
@@ -45,12 +48,12 @@ Result<AccountListing> Lane::list(const JobOrder& order) {
   question.set_root(order.root_name);
   question.set_account(order.account_path);
   question.set_remove_indexes(order.work.reindex);
-  return ask_for_listing(*link_, sender_.epoch(), question);
+  return ask_for_listing(*questions_, questions_epoch_, question);
 }
 
 Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> Lane::map_owners(
     const JobOrder& order, const std::vector<sync::Attributes>& owners) {
-  return ask_for_owners(*link_, sender_.epoch(), order.root_name, owners);
+  return ask_for_owners(*questions_, questions_epoch_, order.root_name, owners);
 }
 
 }  // namespace maildirsync::agent

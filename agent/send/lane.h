@@ -19,8 +19,9 @@ class Lane : public Receiver {
        std::function<void(std::shared_ptr<Job>)> done);
   ~Lane() override;
 
-  /// Event loop: at most one job at a time.
-  void give(std::shared_ptr<Job> job, const config::Transfer& transfer);
+  /// Event loop: at most one job at a time. `questions` is a link that is up: what the job asks the receiver goes over
+  /// that one, so that no answer waits behind megabytes of mail.
+  void give(std::shared_ptr<Job> job, const config::Transfer& transfer, std::shared_ptr<Link> questions);
   Link& link() { return *link_; }
   /// Event loop: what the lane is doing, if anything.
   const std::shared_ptr<Job>& job() const { return job_; }
@@ -36,6 +37,8 @@ class Lane : public Receiver {
     std::shared_ptr<Job> job;
     std::uint64_t epoch = 0;
     config::Transfer transfer;
+    std::shared_ptr<Link> questions;
+    std::uint64_t questions_epoch = 0;
   };
   void work();
 
@@ -43,6 +46,8 @@ class Lane : public Receiver {
   std::shared_ptr<Link> link_;
   Sender sender_;
   Runner runner_;
+  std::shared_ptr<Link> questions_;  ///< of the present job
+  std::uint64_t questions_epoch_ = 0;
   std::function<void(std::shared_ptr<Job>)> done_;
   std::shared_ptr<Job> job_;
   os::BlockingQueue<Turn> turns_;

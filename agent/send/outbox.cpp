@@ -67,6 +67,14 @@ bool Outbox::push(std::uint64_t epoch, std::string_view frames, std::vector<Sent
   return true;
 }
 
+bool Outbox::push(std::uint64_t epoch, const wire::Header& header, std::string_view payload, std::optional<Sent> sent) {
+  std::string frame;
+  wire::encode(header, payload, frame);
+  std::vector<Sent> sents;
+  if (sent) sents.push_back(std::move(*sent));
+  return push(epoch, frame, std::move(sents));
+}
+
 void Outbox::push_urgent(const wire::Header& header) {
   {
     const std::lock_guard lock(mutex_);

@@ -44,6 +44,8 @@ class Outbox {
   /// Lane: whole frames, and the operations that end in them, whose numbers must have been taken from next_sequence().
   /// False when the connection of that epoch is gone.
   bool push(std::uint64_t epoch, std::string_view frames, std::vector<Sent> sent);
+  /// The same for one frame.
+  bool push(std::uint64_t epoch, const wire::Header& header, std::string_view payload, std::optional<Sent> sent);
   std::uint64_t next_sequence(std::uint64_t epoch);
   /// Event loop: a small frame that never waits (a ping, a question).
   void push_urgent(const wire::Header& header);

@@ -31,9 +31,7 @@ bool Packer::open(const wire::Header& header) {
   sent_.clear();
   begun_ = std::chrono::steady_clock::now();
   if (compressor_) compressor_->reset();
-  std::string frame;
-  wire::encode(header, {}, frame);
-  return outbox_.push(epoch_, frame, {});
+  return outbox_.push(epoch_, header, {}, std::nullopt);
 }
 
 bool Packer::push(const wire::Header& header, std::string_view payload, std::optional<Sent> sent) {

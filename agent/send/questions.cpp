@@ -4,7 +4,6 @@
 
 #include "agent/send/names.h"
 #include "common/wire/convert.h"
-#include "common/wire/frame.h"
 
 namespace maildirsync::agent {
 
@@ -94,9 +93,7 @@ Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> ask_
       owner.set_uid(owners[i].uid);
       owner.set_gid(owners[i].gid);
     }
-    std::string frame;
-    wire::encode(names_header, {}, frame);
-    if (!link.outbox().push(epoch, frame, {})) {
+    if (!link.outbox().push(epoch, names_header, {}, std::nullopt)) {
       return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
     }
     auto answer = link.ask(epoch, std::move(question));

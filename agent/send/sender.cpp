@@ -124,9 +124,8 @@ bool Sender::open_account(const JobOrder& order) {
     parent.set_gid(status->st_gid);
     announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
   }
-  std::string names;
-  if (names_header.has_names()) wire::encode(names_header, {}, names);
-  return (names.empty() || outbox_.push(epoch_, names, {})) && packer_.open(header);
+  if (names_header.has_names() && !outbox_.push(epoch_, names_header, {}, std::nullopt)) return false;
+  return packer_.open(header);
 }
 
 void Sender::announce(const sync::Attributes& owner, wire::Names& names) {

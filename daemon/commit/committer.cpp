@@ -25,13 +25,22 @@ void Committer::stop() {
 void Committer::put(std::vector<StagedOperation> staged, const std::shared_ptr<Acknowledged>& sink) {
   std::vector<Item> items;
   items.reserve(staged.size());
-  for (auto& one : staged)
+  const std::lock_guard lock(waiting_mutex_);
+  for (auto& one : staged) {
+    ++waiting_[one.account->key];
     items.emplace_back(Put{std::move(one), sink});
+  }
   items_.push_all(std::move(items));
 }
 
 void Committer::opened(std::string account_key, std::uint64_t serial, std::function<void()> reached) {
-  items_.push(Opened{std::move(account_key), serial, std::move(reached)});
+  std::function<void()> at_once;
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    if (!waiting_.contains(account_key)) std::swap(at_once, reached);
+    items_.push(Opened{std::move(account_key), serial, std::move(reached)});
+  }
+  if (at_once) at_once();
 }
 
 void Committer::work() {
@@ -88,6 +97,7 @@ void Committer::commit(std::vector<Item> group) {
       if (!durable && !one.error) one.error = durable.error();
       count(one);
     }
+    forget_waiting(done);
     sink->committed(std::move(done));
   }
   for (const auto& call : reached)
@@ -122,6 +132,14 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
   if (done.error && account.tree) account.tree->note_failure(staged.operation, *done.error);
   staged.aside.reset();
   return done;
+}
+
+void Committer::forget_waiting(const std::vector<Committed>& done) {
+  const std::lock_guard lock(waiting_mutex_);
+  for (const auto& one : done) {
+    const auto found = waiting_.find(one.account->key);
+    if (found != waiting_.end() && --found->second == 0) waiting_.erase(found);
+  }
 }
 
 void Committer::count(const Committed& done) {

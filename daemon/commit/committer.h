@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -54,7 +55,8 @@ class Committer {
   /// Thread-safe, as all of these.
   void put(std::vector<StagedOperation> staged, const std::shared_ptr<Acknowledged>& sink);
   /// From now on, what older openings of the same account (of connections that may still be dying) would do is
-  /// dropped; `reached`, if any, is called on the committer's thread once all that was put before is done.
+  /// dropped; `reached`, if any, is called once all of the account that was put before is done: at once, where there is
+  /// nothing of it, or on the committer's thread.
   void opened(std::string account_key, std::uint64_t serial, std::function<void()> reached);
 
   const CommitTotals& totals() const { return totals_; }
@@ -77,9 +79,12 @@ class Committer {
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
   Committed apply(Put& put, os::SyncSet& sync);
+  void forget_waiting(const std::vector<Committed>& done);
   void count(const Committed& done);
 
   os::BlockingQueue<Item> items_;
+  std::mutex waiting_mutex_;
+  std::unordered_map<std::string, std::size_t> waiting_;   ///< operations put and not done, of each account
   std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
   CommitTotals totals_;
   std::thread thread_;
