@@ -29,6 +29,7 @@ using AddCommand = Run(CLI::App& command);
 AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_repair_index, add_drain,
     add_mirror, add_keygen, add_fingerprint;
 AddCommand add_setup, add_pair, add_doctor;
+AddCommand add_cutover, add_plan;
 
 // Checks for CLI11: "", or what is wrong.
 

@@ -35,21 +35,30 @@ void print(const std::string& text) {
   std::cout << text << std::flush;
 }
 
-tl::expected<Json, int> ask(const Options& options, const Json& request, double timeout_seconds,
-                            const std::function<void(const Json&)>& on_progress) {
-  auto answer = control::call(socket_of(options), request, on_progress, timeout_seconds);
+tl::expected<Json, Refusal> try_ask(const Options& options, const Json& request, const Patience& patience) {
+  auto answer =
+      control::call(socket_of(options), request, patience.on_progress, patience.timeout_seconds, patience.cancel_fd);
   if (!answer) {
     std::string sentence = answer.error().message();
-    if (options.control.empty()) sentence += ". Another socket: --control SOCKET";
-    complain(sentence);
-    return tl::unexpected(k_exit_unreachable);
+    if (options.control.empty() && answer.error().code == ErrorCode::unreachable) {
+      sentence += ". Another socket: --control SOCKET";
+    }
+    return tl::unexpected(Refusal{k_exit_unreachable, sentence});
   }
   if (answer->contains("error")) {
     const Json& error = object_of(*answer, "error");
-    complain(text_of(error, "message"));
-    return tl::unexpected(text_of(error, "code") == "usage" ? k_exit_usage : k_exit_incomplete);
+    const int status = text_of(error, "code") == "usage" ? k_exit_usage : k_exit_incomplete;
+    return tl::unexpected(Refusal{status, text_of(error, "message")});
   }
   return std::move(*answer);
+}
+
+tl::expected<Json, int> ask(const Options& options, const Json& request, double timeout_seconds,
+                            const std::function<void(const Json&)>& on_progress) {
+  auto answer = try_ask(options, request, {.timeout_seconds = timeout_seconds, .on_progress = on_progress});
+  if (answer) return std::move(*answer);
+  complain(answer.error().sentence);
+  return tl::unexpected(answer.error().exit_status);
 }
 
 int ask_and_tell(const Options& options, const Json& request) {

@@ -21,7 +21,23 @@ void complain(const std::string& sentence);
 /// Puts the result on stdout.
 void print(const std::string& text);
 
-/// Asks the daemon. When it can't be reached or refuses, the sentence that says so has gone to stderr, and the exit
+/// Why there is no answer.
+struct Refusal {
+  int exit_status = k_exit_incomplete;
+  std::string sentence;
+};
+
+/// How a request is waited for.
+struct Patience {
+  double timeout_seconds = k_patience_seconds;  ///< 0: no end
+  int cancel_fd = -1;                           ///< readable: no longer
+  std::function<void(const Json&)> on_progress{};
+};
+
+/// Asks the daemon.
+tl::expected<Json, Refusal> try_ask(const Options& options, const Json& request, const Patience& patience = {});
+
+/// The same. When it can't be reached or refuses, the sentence that says so has gone to stderr, and the exit
 /// status is the error. `timeout_seconds` 0: none.
 tl::expected<Json, int> ask(const Options& options, const Json& request, double timeout_seconds = k_patience_seconds,
                             const std::function<void(const Json&)>& on_progress = {});

@@ -4,7 +4,7 @@
 
 #include "cli/daemon.h"
 #include "cli/format.h"
-#include "cli/terminal.h"
+#include "cli/progress.h"
 
 namespace maildirsync::cli {
 
@@ -19,14 +19,13 @@ struct Arguments {
   bool full = false;
 };
 
-void show_progress(ProgressBar& bar, const Json& line) {
-  const Json& progress = object_of(line, "progress");
-  const auto accounts = static_cast<double>(count_of(progress, "accounts"));
-  const auto waiting = static_cast<double>(count_of(progress, "pending_accounts"));
-  bar.show(accounts > 0 ? 1 - waiting / accounts : 0,
-           fmt::format("{:.0f} of {:.0f} accounts, {} pending ({})", accounts - waiting, accounts,
-                       format_plural(count_of(progress, "pending_messages"), "message"),
-                       format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))));
+std::string left_out_text(const Json& left_out) {
+  std::string text;
+  for (const char* key : {"root", "account", "path", "detail"}) {
+    const std::string value = text_of(left_out, key);
+    if (!value.empty()) text += (text.empty() ? "" : ": ") + value;
+  }
+  return "left out: " + text + '\n';
 }
 
 std::string text_of_answer(const Json& answer) {
@@ -51,7 +50,7 @@ int flush(const Options& options, const Arguments& arguments) {
                 {"account", arguments.glob},
                 {"timeout", arguments.timeout_seconds},
                 {"full", arguments.full}},
-               wait, [&](const Json& line) { show_progress(bar, line); });
+               wait, [&](const Json& line) { show_flush_progress(bar, line); });
   }();
   if (!answer) return answer.error();
   print(options.json ? to_line(*answer) : text_of_answer(*answer));

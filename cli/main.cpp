@@ -19,6 +19,8 @@ constexpr std::array k_commands{
     Command{"status", "lag, pending work, rates and problems; a Nagios plugin as it stands", add_status},
     Command{"flush", "return once all that the source holds now is durable at the receiver", add_flush},
     Command{"verify", "compare source and destination", add_verify},
+    Command{"plan", "inventory, space, watches, owners and times before a migration", add_plan},
+    Command{"cutover", "presync, freeze, flush, verify, switch and drain, undone in order when one fails", add_cutover},
     Command{"pause", "stop sending; changes are kept track of", add_pause},
     Command{"resume", "go on sending", add_resume},
     Command{"release", "let what a brake holds go on, after you looked at it", add_release},

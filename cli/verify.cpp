@@ -8,7 +8,7 @@
 
 #include "cli/daemon.h"
 #include "cli/html.h"
-#include "cli/terminal.h"
+#include "cli/progress.h"
 #include "cli/verify_report.h"
 
 namespace maildirsync::cli {
@@ -21,15 +21,6 @@ struct Arguments {
   bool repair = false;
   std::string html;
 };
-
-void show_progress(ProgressBar& bar, const Json& line) {
-  const Json& progress = object_of(line, "progress");
-  const std::uint64_t done = count_of(progress, "accounts_done");
-  const std::uint64_t accounts = count_of(progress, "accounts");
-  bar.show(accounts > 0 ? static_cast<double>(done) / static_cast<double>(accounts) : 0,
-           fmt::format("{} of {} accounts, {}", format_count(done), format_count(accounts),
-                       format_plural(count_of(progress, "differences"), "difference")));
-}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -66,7 +57,7 @@ int verify(const Options& options, const Arguments& arguments) {
     return ask(
         options,
         {{"command", "verify"}, {"account", arguments.glob}, {"deep", arguments.deep}, {"repair", arguments.repair}}, 0,
-        [&](const Json& line) { show_progress(bar, line); });
+        [&](const Json& line) { show_verify_progress(bar, line); });
   }();
   if (!answer) return answer.error();
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;

@@ -56,6 +56,10 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
     release(glob, *reply);
   } else if (command == "drain" || command == "mirror") {
     set_mode(request, command == "drain" ? config::Mode::drain : config::Mode::mirror, std::move(reply));
+  } else if (command == "plan") {
+    plan(request, std::move(reply));
+  } else if (command == "note") {
+    note_step(request, *reply);
   } else if (command == "events") {
     reply->finish({{"events", watcher_->recent()}});
   } else {
@@ -121,7 +125,8 @@ void Engine::check_flushes() {
       const bool held = account.held || roots_[account.root].held;
       const bool verified = account.verified_generation >= flush->generation;
       if (held) {
-        left_out.push_back({{"account", account.name},
+        left_out.push_back({{"code", account.held ? "mass-deletion" : "root-gone"},
+                            {"account", account.name},
                             {"detail", account.held ? account.hold_reason : roots_[account.root].hold_reason}});
       } else if (!verified) {
         ++waiting;
@@ -129,15 +134,21 @@ void Engine::check_flushes() {
       }
       for (const auto& [path, problem] : account.problems) {
         if (problem.code == ErrorCode::unwatched) continue;  // looked at by this flush all the same
-        left_out.push_back({{"account", account.name}, {"path", path}, {"detail", problem.detail}});
+        left_out.push_back(
+            {{"code", to_string(problem.code)}, {"account", account.name}, {"path", path}, {"detail", problem.detail}});
       }
     }
     for (const auto& root : roots_) {
       if (root.removed) continue;
-      if (root.held) left_out.push_back({{"root", root.config.name}, {"detail", root.hold_reason}});
+      if (root.held) {
+        left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
+      }
       for (const auto& problem : root.problems) {
         if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
-        left_out.push_back({{"root", root.config.name}, {"path", problem.path}, {"detail", problem.detail}});
+        left_out.push_back({{"code", to_string(problem.code)},
+                            {"root", root.config.name},
+                            {"path", problem.path},
+                            {"detail", problem.detail}});
       }
     }
     const bool done = flush->accounts_marked && waiting == 0;

@@ -118,13 +118,17 @@ void Engine::stop() {
   for (auto& lane : lanes_)
     lane->link().stop();
   abort_verify();
+  abort_plans();
   // A lane that waits for an answer is woken by its link's end, which runs on the loop.
   loop_.restart();
   const auto deadline = Clock::now() + 3s;
-  while (Clock::now() < deadline && (verify_ || std::any_of(lanes_.begin(), lanes_.end(),
-                                                            [](const auto& lane) { return lane->job() != nullptr; }))) {
+  const auto is_busy = [this] {
+    return verify_ || is_planning() ||
+           std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->job() != nullptr; });
+  };
+  while (Clock::now() < deadline && is_busy())
     loop_.run_one_for(20ms);
-  }
+  plans_.clear();
   for (auto& lane : lanes_)
     lane->stop();
   verify_.reset();
@@ -282,6 +286,7 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   }
   dispatch();
   check_flushes();
+  check_plans();
 }
 
 Account* Engine::add_account(std::size_t root, const std::string& path, const std::string& name) {
@@ -469,7 +474,10 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
       keeper_failed(stored.error());
     }
   }
-  asio::post(loop_, [this] { dispatch(); });
+  asio::post(loop_, [this] {
+    dispatch();
+    check_plans();
+  });
 }
 
 void Engine::link_down(std::size_t lane, const Error& error, std::vector<Sent> lost) {
@@ -818,6 +826,8 @@ void Engine::tick() {
   dispatch();
   check_flushes();
   check_mode_changes();
+  check_plans();
+  measure_first_copy(std::chrono::duration<double>(k_tick).count());
   tick_timer_.expires_after(k_tick);
   tick_timer_.async_wait([this](const asio::error_code& error) {
     if (!error) tick();

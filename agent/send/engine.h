@@ -70,6 +70,7 @@ class Engine {
     Time deadline;
     std::function<void(std::string)> done;
   };
+  struct Plan;
 
   // discovery.cpp's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
@@ -140,7 +141,17 @@ class Engine {
   Result<> change_mode(Root& root, config::Mode mode);
   void set_mode(const nlohmann::json& request, config::Mode mode, std::shared_ptr<control::Reply> reply);
   void check_mode_changes();
+  // plan.cpp
+  void plan(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void check_plans();
+  void begin_plan(const std::shared_ptr<Plan>& plan);
+  void measure_first_copy(double seconds);
+  bool is_planning() const;
+  void abort_plans();
+
+  // evidence.cpp
   void note_cut_over(const std::string& root) const;
+  static void note_step(const nlohmann::json& request, control::Reply& reply);
 
   nlohmann::json root_status(std::size_t index) const;
   nlohmann::json problems(const std::string& account_glob) const;
@@ -175,6 +186,10 @@ class Engine {
   std::shared_ptr<Verify> verify_;
   std::vector<Settling> settling_;
   nlohmann::json verified_;  ///< the last verification of everything; null before the first
+  std::vector<std::shared_ptr<Plan>> plans_;
+  struct {
+    double seconds = 0, bytes = 0, sent_before = 0;
+  } first_copy_;  ///< while it had something to send
   std::uint64_t generation_ = 0;
   std::uint64_t connections_made_ = 0;
   bool paused_ = false;

@@ -99,13 +99,4 @@ void Engine::check_mode_changes() {
   });
 }
 
-/// For the migration's records: what was at the destination when the root's users moved there.
-void Engine::note_cut_over(const std::string& root) const {
-  for (const auto& [id, account] : accounts_) {
-    if (roots_[account.root].config.name != root || roots_[account.root].removed) continue;
-    spdlog::info("account-cut-over root={} account={} folders={} messages={} bytes={} problems={}", root, account.name,
-                 account.folders, account.messages, account.bytes, account.problems.size());
-  }
-}
-
 }  // namespace maildirsync::agent

@@ -57,23 +57,25 @@ Failure cannot_connect(const std::string& socket, int error_number) {
   }
 }
 
-/// How long is left; nothing when there is no end.
+enum class Wait { ready, late, cancelled };
+
+/// How long is left, unless it is cancelled; without an end when no time is given.
 class Deadline {
  public:
-  explicit Deadline(double seconds) {
+  Deadline(double seconds, int cancel_fd) : cancel_fd_(cancel_fd) {
     if (seconds > 0)
       end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                 std::chrono::duration<double>(std::min(seconds, k_longest_seconds)));
   }
 
-  /// Waits until the descriptor is ready; false when the time is over.
-  bool wait(int fd, short events) const {
+  /// Waits until the descriptor is ready.
+  Wait wait(int fd, short events) const {
     for (;;) {
-      pollfd descriptor{fd, events, 0};
-      const int ready = ::poll(&descriptor, 1, milliseconds());
-      if (ready > 0) return true;
-      if (ready == 0 && milliseconds() == 0) return false;
-      if (ready < 0 && errno != EINTR) return true;  // the call that follows will say what it is
+      std::array descriptors{pollfd{fd, events, 0}, pollfd{cancel_fd_, POLLIN, 0}};
+      const int ready = ::poll(descriptors.data(), descriptors.size(), milliseconds());
+      if (ready > 0) return descriptors[1].revents != 0 ? Wait::cancelled : Wait::ready;
+      if (ready == 0 && milliseconds() == 0) return Wait::late;
+      if (ready < 0 && errno != EINTR) return Wait::ready;  // the call that follows will say what it is
     }
   }
 
@@ -85,6 +87,7 @@ class Deadline {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, k_most));
   }
 
+  int cancel_fd_;
   std::optional<Clock::time_point> end_;
 };
 
@@ -111,12 +114,12 @@ Result<os::Fd> connect(const std::string& socket, double timeout_seconds) {
 
 class Conversation {
  public:
-  Conversation(os::Fd fd, std::string socket, double timeout_seconds)
-      : fd_(std::move(fd)), socket_(std::move(socket)), deadline_(timeout_seconds) {}
+  Conversation(os::Fd fd, std::string socket, double timeout_seconds, int cancel_fd)
+      : fd_(std::move(fd)), socket_(std::move(socket)), deadline_(timeout_seconds, cancel_fd) {}
 
   Result<> send(std::string_view line) {
     while (!line.empty()) {
-      if (!deadline_.wait(fd_.get(), POLLOUT)) return late();
+      MAILDIRSYNC_TRY(wait(POLLOUT));
       const ssize_t size = ::send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (size < 0) return {};  // the daemon has ended it; what it said before that is read still
@@ -143,7 +146,7 @@ class Conversation {
  private:
   Result<> fill() {
     for (;;) {
-      if (!deadline_.wait(fd_.get(), POLLIN)) return late();
+      MAILDIRSYNC_TRY(wait(POLLIN));
       const ssize_t size = ::recv(fd_.get(), chunk_.data(), chunk_.size(), MSG_DONTWAIT);
       if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (size <= 0) {
@@ -156,9 +159,17 @@ class Conversation {
     }
   }
 
-  Failure late() const {
-    return failure(ErrorCode::timed_out, "",
-                   "the daemon on " + socket_ + " did not answer in time; " + service_hint(socket_));
+  Result<> wait(short events) const {
+    switch (deadline_.wait(fd_.get(), events)) {
+      case Wait::ready:
+        break;
+      case Wait::late:
+        return failure(ErrorCode::timed_out, "",
+                       "the daemon on " + socket_ + " did not answer in time; " + service_hint(socket_));
+      case Wait::cancelled:
+        return failure(ErrorCode::cancelled, "", "interrupted");
+    }
+    return {};
   }
 
   os::Fd fd_;
@@ -172,10 +183,10 @@ class Conversation {
 }  // namespace
 
 Result<json> call(const std::string& socket, const json& request, const std::function<void(const json&)>& on_progress,
-                  double timeout_seconds) {
+                  double timeout_seconds, int cancel_fd) {
   auto fd = connect(socket, timeout_seconds);
   if (!fd) return Failure(fd.error());
-  Conversation conversation(std::move(*fd), socket, timeout_seconds);
+  Conversation conversation(std::move(*fd), socket, timeout_seconds, cancel_fd);
   MAILDIRSYNC_TRY(conversation.send(request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n'));
   for (;;) {
     const auto line = conversation.receive();

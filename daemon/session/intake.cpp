@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "common/maildir/name.h"
 #include "common/wire/convert.h"
@@ -35,6 +39,25 @@ Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
   if (bytes.size() != digest.bytes.size()) return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
   std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
   return std::optional(digest);
+}
+
+void tell_space(const os::Directory* directory, const std::optional<Error>& error, wire::MappedOwners::Space& out) {
+  const auto fail = [&](const Error& why) {
+    out.set_error(static_cast<std::uint32_t>(why.code));
+    out.set_detail(why.message());
+  };
+  if (directory == nullptr) return fail(error.value_or(Error{}));
+  struct statvfs space {};
+  struct stat status {};
+  if (::fstatvfs(directory->fd(), &space) != 0 || ::fstat(directory->fd(), &status) != 0) {
+    return fail(os_error(directory->path(), "cannot ask for the free space", errno));
+  }
+  out.set_file_system(status.st_dev);
+  out.set_total_bytes(std::uint64_t{space.f_blocks} * space.f_frsize);
+  out.set_free_bytes(std::uint64_t{space.f_bavail} * space.f_frsize);
+  out.set_total_inodes(space.f_files);
+  out.set_free_inodes(space.f_favail);
+  out.set_longest_name(space.f_namemax);
 }
 
 }  // namespace
@@ -225,6 +248,11 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     } else {
       out.set_detail(id.error().message());
     }
+  }
+  if (question.space()) {
+    const auto root = open_root(question.root());
+    if (!root) return Failure(root.error());
+    tell_space(root->directory.get(), root->error, *mapped.mutable_space());
   }
   sinks_.answer(std::move(answer));
   return {};

@@ -32,7 +32,7 @@ _maildirsync() {
       ;;
     --accounts | --listen | --pair | --owner | --address) return ;;
     --account | --timeout | --warn-lag | --crit-lag | --name) return ;;
-    --freeze | --thaw | --switch)
+    --freeze | --thaw | --switch | --unswitch)
       COMPREPLY=($(compgen -c -- "$cur"))
       return
       ;;
@@ -44,8 +44,8 @@ _maildirsync() {
     status) options+=" --watch --warn-lag --crit-lag --account" ;;
     flush) options+=" --account --timeout --full" ;;
     verify) options+=" --account --deep --repair --html" ;;
-    plan) options+=" --html" ;;
-    cutover) options+=" --freeze --thaw --switch" ;;
+    plan) options+=" --account --html" ;;
+    cutover) options+=" --freeze --thaw --switch --unswitch --deep --timeout --yes" ;;
     release) options+=" --account" ;;
     repair-index) options+=" --account" ;;
     keygen) options+=" --out --name" ;;

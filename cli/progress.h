@@ -1,0 +1,13 @@
+#pragma once
+
+#include "cli/fields.h"
+#include "cli/terminal.h"
+
+namespace maildirsync::cli {
+
+// The agent's progress lines on the bar.
+
+void show_flush_progress(ProgressBar& bar, const Json& line);
+void show_verify_progress(ProgressBar& bar, const Json& line);
+
+}  // namespace maildirsync::cli

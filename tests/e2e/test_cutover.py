@@ -1,0 +1,224 @@
+"""`cutover`: the steps in their order, undone in order when one fails, and the drained root afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from maildirsync_testing import LabTest, deliver, program, wait_until
+from maildir_trees import make_maildir, read_tree, write_file
+
+OWNER = (5000, 5000)
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+class Cutover(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
+        os.makedirs(os.path.dirname(self.account), 0o755)
+        make_maildir(self.account, OWNER, is_account=True)
+        for i in range(30):
+            deliver(self.account, b"1700000000.M%dP1.mx:2,S" % i, area=b"cur")
+        self.journal = os.path.join(self.lab.base, "journal")
+        self.lab.start()
+        self.lab.flush()
+
+    # -- the administrator's commands: each writes its name into the journal, in order
+
+    def writes(self, word: str, then: str = "") -> str:
+        return f"echo {word} >> '{self.journal}'" + (f"; {then}" if then else "")
+
+    def done(self) -> list[str]:
+        try:
+            with open(self.journal, encoding="utf-8") as file:
+                return file.read().split()
+        except FileNotFoundError:
+            return []
+
+    def commands(self, **others: str) -> list[str]:
+        given = {"freeze": self.writes("freeze"), "thaw": self.writes("thaw"), "switch": self.writes("switch"), **others}
+        return [word for name, command in given.items() if command for word in (f"--{name}", command)]
+
+    def cutover(self, expected: int, *arguments: str) -> dict:
+        done = self.lab.agent.cli("--json", "cutover", *arguments, limit=120)
+        self.assert_exit(expected, done)
+        self.errors = done.stderr
+        return json.loads(done.stdout)
+
+    def mode(self) -> str:
+        return self.lab.agent.status()["roots"][0]["mode"]
+
+    def assert_stopped(self, result: dict, at: str, undone: list[str]):
+        self.assertFalse(result["complete"])
+        self.assertEqual(at, result["stopped_at"])
+        self.assertNotEqual("", result["detail"])
+        self.assertEqual(undone, [one["by"] for one in result["undone"]])
+        self.assertEqual("mirror", self.mode())
+
+    # -- tests
+
+    def test_success(self):
+        late = deliver(self.account, b"1700000001.M1P1.mx")
+        result = self.cutover(0, *self.commands())
+        self.assertTrue(result["complete"])
+        self.assertEqual(["freeze", "switch"], self.done())
+        self.assertEqual(["presync", "freeze", "flush", "verify", "switch", "drain"], [step["step"] for step in result["steps"]])
+        for step in result["steps"]:
+            self.assertEqual("done", step["outcome"])
+            self.assertRegex(step["began"], f"^{STAMP}$")
+            self.assertGreaterEqual(step["elapsed_seconds"], 0)
+        self.assertTrue(result["verified"]["equal"])
+        self.assertEqual(["vhosts"], result["drained"])
+        self.assertGreaterEqual(result["window_seconds"], 0)
+        self.assertRegex(self.errors, rf"(?m)^{STAMP} +\d+\.\d s  freeze +done")
+        self.assertTrue(os.path.exists(self.root.at_destination(late)))
+        log = self.lab.agent.log_text()
+        for line in ("account-started", "account-first-copy-done", "account-cut-over"):
+            self.assertRegex(log, rf"{line} root=vhosts account=a@example.org")
+        self.assertRegex(log, r'cutover step=verify state="done" seconds=\d')
+        self.stragglers()
+
+    def stragglers(self):
+        """Mail that still comes by the old server arrives; what goes there, stays at the new one."""
+        self.assertEqual("drain", self.mode())
+        there = read_tree(self.root.destination)
+        os.unlink(os.path.join(self.account, b"cur", b"1700000000.M0P1.mx:2,S"))
+        os.rename(os.path.join(self.account, b"cur", b"1700000000.M1P1.mx:2,S"), os.path.join(self.account, b"cur", b"1700000000.M1P1.mx:2,ST"))
+        new = self.root.at_destination(deliver(self.account, b"1800000000.M1P7.mx"))
+        wait_until(lambda: os.path.exists(new), "a straggler arrives", alive=self.lab.daemons)
+        self.lab.agent.restart()
+        again = self.root.at_destination(deliver(self.account, b"1800000000.M2P7.mx"))
+        wait_until(lambda: os.path.exists(again), "another one arrives after a restart", alive=self.lab.daemons)
+        self.lab.flush()
+        now = read_tree(self.root.destination)
+        self.assertEqual(set(), set(there) - set(now))
+        self.assertEqual(2, len(set(now) - set(there)))
+
+    def test_a_freeze_that_fails_is_thawed(self):
+        result = self.cutover(1, *self.commands(freeze=self.writes("freeze", "exit 7")))
+        self.assert_stopped(result, "freeze", ["thaw"])
+        self.assertIn("exit status 7", result["detail"])
+        self.assertEqual(["freeze", "thaw"], self.done())
+
+    def test_a_switch_that_fails_is_thawed(self):
+        result = self.cutover(1, *self.commands(switch=self.writes("switch", "false")))
+        self.assert_stopped(result, "switch", ["thaw"])
+        self.assertEqual(["freeze", "switch", "thaw"], self.done())
+
+    def test_a_switch_that_fails_is_undone_before_the_thaw(self):
+        result = self.cutover(1, *self.commands(switch=self.writes("switch", "kill -9 $$"), unswitch=self.writes("unswitch")))
+        self.assert_stopped(result, "switch", ["unswitch", "thaw"])
+        self.assertIn("signal 9", result["detail"])
+        self.assertEqual(["freeze", "switch", "unswitch", "thaw"], self.done())
+
+    def test_an_undoing_that_fails_is_named(self):
+        result = self.cutover(
+            1, *self.commands(switch=self.writes("switch", "false"), unswitch=self.writes("unswitch", "false"))
+        )
+        self.assert_stopped(result, "switch", ["unswitch", "thaw"])
+        self.assertEqual(["failed", "done"], [one["outcome"] for one in result["undone"]])
+        self.assertEqual(["freeze", "switch", "unswitch", "thaw"], self.done())
+
+    def test_mail_that_comes_in_spite_of_the_freeze_is_a_difference_or_is_carried(self):
+        name = "1700000009.M9P9.mx:2,"
+        freeze = self.writes("freeze", f"cp -p '{os.fsdecode(self.account)}/cur/1700000000.M0P1.mx:2,S' '{os.fsdecode(self.account)}/cur/{name}'")
+        self.assertTrue(self.cutover(0, *self.commands(freeze=freeze))["complete"])
+        self.assertTrue(os.path.exists(os.path.join(self.root.at_destination(self.account), b"cur", name.encode())))
+
+    def test_a_difference_stops_it_and_is_thawed(self):
+        theirs = self.root.at_destination(os.path.join(self.account, b"cur", b"1700000005.M5P5.theirs:2,"))
+        write_file(theirs, b"Subject: theirs\n\n", OWNER, 0o600)
+        result = self.cutover(1, *self.commands())
+        self.assert_stopped(result, "verify", ["thaw"])
+        self.assertEqual(["freeze", "thaw"], self.done())
+        self.assertIn("1700000005.M5P5.theirs", self.errors)
+        self.assertEqual("extra", result["verified"]["differences"][0]["kind"])
+        self.assertTrue(os.path.exists(theirs))
+
+    def test_what_cannot_be_sent_stops_it_before_the_freeze(self):
+        self.root.owner = {"policy": "map", "users": {"5000": "5000"}, "groups": {"5000": "5000"}}
+        self.lab.receiver.write_config()
+        self.lab.receiver.signal(signal.SIGHUP)
+        self.lab.receiver.wait_log("reloaded")
+        deliver(self.account, b"1700000002.M1P1.mx", owner=(5077, 5000))
+        result = self.cutover(1, "--timeout", "30", *self.commands())
+        self.assert_stopped(result, "presync", [])
+        self.assertEqual([], self.done())
+
+    def test_what_is_no_mail_stops_nothing(self):
+        os.mkfifo(os.path.join(self.account, b"cur", b"fifo"))
+        result = self.cutover(0, *self.commands())
+        self.assertEqual(["special-file"], [one["code"] for one in result["left_out"]])
+
+    def test_a_receiver_that_goes_away_in_the_window(self):
+        kill = self.writes("freeze", f"kill {self.lab.receiver.process.pid}")
+        result = self.cutover(1, "--timeout", "3", *self.commands(freeze=kill))
+        self.assertIn(result["stopped_at"], ("flush", "verify"))
+        self.assertEqual(["freeze", "thaw"], self.done())
+        self.lab.receiver.process.wait()
+        self.lab.receiver.process = None
+
+    def test_an_agent_in_no_state_for_it(self):
+        self.assert_exit(0, self.lab.agent.cli("pause"))
+        self.assertIn("resume", self.cutover(1, *self.commands())["detail"])
+        self.assert_exit(0, self.lab.agent.cli("resume"))
+        self.assert_exit(0, self.lab.agent.cli("drain", "vhosts"))
+        self.assertIn("drained already", self.cutover(1, *self.commands())["detail"])
+        self.assert_exit(1, self.lab.receiver.cli("cutover", *self.commands()))
+        self.lab.agent.stop()
+        self.assert_exit(3, self.lab.agent.cli("cutover", *self.commands()))
+        self.assertEqual([], self.done())
+
+    def test_without_commands(self):
+        result = self.cutover(0)
+        self.assertEqual(["presync", "flush", "verify", "drain"], [step["step"] for step in result["steps"]])
+        self.assertEqual("drain", self.mode())
+
+    def interrupted(self, number: int, **commands: str) -> dict:
+        """Ctrl-C once the journal has the word of the command that waits."""
+        before = len(self.done())
+        process = subprocess.Popen(
+            [program("maildirsync"), "--control", self.lab.agent.control, "--json", "cutover", *self.commands(**commands)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        )
+        try:
+            wait_until(lambda: "waits" in self.done()[before:], "the command waits", alive=self.lab.daemons)
+            process.send_signal(number)
+            out, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
+        self.assertEqual(1, process.returncode, errors)
+        return json.loads(out)
+
+    def test_ctrl_c_in_the_freeze(self):
+        result = self.interrupted(signal.SIGINT, freeze=self.writes("waits", "sleep 600"))
+        self.assert_stopped(result, "freeze", ["thaw"])
+        self.assertEqual(["waits", "thaw"], self.done())
+
+    def test_sigterm_in_the_switch(self):
+        result = self.interrupted(signal.SIGTERM, switch=self.writes("waits", "sleep 600"), unswitch=self.writes("unswitch"))
+        self.assert_stopped(result, "switch", ["unswitch", "thaw"])
+        self.assertEqual(["freeze", "waits", "unswitch", "thaw"], self.done())
+
+    def test_ctrl_c_in_the_flush(self):
+        # A stopped receiver: the flush cannot end.
+        freeze = self.writes("waits", f"kill -STOP {self.lab.receiver.process.pid}")
+        thaw = self.writes("thaw", f"kill -CONT {self.lab.receiver.process.pid}")
+        result = self.interrupted(signal.SIGINT, freeze=freeze, thaw=thaw)
+        self.assert_stopped(result, result["stopped_at"], ["thaw"])
+        self.assertIn(result["stopped_at"], ("freeze", "flush"))
+        self.assertEqual(["waits", "thaw"], self.done())
+
+    def test_text(self):
+        done = self.lab.agent.cli("cutover", *self.commands(switch="false"), "--yes")
+        self.assert_exit(1, done)
+        self.assertRegex(done.stdout, r"^stopped at switch after ")
+        self.assertIn("undone: freeze by thaw", done.stdout)
+        self.assertNotIn("\x1b", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
