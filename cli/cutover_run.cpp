@@ -157,9 +157,7 @@ class Cutover {
     std::string detail = fmt::format("{} left out", left_out.size());
     for (const auto& one : left_out) {
       if (is_no_mail(one)) continue;
-      for (const char* key : {"root", "account", "path", "detail"}) {
-        if (const std::string value = text_of(one, key); !value.empty()) detail += ": " + value;
-      }
+      detail += ": " + left_out_text(one);
       break;
     }
     return {false, detail};
@@ -184,8 +182,9 @@ class Cutover {
       complain(fmt::format("differs: {} {} {} {}: {}", text_of(difference, "kind"), text_of(difference, "account"),
                            text_of(difference, "folder"), text_of(difference, "name"), text_of(difference, "detail")));
     }
-    return {false, differences.empty() ? "the comparison is incomplete: " + what
-                                       : format_plural(differences.size(), "difference") + " in " + what};
+    if (!differences.empty()) return {false, format_plural(differences.size(), "difference") + " in " + what};
+    const Json& left_out = list_of(*answer, "left_out");
+    return {false, "the comparison is incomplete" + (left_out.empty() ? "" : ": " + left_out_text(left_out.front()))};
   }
 
   /// Drains, or mirrors again what was drained.

@@ -19,15 +19,6 @@ struct Arguments {
   bool full = false;
 };
 
-std::string left_out_text(const Json& left_out) {
-  std::string text;
-  for (const char* key : {"root", "account", "path", "detail"}) {
-    const std::string value = text_of(left_out, key);
-    if (!value.empty()) text += (text.empty() ? "" : ": ") + value;
-  }
-  return "left out: " + text + '\n';
-}
-
 std::string text_of_answer(const Json& answer) {
   std::string text;
   for (const auto& left_out : list_of(answer, "left_out"))

@@ -151,6 +151,7 @@ class Engine {
 
   // evidence.cpp
   void note_cut_over(const std::string& root) const;
+  static void note_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict);
   static void note_step(const nlohmann::json& request, control::Reply& reply);
 
   nlohmann::json root_status(std::size_t index) const;

@@ -4,7 +4,8 @@
 #include "common/os/printable.h"
 
 // Lines of the log that are a migration's records: for each account when it was started, when its first copy was done
-// (both in engine.cpp) and when its users moved, and the steps of a cutover as the command line does them.
+// (both in engine.cpp), when it was verified and when its users moved, and the steps of a cutover as the command line
+// does them.
 
 namespace maildirsync::agent {
 
@@ -29,6 +30,13 @@ void Engine::note_cut_over(const std::string& root) const {
     spdlog::info("account-cut-over root={} account={} folders={} messages={} bytes={} problems={}", root, account.name,
                  account.folders, account.messages, account.bytes, account.problems.size());
   }
+}
+
+void Engine::note_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict) {
+  spdlog::info(
+      "account-verified root={} account={} deep={} equal={} differences={} left_out={} folders={} messages={} bytes={}",
+      root, account, deep, verdict.differences.empty() && verdict.left_out.empty(), verdict.differences.size(),
+      verdict.left_out.size(), verdict.folders, verdict.messages, verdict.bytes);
 }
 
 void Engine::note_step(const nlohmann::json& request, control::Reply& reply) {

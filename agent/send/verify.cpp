@@ -183,6 +183,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
     repaired += outcome.accounts[i].repaired;
     all += verdict.differences.size();
     incomplete += verdict.left_out.size();
+    note_verified(root, account, verify->deep, verdict);
     for (const auto& difference : verdict.differences) {
       if (differences.size() < k_most_differences) differences.push_back(difference_json(root, account, difference));
     }

@@ -1,5 +1,6 @@
 #include "common/control/client.h"
 
+#include <array>
 #include <vector>
 
 #include <sys/stat.h>
@@ -27,6 +28,18 @@ TEST(ControlClient, progress_comes_before_the_answer) {
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(*answer, Json({{"of", "flush"}}));
   EXPECT_EQ(seen, (std::vector<int>{0, 1, 2}));
+}
+
+TEST(ControlClient, a_wait_is_cancelled_by_a_readable_descriptor) {
+  const TemporaryDirectory directory;
+  const RunningServer server(directory / "s", echo);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const os::Fd reader(pipe[0]), writer(pipe[1]);
+  ASSERT_EQ(::write(writer.get(), "x", 1), 1);
+  const auto answer = call(directory / "s", {{"command", "flush"}}, {}, 0, reader.get());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ErrorCode::cancelled);
 }
 
 TEST(ControlClient, a_request_with_bytes_that_are_no_utf_8_is_sent_all_the_same) {
