@@ -136,6 +136,15 @@ std::string totals_text(const Json& totals) {
   return text.empty() ? "" : "totals: " + text + '\n';
 }
 
+std::string verified_text(const Json& verified) {
+  if (verified.empty()) return "";
+  return fmt::format("verified: {}, {}{}\n", text_of(verified, "at"),
+                     flag_of(verified, "equal")
+                         ? "equal"
+                         : "not equal: " + format_plural(count_of(verified, "differences"), "difference"),
+                     flag_of(verified, "deep") ? ", with the contents of both sides" : "");
+}
+
 std::string rates_text(const Rates& rates) {
   return fmt::format("rates: {:.1f} messages/s, {}/s of mail, {}/s on the wire\n", rates.messages,
                      format_bytes(rates.bytes_source), format_bytes(rates.bytes_wire));
@@ -202,6 +211,7 @@ std::string status_text(const Json& status, const Thresholds& thresholds, const 
                         Colour colour) {
   std::string text = paint(colour, style_of_exit(exit_status(status, thresholds)), summary_line(status, thresholds));
   text += "\n\n" + head_text(status) + totals_text(object_of(status, "totals"));
+  text += verified_text(object_of(status, "verified"));
   if (rates) text += rates_text(*rates);
   text += peers_text(list_of(status, "peers"), colour);
   text += rows_text(list_of(status, "roots"), k_root_fields, colour);
