@@ -1,7 +1,7 @@
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include "agent/send/engine.h"
-#include "common/os/printable.h"
+#include "common/service/event.h"
 
 // Lines of the log that are a migration's records: for each account when it was started, when its first copy was done
 // (both in engine.cpp), when it was verified and when its users moved, and the steps of a cutover as the command line
@@ -13,12 +13,8 @@ namespace {
 
 constexpr std::size_t k_longest = 1000;
 
-std::string in_quotes(const std::string& text) {
-  std::string shown = os::printable(text.substr(0, k_longest));
-  for (char& c : shown) {
-    if (c == '"') c = '\'';
-  }
-  return shown;
+std::string shortened(const std::string& text) {
+  return text.substr(0, k_longest);
 }
 
 }  // namespace
@@ -27,22 +23,39 @@ std::string in_quotes(const std::string& text) {
 void Engine::note_cut_over(const std::string& root) const {
   for (const auto& [id, account] : accounts_) {
     if (roots_[account.root].config.name != root || roots_[account.root].removed) continue;
-    spdlog::info("account-cut-over root={} account={} folders={} messages={} bytes={} problems={}", root, account.name,
-                 account.folders, account.messages, account.bytes, account.problems.size());
+    service::log_event({service::Severity::info,
+                        "account-cut-over",
+                        {{"root", root},
+                         {"account", account.name},
+                         {"folders", std::to_string(account.folders)},
+                         {"messages", std::to_string(account.messages)},
+                         {"bytes", std::to_string(account.bytes)},
+                         {"problems", std::to_string(account.problems.size())}}});
   }
 }
 
 void Engine::note_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict) {
-  spdlog::info(
-      "account-verified root={} account={} deep={} equal={} differences={} left_out={} folders={} messages={} bytes={}",
-      root, account, deep, verdict.differences.empty() && verdict.left_out.empty(), verdict.differences.size(),
-      verdict.left_out.size(), verdict.folders, verdict.messages, verdict.bytes);
+  const bool equal = verdict.differences.empty() && verdict.left_out.empty();
+  service::log_event({service::Severity::info,
+                      "account-verified",
+                      {{"root", root},
+                       {"account", account},
+                       {"deep", deep ? "true" : "false"},
+                       {"equal", equal ? "true" : "false"},
+                       {"differences", std::to_string(verdict.differences.size())},
+                       {"left_out", std::to_string(verdict.left_out.size())},
+                       {"folders", std::to_string(verdict.folders)},
+                       {"messages", std::to_string(verdict.messages)},
+                       {"bytes", std::to_string(verdict.bytes)}}});
 }
 
 void Engine::note_step(const nlohmann::json& request, control::Reply& reply) {
-  spdlog::info("cutover step={} state=\"{}\" seconds={:.3f} detail=\"{}\"", in_quotes(request.value("step", "")),
-               in_quotes(request.value("state", "")), request.value("seconds", 0.0),
-               in_quotes(request.value("detail", "")));
+  service::log_event({service::Severity::info,
+                      "cutover",
+                      {{"step", shortened(request.value("step", ""))},
+                       {"state", shortened(request.value("state", ""))},
+                       {"seconds", fmt::format("{:.3f}", request.value("seconds", 0.0))},
+                       {"detail", shortened(request.value("detail", ""))}}});
   reply.finish({{"ok", true}});
 }
 

@@ -18,10 +18,13 @@ namespace maildirsync::service {
 namespace {
 
 // Made once with uuidgen; never changed, for people's filters name them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 7> k_message_ids{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> k_message_ids{{
     {"problem", "1c21dc0c721a457fa155c2fa4deeb19d"},
     {"account-started", "c40aa8f745df443d80c09b286aa89731"},
     {"account-copied", "cb688f325f78431da37b7ee71ada4fe1"},
+    {"account-verified", "51e698b8e75d1aa7476f5dc3819079f0"},
+    {"account-cut-over", "1b02724cb0c322ed68f8cd453bf68e39"},
+    {"cutover", "d938a4b89a5595f22ecae63bafc0584c"},
     {"account-held", "bb5d55854bbc4939bd312e87fae1e249"},
     {"account-released", "16f66b368c084c219a3e18eedaf40875"},
     {"account-removed", "41f283e967e9402ba6463072267e7410"},

@@ -251,8 +251,7 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
   }
   if (question.space()) {
     const auto root = open_root(question.root());
-    if (!root) return Failure(root.error());
-    tell_space(root->directory.get(), root->error, *mapped.mutable_space());
+    tell_space(root.directory.get(), root.error, *mapped.mutable_space());
   }
   sinks_.answer(std::move(answer));
   return {};
