@@ -101,6 +101,7 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
     order.link = (*up)->link().shared_from_this();
     order.epoch = order.link->outbox().epoch();
   }
+  facts.needs_watches = watcher_->backend() == std::string_view("inotify");
   facts.watch_limit = static_cast<std::uint64_t>(std::max(0, inotifytools_get_max_user_watches()));
   facts.bandwidth_limit = config_.transfer.bandwidth_limit;
   if (first_copy_.seconds >= k_least_seconds && first_copy_.bytes >= k_least_bytes) {

@@ -1,5 +1,6 @@
 """Which watcher runs and why; what is mounted and unmounted while it does."""
 
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,8 @@ class Unit(LabTest):
         os.environ[DROP_IN] = "maildirsync-agent-fanotify.conf"
         self.addCleanup(os.environ.pop, DROP_IN)
         self.assertEqual("fanotify", self.start()["backend"])
+        watches = json.loads(self.agent.cli("--json", "plan").stdout)["watches"]
+        self.assertEqual((None, True), (watches["limit"], watches["enough"]))
 
 
 class Mounts(LabTest):
