@@ -166,7 +166,10 @@ class InPlace(TrapTest):
                 self.lab.assert_equal()
             else:
                 self.arrived()
-        self.assert_same_for_clients()
+        # Dovecot finds the sizes in the names wrong, and gives some of the messages other names.
+        oracle.look(self.old, [ANNA])
+        self.old.stop()
+        self.arrived()
 
 
 class Links(TrapTest):
