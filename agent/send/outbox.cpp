@@ -5,7 +5,8 @@
 namespace maildirsync::agent {
 
 namespace {
-constexpr std::size_t k_write_ahead = 4 * 1024 * 1024;
+// Less than is sent between two thoughts about the level: it shows in each of them whether the wire is waited for.
+constexpr std::size_t k_write_ahead = 1024 * 1024;
 }
 
 std::uint64_t Outbox::open() {

@@ -122,9 +122,11 @@ Result<> Decompressor::decompress(std::string_view block, std::size_t limit, std
 }
 
 int pick_level(int current, double wire_share) {
+  constexpr double k_waits_for_wire_most = 0.8;
   constexpr double k_waits_for_wire = 0.6;
   constexpr double k_waits_for_core = 0.3;
   if (wire_share > k_waits_for_wire) ++current;
+  if (wire_share > k_waits_for_wire_most) ++current;
   if (wire_share < k_waits_for_core) --current;
   return std::clamp(current, k_min_auto_level, k_max_auto_level);
 }

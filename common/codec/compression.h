@@ -50,8 +50,8 @@ class Decompressor {
   std::unique_ptr<State> state_;
 };
 
-/// Chooses the next account's level in "auto": one up while the wire is what we wait for, one down while a core is.
-/// `wire_share` is the share of the last account's time (0..1) in which the sender waited for the wire. Pure.
+/// Chooses the level to go on with in "auto": one or two up while the wire is what we wait for, one down while a core
+/// is. `wire_share` is the share of the last time (0..1) in which the sender waited for the wire. Pure.
 int pick_level(int current, double wire_share);
 inline constexpr int k_auto_start_level = 2;
 

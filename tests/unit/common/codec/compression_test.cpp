@@ -130,7 +130,8 @@ TEST(Compression, a_reset_makes_good_what_garbage_left) {
 }
 
 TEST(Level, rises_while_the_wire_is_waited_for_and_falls_while_a_core_is) {
-  EXPECT_EQ(pick_level(3, 0.9), 4);
+  EXPECT_EQ(pick_level(3, 0.9), 5);
+  EXPECT_EQ(pick_level(3, 0.7), 4);
   EXPECT_EQ(pick_level(3, 0.5), 3);
   EXPECT_EQ(pick_level(3, 0.1), 2);
 }
