@@ -7,7 +7,7 @@ namespace maildirsync::agent {
 namespace {
 // Less than is sent between two thoughts about the level: it shows in each of them whether the wire is waited for.
 constexpr std::size_t k_write_ahead = 1024 * 1024;
-}
+}  // namespace
 
 std::uint64_t Outbox::open() {
   const std::lock_guard lock(mutex_);
