@@ -105,7 +105,9 @@ class Program {
   std::unique_ptr<service::Metrics> metrics_;
 };
 
+/// To systemd too: `systemctl status` shows no line of the log that is older than the wait for the next try.
 int complain(const Error& error) {
+  service::notify_status(error.message());
   std::cerr << "maildirsyncd: " << error.message() << '\n';
   return service::k_exit_configuration;
 }
