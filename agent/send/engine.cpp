@@ -541,7 +541,8 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   }
 }
 
-/// The state takes down the mode that the file has there, so that each look tries again what the source's asks for.
+/// The state takes down the mode that the file has there, and no inode, for a listing believes what it knows of an
+/// inode: so each look asks for the source's mode again, and hears again that it can't be had.
 void Engine::has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t mode) {
   char sentence[200];
   std::snprintf(
@@ -550,7 +551,9 @@ void Engine::has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t
       "is executable; chmod g-s it here, or give the receiver CAP_FSETID",
       mode, operation.result.attributes.mode);
   job.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence});
+  job.failed_folders.insert(operation.to.folder);
   operation.result.attributes.mode = mode;
+  operation.result.inode = 0;
 }
 
 /// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
