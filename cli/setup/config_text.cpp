@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/setup/toml_edit.h"
+#include "cli/setup/toml_lines.h"
 
 namespace maildirsync::cli {
 

@@ -181,7 +181,7 @@ Findings read_doveconf(const std::string& output) {
     (std::string(key) == "mail_uid" ? findings.user : findings.group) = value;
   }
   if (location.path.empty()) {
-    findings.notes.push_back("Dovecot has no mail_location");
+    findings.notes.emplace_back("Dovecot has no mail_location");
     return findings;
   }
   if (!location.driver.empty() && location.driver != "maildir") {

@@ -1,18 +1,14 @@
 #include "cli/setup/pairing.h"
 
 #include <algorithm>
-#include <cerrno>
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/setup/address.h"
 #include "cli/setup/config_text.h"
 #include "cli/setup/files.h"
-#include "cli/setup/owners.h"
+#include "cli/setup/landing.h"
+#include "cli/setup/peer_edit.h"
 #include "cli/setup/survey.h"
 #include "cli/setup/toml_edit.h"
 #include "common/config/config.h"
@@ -77,94 +73,12 @@ const config::Peer* find_peer(const config::Receiver& receiver, const std::strin
   return nullptr;
 }
 
-LocalOwners local_owners(const Survey& survey) {
-  return {[](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; },
-          [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; }, survey.user, survey.group};
-}
-
 /// What was given for this root, or for all.
 std::string given(const std::map<std::string, std::string>& values, const std::string& root) {
   const auto own = values.find(root);
   if (own != values.end()) return own->second;
   const auto all = values.find("");
   return all == values.end() ? "" : all->second;
-}
-
-std::string owners_text(const OfferedRoot& offer, const config::Owner& owner) {
-  if (owner.policy == config::OwnerPolicy::name) return "each file belongs to the user and group of the same name here";
-  std::string text;
-  for (const auto& user : offer.users) {
-    const std::string source = user.name.empty() ? std::to_string(user.id) : user.name;
-    if (const auto here = owner.users.find(source); here != owner.users.end())
-      text += fmt::format("{}{} there is {} here", text.empty() ? "" : ", ", source, here->second);
-  }
-  if (owner.unmapped != "reject")
-    text += fmt::format("{}all else is {} here", text.empty() ? "" : ", ", owner.unmapped);
-  return text;
-}
-
-std::optional<std::uint32_t> id_of(const std::string& text, bool user) {
-  if (user) {
-    if (const passwd* record = ::getpwnam(text.c_str())) return record->pw_uid;
-  } else if (const group* record = ::getgrnam(text.c_str())) {
-    return record->gr_gid;
-  }
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return static_cast<std::uint32_t>(std::stoul(text));
-}
-
-/// Makes the last directory of a root's path, for the owner of most of its mail. Not the ones above it: where they
-/// lack, a volume is missing.
-Result<bool> make_root(const OfferedRoot& offer, const config::PeerRoot& root) {
-  struct stat status {};
-  if (::stat(root.path.c_str(), &status) == 0) {
-    if (S_ISDIR(status.st_mode)) return false;
-    return failure(ErrorCode::config, root.path, "the place for the mail is no directory; name another with --path");
-  }
-  if (::mkdir(root.path.c_str(), 0770) != 0) {
-    return os_failure(root.path,
-                      "the directory for the mail can't be made; make or mount it, or name another with --path", errno);
-  }
-  const auto here = [&](const auto& table, const auto& offered, std::size_t part) {
-    if (!offered.empty()) {
-      const auto found = table.find(std::to_string(offered.front().id));
-      if (found != table.end()) return found->second;
-    }
-    const std::size_t colon = root.owner.unmapped.find(':');
-    if (colon == std::string::npos) return std::string();
-    return part == 0 ? root.owner.unmapped.substr(0, colon) : root.owner.unmapped.substr(colon + 1);
-  };
-  const auto user = id_of(here(root.owner.users, offer.users, 0), true);
-  const auto group = id_of(here(root.owner.groups, offer.groups, 1), false);
-  if (user && group && ::chown(root.path.c_str(), *user, *group) != 0 && errno != EPERM)
-    return os_failure(root.path, "the new directory can't be given to its owner", errno);
-  return true;
-}
-
-/// Where a root lands when nobody said it: where this machine's own mail server has its mail, if there is one root and
-/// one such place; else where it is at the source.
-std::string path_for(const OfferedRoot& offer, const PairLine& line, const Survey& survey) {
-  struct stat status {};
-  const bool same_exists = ::stat(offer.path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-  if (!same_exists && line.roots.size() == 1 && survey.roots.size() == 1) return survey.roots.front().path;
-  return offer.path;
-}
-
-Result<config::PeerRoot> land(const OfferedRoot& offer, const PairLine& line, const Mapping& mapping,
-                              const Survey& survey, Paired& paired) {
-  config::PeerRoot root{offer.name, given(mapping.paths, offer.name)};
-  if (root.path.empty()) root.path = path_for(offer, line, survey);
-  if (!root.path.starts_with('/'))
-    return failure(ErrorCode::config, "", "--path " + root.path + " is not absolute; write a path that begins with /");
-  auto owner = map_owners(offer, local_owners(survey), given(mapping.owners, offer.name));
-  if (!owner) return Failure(owner.error());
-  root.owner = std::move(*owner);
-  const auto made = make_root(offer, root);
-  if (!made) return Failure(made.error());
-  paired.notes.push_back(fmt::format("the root {} lands in {}{}; {}", os::printable(root.name),
-                                     os::printable(root.path), *made ? ", which was made" : "",
-                                     owners_text(offer, root.owner)));
-  return root;
 }
 
 void check_names(const PairLine& line, const std::map<std::string, std::string>& values, const char* option,
@@ -262,13 +176,15 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
       paths.push_back(old->path);
       continue;
     }
-    auto root = land(offer, line, mapping, survey, paired);
-    if (!root) return Failure(root.error());
-    paths.push_back(root->path);
+    const Wish wish{given(mapping.paths, offer.name), given(mapping.owners, offer.name), line.roots.size() == 1};
+    auto landing = land(offer, wish, survey);
+    if (!landing) return Failure(landing.error());
+    paths.push_back(landing->root.path);
+    paired.notes.push_back(std::move(landing->note));
     if (known != nullptr) {
-      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, *root)));
+      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, landing->root)));
     } else {
-      peer.roots.push_back(std::move(*root));
+      peer.roots.push_back(std::move(landing->root));
     }
   }
   if (known == nullptr) {

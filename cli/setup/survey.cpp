@@ -146,9 +146,14 @@ std::string group_name(std::uint32_t id) {
   return record == nullptr ? "" : record->gr_name;
 }
 
+bool is_in(const std::string& path, const std::string& folder) {
+  return (path + "/").starts_with(folder + "/");
+}
+
+/// Roots do not overlap: an account is in one.
 void add_root(Survey& survey, const Place& place, const std::string& why) {
   for (const auto& known : survey.roots) {
-    if (known.path == place.path) return;
+    if (is_in(known.path, place.path) || is_in(place.path, known.path)) return;
   }
   survey.roots.push_back({root_name(place.path), place.path, place.accounts, why});
 }
@@ -176,11 +181,13 @@ Survey survey_mail() {
   if (const auto output = output_of({"doveconf", "-n"})) take(survey, read_doveconf(*output), "Dovecot");
   if (is_cpanel()) {
     add_root(survey, {"/home", "*/mail/%d/%n"}, "cPanel");
-    survey.notes.push_back(
+    survey.notes.emplace_back(
         "this is cPanel: mailboxes are ~/mail/DOMAIN/USER of each account; an account's own mail, in "
         "~/mail itself, is not among them");
   }
-  if (const auto output = output_of({"postconf"})) take(survey, read_postconf(*output), "Postfix");
+  if (survey.roots.empty()) {  // Dovecot may well deliver into other places than Postfix would
+    if (const auto output = output_of({"postconf"})) take(survey, read_postconf(*output), "Postfix");
+  }
   static constexpr std::array k_usual{"/var/mail/vhosts",  "/var/vmail",
                                       "/srv/vmail",        "/srv/mail",
                                       "/var/mail/virtual", "/var/spool/mail/vhosts",

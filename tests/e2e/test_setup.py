@@ -242,6 +242,7 @@ class BadInput(SetupTest):
         before = self.new.toml
         agent = self.old.pair()
         self.assert_wrong(self.new.run("pair", agent, "--path", self.target), "5000", "--owner")
+        self.assert_wrong(self.new.run("pair", agent, "--path", self.target, "--owner", "no-such-user:5000"), "no-such-user", "useradd")
         self.assert_wrong(self.new.run("pair", agent, "--path", os.path.join(self.target, "deep/er"), "--owner", "5000:5000"), "deep/er")
         self.assert_wrong(self.new.run("pair", agent, "--path", "nosuch=/srv", "--owner", "5000:5000"), "nosuch")
         self.assertEqual(before, self.new.toml)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/setup/config_text.h"
+#include "cli/setup/peer_edit.h"
 #include "common/config/document.h"
 
 namespace maildirsync::cli {
