@@ -168,6 +168,7 @@ int main(int argc, char** argv) try {
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  service::hold_signals();
   Program program(std::move(options));
   if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
   program.run();

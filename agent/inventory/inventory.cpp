@@ -28,8 +28,9 @@ class Taker {
  public:
   Inventory run(const os::Directory& root, const std::string& account, const std::atomic<bool>& stop) {
     const auto start = Clock::now();
-    auto structure = scan_structure(
-        root, account, [this](const os::Directory&, const std::string&, char) { ++inventory_.directories; });
+    auto structure = scan_structure(root, account, [this](const os::Directory&, const std::string&, char part) {
+      inventory_.directories += part == 't' ? 0 : 1;
+    });
     inventory_.walk_seconds = seconds_since(start);
     add_problems(structure.problems);
     const auto directory = root.open_directory(account);

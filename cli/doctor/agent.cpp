@@ -113,6 +113,11 @@ void check_receiver_of(Checks& checks, const config::Agent& config) {
   if (!found.refusal.empty()) {
     checks.bad("greeting", fmt::format("{} says: {}", where, found.refusal),
                "run `maildirsync pair` here and give its line to `maildirsync pair` on the new server");
+  } else if (!found.unknown_roots.empty()) {
+    checks.bad("greeting",
+               fmt::format("{} does not have the root{} {} for us: nothing of it is sent", where,
+                           found.unknown_roots.size() == 1 ? "" : "s", fmt::join(found.unknown_roots, ", ")),
+               "run `maildirsync pair` here and give its line to `maildirsync pair` on the new server");
   } else {
     checks.good("greeting", "it knows us and our roots (" + found.software + ")");
   }

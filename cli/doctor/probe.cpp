@@ -1,5 +1,6 @@
 #include "cli/doctor/probe.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <asio/co_spawn.hpp>
@@ -64,6 +65,11 @@ asio::awaitable<void> greet(const Target& target, net::Channel& channel, Probe& 
   } else {
     const auto& reply = answer->header.hello();
     found.refusal = os::printable(reply.refusal());
+    for (const auto& root : target.roots) {
+      if (std::find(reply.roots().begin(), reply.roots().end(), root) == reply.roots().end()) {
+        found.unknown_roots.push_back(root);
+      }
+    }
     found.software = os::printable(reply.software());
     found.clock_offset = os::clock_offset(reply.time(), sent, received);
   }

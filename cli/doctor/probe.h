@@ -10,13 +10,14 @@ namespace maildirsync::cli {
 
 /// What a receiver says to whoever connects to it: how far that came, and why no further.
 struct Probe {
-  std::string unresolved;              ///< why its name leads nowhere; else ""
-  std::string unconnected;             ///< why nobody answers there; else ""
-  std::string no_handshake;            ///< why TLS failed; else ""
-  std::string shown;                   ///< the fingerprint of the key that it showed and has
-  std::string refusal;                 ///< what it said instead of a greeting; else ""
-  std::string software;                ///< from its greeting
-  std::optional<double> clock_offset;  ///< its clock minus ours, seconds; nothing when it did not say its time
+  std::string unresolved;                  ///< why its name leads nowhere; else ""
+  std::string unconnected;                 ///< why nobody answers there; else ""
+  std::string no_handshake;                ///< why TLS failed; else ""
+  std::string shown;                       ///< the fingerprint of the key that it showed and has
+  std::string refusal;                     ///< what it said instead of a greeting; else ""
+  std::vector<std::string> unknown_roots;  ///< of ours, those that it does not have for us
+  std::string software;                    ///< from its greeting
+  std::optional<double> clock_offset;      ///< its clock minus ours, seconds; nothing when it did not say its time
 };
 
 /// Connects as the agent would and greets, if the receiver shows the key `wanted` ("" for no greeting at all); gives up

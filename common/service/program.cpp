@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <pthread.h>
 
 #include "common/service/event.h"
 #include "common/service/service.h"
@@ -32,6 +33,14 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
 
 namespace {
 
+sigset_t signals_of_a_daemon() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    sigaddset(&signals, signal);
+  return signals;
+}
+
 class Runner {
  public:
   Runner(asio::io_context& loop, const Hooks& hooks)
@@ -39,6 +48,8 @@ class Runner {
 
   void run() {
     wait_for_signal();
+    const sigset_t signals = signals_of_a_daemon();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     notify_ready();
     tell_watchdog();
     tell_status();
@@ -85,6 +96,11 @@ class Runner {
 };
 
 }  // namespace
+
+void hold_signals() {
+  const sigset_t signals = signals_of_a_daemon();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 void run(asio::io_context& loop, const Hooks& hooks) {
   Runner(loop, hooks).run();

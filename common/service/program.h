@@ -33,6 +33,10 @@ struct Hooks {
   std::function<void()> each_second;
 };
 
+/// From now on SIGTERM, SIGINT and SIGHUP wait until run() takes them: one that comes while a daemon starts neither
+/// kills it nor is lost. To be called before any thread is started.
+void hold_signals();
+
 /// Runs the loop until SIGTERM or SIGINT, and speaks with systemd meanwhile: ready, status, watchdog, reloading. A loop
 /// that hangs feeds no watchdog.
 void run(asio::io_context& loop, const Hooks& hooks);

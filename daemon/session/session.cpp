@@ -190,6 +190,8 @@ asio::awaitable<Result<>> Session::greet() {
   reply.set_host(host_name());
   reply.set_instance(services_.instance);
   reply.set_refusal(refusal);
+  for (const auto& [name, root] : peer_->roots)
+    reply.add_roots(name);
   const auto now = os::wall_clock();
   reply.set_time(now);
   clock_offset_ = os::clock_offset(hello.time(), now, now);
