@@ -16,6 +16,9 @@ using sync::Area;
 using sync::Entry;
 using sync::FolderManifest;
 
+/// How often a turn follows messages that get other names while it looks, before its control files wait for the next.
+constexpr int k_rounds = 8;
+
 void sort_entries(FolderManifest& folder) {
   std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
   const auto same = [](const Entry& left, const Entry& right) {
@@ -268,24 +271,59 @@ class Looker {
     }
     for (const auto& [path, names] : control)
       MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
-    if (!control.empty()) {
-      const auto later = order_.later ? order_.later() : std::nullopt;
-      if (!later) {
+    bool ask = !control.empty();
+    if (ask && !add_later(messages)) {
+      put_off(sides, control);
+      ask = false;
+    }
+    for (int round = 0; !messages.empty(); ++round) {
+      for (const auto& [path, names] : messages)
+        MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
+      if (!ask || !misses_one_of(sides, messages)) break;
+      // It went, or got another name since: then the watcher has been told before we missed it.
+      messages.clear();
+      if (round == k_rounds || !add_later(messages)) {
         put_off(sides, control);
-      } else {
-        report_.later = *later;
-        for (const auto& [path, dirt] : later->folders)
-          messages[path].insert(dirt.names.begin(), dirt.names.end());
+        break;
       }
     }
-    for (const auto& [path, names] : messages)
-      MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
     for (auto& [path, both] : sides) {
       if (both.vanished || is_looked_at(path)) continue;
       look_.before.folders.push_back(std::move(both.before));
       look_.after.folders.push_back(std::move(both.after));
     }
     return {};
+  }
+
+  /// What the watcher has been told of until now; false when that cannot be known.
+  bool add_later(std::map<std::string, std::set<AreaName>>& messages) {
+    const auto later = order_.later ? order_.later() : std::nullopt;
+    if (!later) return false;
+    report_.later.merge(*later);
+    for (const auto& [path, dirt] : later->folders)
+      messages[path].insert(dirt.names.begin(), dirt.names.end());
+    return true;
+  }
+
+  /// Whether a name that was told of is not there, under any flags, and is not known from before.
+  static bool misses_one_of(const std::map<std::string, Sides>& sides,
+                            const std::map<std::string, std::set<AreaName>>& messages) {
+    for (const auto& [path, names] : messages) {
+      const auto both = sides.find(path);
+      if (both == sides.end() || both->second.vanished) continue;
+      std::unordered_set<std::string_view> seen;
+      for (const auto* side : {&both->second.before, &both->second.after}) {
+        for (const auto& entry : side->entries)
+          seen.insert(sync::base_name(entry));
+      }
+      for (const auto& name : names) {
+        Entry probe;
+        probe.area = name.area;
+        probe.name = name.name;
+        if (!seen.contains(sync::base_name(probe))) return true;
+      }
+    }
+    return false;
   }
 
   bool is_looked_at(const std::string& path) const {
@@ -394,8 +432,11 @@ class Looker {
     auto found = state_.find_inodes(order_.account, inodes);
     if (!found) return Failure(found.error());
     std::map<std::string, std::set<AreaName>> more;
-    for (const auto& known : *found)
-      more[known.folder].insert({known.entry.area, known.entry.name});
+    for (const auto& known : *found) {
+      // A control file that was written anew leaves its inode to a message. To look at it now would be to read it
+      // behind the messages that it names.
+      if (known.entry.area != Area::folder) more[known.folder].insert({known.entry.area, known.entry.name});
+    }
     for (const auto& [path, names] : more) {
       const auto same_path = [&path = path](const FolderManifest& folder) { return folder.path == path; };
       auto before = std::find_if(look_.before.folders.begin(), look_.before.folders.end(), same_path);

@@ -142,7 +142,7 @@ class Reconciler {
     } else if (const Entry* along = intended ? known_elsewhere(listed) : nullptr) {
       entry.inode = along->inode;
       entry.digest = along->digest;
-    } else if (const Ours* ours_to_be = intent(folder, listed)) {
+    } else if (const Ours* ours_to_be = intended ? intent_anywhere(listed) : intent(folder, listed)) {
       entry.inode = ours_to_be->inode;
     } else if (!is_our_control_file(listed, known, same)) {
       result_.extra.push_back({folder, listed.area, listed.name});
@@ -155,10 +155,24 @@ class Reconciler {
   const Ours* intent(const std::string& folder, const Entry& listed) const {
     const auto found = intents_.find({folder, listed.area, listed.name});
     if (found == intents_.end()) return nullptr;
-    const auto it = std::find_if(found->second.begin(), found->second.end(), [&](const Ours& ours) {
-      return ours.size == listed.size && (ours.mtime == listed.mtime || listed.kind == EntryKind::symlink);
-    });
+    const auto it = std::find_if(found->second.begin(), found->second.end(),
+                                 [&](const Ours& ours) { return is_intended_file(ours, listed); });
     return it == found->second.end() ? nullptr : &*it;
+  }
+
+  /// The same in a folder that was about to be renamed: what was put into it before has its old path in the intent.
+  const Ours* intent_anywhere(const Entry& listed) const {
+    for (const auto& [place, intents] : intents_) {
+      if (std::get<1>(place) != listed.area || std::get<2>(place) != listed.name) continue;
+      for (const auto& ours : intents) {
+        if (is_intended_file(ours, listed)) return &ours;
+      }
+    }
+    return nullptr;
+  }
+
+  static bool is_intended_file(const Ours& ours, const Entry& listed) {
+    return ours.size == listed.size && (ours.mtime == listed.mtime || listed.kind == EntryKind::symlink);
   }
 
   /// Control files are the account's, whoever wrote them last: the source's replace them.

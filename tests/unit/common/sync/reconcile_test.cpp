@@ -126,6 +126,17 @@ TEST(Reconcile, links_to_an_unacknowledged_message_that_the_look_has_missed) {
   EXPECT_EQ(operations[0].kind, OperationKind::rename);
 }
 
+TEST(Reconcile, knows_an_unacknowledged_message_in_a_folder_that_was_renamed_and_removed_since) {
+  const auto there = at_destination(account({folder("", 1), folder("B", 2, {file("new/1.x", 11)})}));
+  const auto after = account({folder("", 1)});
+  const std::vector<Ours> intents{{{"A", Area::folder, ""}, 0, 0, 0},
+                                  {{"A", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11},
+                                  {{"B", Area::folder, ""}, 0, 0, 0}};
+  const auto result = reconciled(there, {}, intents, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, after)), "  remove /B/new/1.x\n  remove_folder /B\n");
+}
+
 TEST(Reconcile, does_not_take_another_file_under_an_intended_name_for_ours) {
   const Entry put = file("new/1.x", 11);
   const auto there = at_destination(account({folder("", 1, {file("new/1.x", 77)})}));
