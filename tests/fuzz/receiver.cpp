@@ -61,7 +61,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       .link("../outside", "root/link")
       .link("../../outside", "root/a/link");
   {
-    daemon::Intake intake(peer_of(tree.path("root")), {.staged = [](daemon::StagedOperation staged) { apply(staged); },
+    daemon::Intake intake(peer_of(tree.path("root")), {.staged =
+                                                           [](std::vector<daemon::StagedOperation> staged) {
+                                                             for (auto& one : staged)
+                                                               apply(one);
+                                                           },
                                                        .opened = [](const daemon::Account&) {},
                                                        .list = [](const daemon::ListRequest&) {},
                                                        .answer = [](const wire::Header&) {}});
