@@ -128,10 +128,7 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
   }
   auto channel = std::make_shared<net::Channel>(net::TlsStream(loop_, *settings->tls));
   asio::steady_timer timeout(loop_, k_connect_timeout);
-  timeout.async_wait([weak = std::weak_ptr(channel)](const asio::error_code& cancelled) {
-    const auto late = weak.lock();
-    if (!cancelled && late) late->close();
-  });
+  channel->close_at_end_of(timeout);
   channel_ = channel;
   const auto [refused, endpoint] = co_await asio::async_connect(channel->stream().next_layer(), addresses, k_await);
   if (refused) {
@@ -184,9 +181,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   std::string bytes;
   wire::encode(header, {}, bytes);
   asio::steady_timer timeout(loop_, k_connect_timeout);
-  timeout.async_wait([&channel](const asio::error_code& cancelled) {
-    if (!cancelled) channel.close();
-  });
+  channel.close_at_end_of(timeout);
   const auto sent = os::wall_clock();
   auto written = co_await channel.write(bytes);
   Result<wire::Frame> answer{wire::Frame{}};

@@ -64,9 +64,7 @@ asio::awaitable<void> Channel::close_gently(std::chrono::milliseconds most) {
   asio::error_code error;
   auto& socket = stream_.next_layer();
   asio::steady_timer timer(socket.get_executor(), most);
-  timer.async_wait([this](const asio::error_code& cancelled) {
-    if (!cancelled) close();
-  });
+  close_at_end_of(timer);
   buffer_.resize(std::max(buffer_.size(), k_read_size));
   while (!error) {
     std::tie(error, std::ignore) = co_await socket.async_read_some(asio::buffer(buffer_), k_await);
@@ -78,6 +76,13 @@ asio::awaitable<void> Channel::close_gently(std::chrono::milliseconds most) {
 void Channel::shutdown_send() {
   asio::error_code ignored;
   stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+}
+
+void Channel::close_at_end_of(asio::steady_timer& timer) {
+  timer.async_wait([weak = weak_from_this()](const asio::error_code& cancelled) {
+    const auto late = weak.lock();
+    if (!cancelled && late) late->close();
+  });
 }
 
 void Channel::close() {

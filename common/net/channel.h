@@ -14,8 +14,8 @@
 namespace maildirsync::net {
 
 /// Frames over one TLS stream; owns the stream. All calls on the event loop's thread. One reader and one writer
-/// coroutine at a time.
-class Channel {
+/// coroutine at a time. Held by std::shared_ptr.
+class Channel : public std::enable_shared_from_this<Channel> {
  public:
   explicit Channel(TlsStream stream) : stream_(std::move(stream)) {}
 
@@ -25,6 +25,9 @@ class Channel {
   asio::awaitable<Result<>> write(const std::string& bytes);
   /// Ends the connection at once: pending reads and writes fail.
   void close();
+  /// Ends the connection when the timer's time is over, unless it was cancelled. The timer's end may be on its way
+  /// while it is cancelled: a channel that has gone by then is not touched.
+  void close_at_end_of(asio::steady_timer& timer);
   /// No more is written; the peer sees our end once it has read what was.
   void shutdown_send();
   /// Ends it so that what was written last still arrives: closes our direction and drops what comes until the peer
