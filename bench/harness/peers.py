@@ -43,7 +43,7 @@ class Peer:
         cpu, wire = self._ssh.cpu(), self._link.bytes()
         memory = MemoryWatch(source=os.getpid(), destination=self._ssh.pid)
         status, wall, cpu_source, _ = run_and_wait(self.command(), stdout=subprocess.DEVNULL)
-        peaks = {name: peak for name, peak in memory.stop().items() if "python" not in name and "bench-link" not in name}
+        peaks = {name: peak for name, peak in memory.stop().items() if not any(other in name for other in ("python", "bench-", "maildirsync"))}
         problem = f"exit {status}" if status else ""
         return Measurement(
             self.name, wall, cpu_source, self._ssh.cpu() - cpu, self._link.bytes() - wire, peaks, self.durable, problem=problem
