@@ -49,6 +49,7 @@ first_valid_uid = 1
 mail_location = {location}
 mail_max_userip_connections = 1000
 mail_fsync = never
+lock_method = flock
 mail_plugins = {plugins}
 auth_cache_size = 0
 auth_failure_delay = 0
