@@ -60,8 +60,8 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
       return violation("a body came with an operation that has none");
     }
     auto ready = prepare(current);
-      if (ready) ready = map_owners(staged, names);
-      if (ready) ready = take(current, arrival.piece);
+    if (ready) ready = map_owners(staged, names);
+    if (ready) ready = take(current, arrival.piece);
     if (!ready) staged.error = ready.error();
   }
   if (arrival.more) return std::nullopt;
