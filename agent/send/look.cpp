@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "agent/send/doubtful.h"
+#include "common/maildir/name.h"
 #include "common/sync/identity.h"
 
 namespace maildirsync::agent {
@@ -119,10 +120,15 @@ class Looker {
     return {};
   }
 
-  /// An unreadable directory hides what is below it: nothing is removed for that.
+  /// An unreadable directory hides what is below it: nothing is removed for that. A folder that was seen under another
+  /// path stays, so that its messages are linked to there and not sent.
   void keep_what_was_not_seen() {
-    std::erase_if(look_.before.folders,
-                  [&](const FolderManifest& folder) { return look_.after.find(folder.path) == nullptr; });
+    std::unordered_set<std::uint64_t> seen;
+    for (const auto& folder : look_.after.folders)
+      seen.insert(folder.inode);
+    std::erase_if(look_.before.folders, [&](const FolderManifest& folder) {
+      return look_.after.find(folder.path) == nullptr && !seen.contains(folder.inode);
+    });
   }
 
   bool names_everything(const std::string& folder) const {
@@ -271,19 +277,20 @@ class Looker {
     }
     for (const auto& [path, names] : control)
       MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
-    bool ask = !control.empty();
-    if (ask && !add_later(messages)) {
+    if (!control.empty() && !add_later(messages)) {
       put_off(sides, control);
-      ask = false;
+      control.clear();
     }
     for (int round = 0; !messages.empty(); ++round) {
       for (const auto& [path, names] : messages)
         MAILDIRSYNC_TRY(add_names_to(sides, account, path, names));
-      if (!ask || !misses_one_of(sides, messages)) break;
-      // It went, or got another name since: then the watcher has been told before we missed it.
+      const auto missed = those_missed(sides, messages);
+      if (missed.empty()) break;
+      // They went, or got other names since: then the watcher has been told before we missed them.
       messages.clear();
       if (round == k_rounds || !add_later(messages)) {
         put_off(sides, control);
+        put_off(sides, missed);
         break;
       }
     }
@@ -305,25 +312,25 @@ class Looker {
     return true;
   }
 
-  /// Whether a name that was told of is not there, under any flags, and is not known from before.
-  static bool misses_one_of(const std::map<std::string, Sides>& sides,
-                            const std::map<std::string, std::set<AreaName>>& messages) {
+  /// Of the names that were told of, those that are not there under any flags.
+  static std::map<std::string, std::set<AreaName>> those_missed(
+      const std::map<std::string, Sides>& sides, const std::map<std::string, std::set<AreaName>>& messages) {
+    std::map<std::string, std::set<AreaName>> missed;
     for (const auto& [path, names] : messages) {
       const auto both = sides.find(path);
       if (both == sides.end() || both->second.vanished) continue;
       std::unordered_set<std::string_view> seen;
-      for (const auto* side : {&both->second.before, &both->second.after}) {
-        for (const auto& entry : side->entries)
-          seen.insert(sync::base_name(entry));
-      }
+      for (const auto& entry : both->second.after.entries)
+        seen.insert(sync::base_name(entry));
       for (const auto& name : names) {
-        Entry probe;
-        probe.area = name.area;
-        probe.name = name.name;
-        if (!seen.contains(sync::base_name(probe))) return true;
+        if (!seen.contains(base_of(name))) missed[path].insert(name);
       }
     }
-    return false;
+    return missed;
+  }
+
+  static std::string_view base_of(const AreaName& name) {
+    return name.area == Area::folder ? std::string_view(name.name) : maildir::base_of(name.name);
   }
 
   bool is_looked_at(const std::string& path) const {
@@ -353,17 +360,20 @@ class Looker {
     return {};
   }
 
-  /// It is not known which messages the control files name: they wait for the next turn.
-  void put_off(std::map<std::string, Sides>& sides, const std::map<std::string, std::set<AreaName>>& control) {
-    for (const auto& [path, names] : control) {
+  /// These wait for the next turn: control files of which it is not known which messages they name, and messages that
+  /// are renamed as fast as they are looked at, which must not be taken for deleted.
+  void put_off(std::map<std::string, Sides>& sides, const std::map<std::string, std::set<AreaName>>& those) {
+    for (const auto& [path, names] : those) {
+      std::unordered_set<std::string_view> bases;
       for (const auto& name : names) {
-        look_.snapshots.erase({path, Area::folder, name.name});
+        if (name.area == Area::folder) look_.snapshots.erase({path, name.area, name.name});
         report_.again.add_name(path, name, order_.work.oldest.value_or(Clock::now()));
+        bases.insert(base_of(name));
       }
       const auto found = sides.find(path);
       if (found == sides.end()) continue;
       for (auto* side : {&found->second.before, &found->second.after}) {
-        std::erase_if(side->entries, [](const Entry& entry) { return entry.area == Area::folder; });
+        std::erase_if(side->entries, [&](const Entry& entry) { return bases.contains(sync::base_name(entry)); });
       }
     }
   }

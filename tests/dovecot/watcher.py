@@ -42,7 +42,7 @@ class FolderWatch:
         self._named: dict[bytes, dict[bytes, int]] = {folder: {} for folder in self.folders}  # missing base → version
         self._gone: dict[bytes, str] = {}  # base that is in no folder now → where it was last
         self._changed: set[bytes] = set()  # folders whose uidlist is to be read
-        self._moving: tuple[int, bytes, bytes] | None = None  # cookie, folder, base of half a rename
+        self._moving: dict[int, tuple[bytes, bytes]] = {}  # cookie of half a rename → folder, base
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folder watch", daemon=True)
 
@@ -92,6 +92,9 @@ class FolderWatch:
             try:
                 data = os.read(self._descriptor, 1 << 16)
             except BlockingIOError:
+                # The kernel puts the two events of a rename into the queue one after the other: the second may be missing still.
+                if self._moving and select.select([self._descriptor], [], [], 0.5)[0]:
+                    continue
                 break
             position = 0
             while position < len(data):
@@ -102,32 +105,35 @@ class FolderWatch:
                 if mask & IN_Q_OVERFLOW:
                     raise RuntimeError("the watcher itself lost events")
                 self._take(*self._watches[number], mask, cookie, name)
-        self._finish_move()
+        self._finish_moves()
 
     def _take(self, folder: bytes, is_area: bool, mask: int, cookie: int, name: bytes) -> None:
-        moving = self._moving
-        if mask & IN_MOVED_TO and is_area and moving and moving[0] == cookie:
-            # A rename is one step: the new name first, so that nothing seems to be missing between the two events.
-            self._moving = None
-            self._add(folder, _base(name))
-            self._remove(moving[1], moving[2])
-            return
-        self._finish_move()
         if not is_area:
             if name == UIDLIST and not mask & (IN_DELETE | IN_MOVED_FROM):
                 self._changed.add(folder)
-        elif mask & (IN_MOVED_TO | IN_CREATE):
-            self._add(folder, _base(name))
+            return
+        base = _base(name)
+        if mask & IN_MOVED_TO and cookie in self._moving:
+            # A rename is one step: the new name first, so that nothing seems to be missing between the two events.
+            left = self._moving.pop(cookie)
+            self._add(folder, base)
+            self._remove(*left)
+            return
+        # Another thread's events may come between the two of a rename, but none of the same message.
+        self._finish_moves(base)
+        if mask & (IN_MOVED_TO | IN_CREATE):
+            self._add(folder, base)
         elif mask & IN_MOVED_FROM:
-            self._moving = (cookie, folder, _base(name))
+            self._moving[cookie] = (folder, base)
         elif mask & IN_DELETE:
-            self._remove(folder, _base(name))
-
-    def _finish_move(self) -> None:
-        if self._moving:
-            _, folder, base = self._moving
-            self._moving = None
             self._remove(folder, base)
+
+    def _finish_moves(self, base: bytes | None = None) -> None:
+        """Half a rename of which the other half does not come led out of the folders."""
+        for cookie, (folder, moved) in list(self._moving.items()):
+            if base in (None, moved):
+                del self._moving[cookie]
+                self._remove(folder, moved)
 
     # -- what follows from them
 
