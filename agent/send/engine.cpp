@@ -633,6 +633,10 @@ void Engine::finish(const std::shared_ptr<Job>& job) {
   job->finishing = true;
   for (const auto& folder : job->failed_folders)
     job->report.stamps.erase(folder);
+  // What waits for the next turn is only in memory: after a crash nobody knows of it, so the folder must be listed
+  // then.
+  for (const auto& [folder, dirt] : job->report.again.folders)
+    job->report.stamps.erase(folder);
   if (job->lost || job->retry || job->report.end != JobEnd::sent) job->report.stamps.clear();
   asio::post(keeper_, [this, job] {
     const AccountId id = job->order.account;
