@@ -4,6 +4,8 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "common/sync/operation.h"
+
 namespace maildirsync::agent {
 
 namespace {
@@ -17,11 +19,6 @@ double seconds_since(Clock::time_point start) {
 
 std::uint64_t in_blocks(std::uint64_t bytes) {
   return (bytes + k_block - 1) / k_block * k_block;
-}
-
-std::string path_of(const std::string& folder, const sync::Entry& entry) {
-  const char* area = entry.area == Area::cur ? "cur" : entry.area == Area::new_ ? "new" : "";
-  return os::join(os::join(folder, area), entry.name);
 }
 
 class Taker {
@@ -85,7 +82,7 @@ class Taker {
     inventory_.bytes += entry.size;
     if (entry.size >= inventory_.biggest_bytes) {
       inventory_.biggest_bytes = entry.size;
-      inventory_.biggest_path = path_of(folder, entry);
+      inventory_.biggest_path = sync::path_of({folder, entry.area, entry.name});
     }
   }
 

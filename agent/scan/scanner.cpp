@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::agent {
 
@@ -44,14 +45,6 @@ std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
 
 sync::Attributes attributes_of(const struct stat& status) {
   return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
-}
-
-const char* directory_of(Area area) {
-  return area == Area::cur ? "cur" : area == Area::new_ ? "new" : "";
-}
-
-std::string path_of(const std::string& folder, Area area, const std::string& name) {
-  return os::join(os::join(folder, directory_of(area)), name);
 }
 
 bool is_area(const std::string& name) {
@@ -293,7 +286,7 @@ class FolderWalk {
     entry.kind = sync::EntryKind::symlink;
     entry.target.assign(target.data(), static_cast<std::size_t>(size));
     entry.size = entry.target.size();
-    if (maildir::link_stays_inside(os::join(folder_, directory_of(area)), entry.target)) return entry;
+    if (maildir::link_stays_inside(sync::directory_of({folder_, area, ""}), entry.target)) return entry;
     problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");
     return std::nullopt;
   }
@@ -306,7 +299,7 @@ class FolderWalk {
       struct stat before {
       }, after{};
       if (::fstat(fd->get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
-      auto content = os::read_all(fd->get(), k_snapshot_limit, path_of(folder_, Area::folder, entry.name));
+      auto content = os::read_all(fd->get(), k_snapshot_limit, sync::path_of({folder_, Area::folder, entry.name}));
       if (!content) return true;
       if (::fstat(fd->get(), &after) != 0) return false;
       const bool rested = before.st_size == after.st_size &&
@@ -352,7 +345,7 @@ class FolderWalk {
   }
 
   void problem(ErrorCode code, Area area, const std::string& name, std::string detail) {
-    std::string path = path_of(folder_, area, name);
+    std::string path = sync::path_of({folder_, area, name});
     if (area != Area::folder) problems_of_messages_.insert(path);
     scan_.problems.push_back({code, std::move(path), std::move(detail)});
   }

@@ -6,9 +6,9 @@
 
 #include <sys/stat.h>
 
-#include "agent/send/sender.h"
 #include "common/codec/digest.h"
 #include "common/sync/identity.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::agent {
 
@@ -21,9 +21,10 @@ bool is_message(const Entry& entry) {
   return entry.area != Area::folder && entry.kind == sync::EntryKind::file && entry.inode != 0;
 }
 
-std::optional<sync::Digest> read(const os::Directory& account, const std::string& folder, const Entry& entry) {
-  const std::string path = path_of({folder, entry.area, entry.name});
-  const auto fd = account.open_for_reading(path);
+std::optional<sync::Digest> read(const os::Directory& root, const std::string& account, const std::string& folder,
+                                 const Entry& entry) {
+  const std::string path = os::join(account, sync::path_of({folder, entry.area, entry.name}));
+  const auto fd = root.open_for_reading(path);
   if (!fd) return std::nullopt;
   const auto digest = codec::digest_of(fd->get(), path);
   struct stat status {};
@@ -35,7 +36,8 @@ std::optional<sync::Digest> read(const os::Directory& account, const std::string
 
 }  // namespace
 
-void read_doubtful(const os::Directory& account, const sync::AccountManifest& before, sync::AccountManifest& after) {
+void read_doubtful(const os::Directory& root, const std::string& account, const sync::AccountManifest& before,
+                   sync::AccountManifest& after) {
   std::unordered_multimap<std::uint64_t, const Entry*> by_inode;
   for (const auto& folder : before.folders) {
     for (const auto& entry : folder.entries) {
@@ -51,7 +53,7 @@ void read_doubtful(const os::Directory& account, const sync::AccountManifest& be
       const bool doubtful = std::any_of(begin, end, [&](const auto& known) {
         return sync::sameness(*known.second, entry, kept) == sync::Sameness::doubtful;
       });
-      if (doubtful) entry.digest = read(account, folder.path, entry);
+      if (doubtful) entry.digest = read(root, account, folder.path, entry);
     }
   }
 }

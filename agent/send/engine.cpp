@@ -41,17 +41,6 @@ void look_at_problems(const Account& account, Work& work) {
   }
 }
 
-/// Of a path below an account, the folder: what stands before cur/ and new/, or before a control file's name.
-std::string folder_of(const std::string& path) {
-  std::string folder = path.substr(0, std::min(path.rfind('/'), path.size()));
-  if (folder.size() == path.size()) return "";
-  for (const std::string_view area : {"cur", "new", "tmp"}) {
-    if (folder == area) return "";
-    if (folder.ends_with(area) && folder[folder.size() - area.size() - 1] == '/') folder.resize(folder.size() - 4);
-  }
-  return folder;
-}
-
 bool is_ours(const Root& root, const std::string& account) {
   return maildir::is_included(root.config.include, root.config.exclude, account);
 }
@@ -716,7 +705,7 @@ void Engine::settle_problems(Account& account, const Job& job) {
   } else {
     for (const auto& [folder, dirt] : job.order.work.folders) {
       for (const auto& name : dirt.names)
-        account.problems.erase(path_of({folder, name.area, name.name}));
+        account.problems.erase(sync::path_of({folder, name.area, name.name}));
     }
   }
   for (const auto* list : {&report.problems, &job.refused}) {
@@ -729,7 +718,7 @@ void Engine::settle_problems(Account& account, const Job& job) {
                             {{"code", std::string(to_string(problem.code))},
                              {"root", job.order.root_name},
                              {"account", account.name},
-                             {"folder", folder_of(problem.path)},
+                             {"folder", location_of(problem.path).folder},
                              {"path", problem.path},
                              {"detail", problem.detail}}});
       }

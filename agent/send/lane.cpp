@@ -51,8 +51,8 @@ Result<AccountListing> Lane::list(const JobOrder& order) {
   return ask_for_listing(*questions_, questions_epoch_, question);
 }
 
-Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> Lane::map_owners(
-    const JobOrder& order, const std::vector<sync::Attributes>& owners) {
+Result<std::vector<sync::MappedOwner>> Lane::map_owners(const JobOrder& order,
+                                                        const std::vector<sync::Attributes>& owners) {
   return ask_for_owners(*questions_, questions_epoch_, order.root_name, owners);
 }
 

@@ -29,8 +29,8 @@ class Lane : public Receiver {
   void stop();
 
   Result<AccountListing> list(const JobOrder& order) override;
-  Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> map_owners(
-      const JobOrder& order, const std::vector<sync::Attributes>& owners) override;
+  Result<std::vector<sync::MappedOwner>> map_owners(const JobOrder& order,
+                                                    const std::vector<sync::Attributes>& owners) override;
 
  private:
   struct Turn {

@@ -49,9 +49,7 @@ class Looker {
     const auto by_path = [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; };
     std::sort(look_.before.folders.begin(), look_.before.folders.end(), by_path);
     std::sort(look_.after.folders.begin(), look_.after.folders.end(), by_path);
-    if (const auto account = order_.root->open_directory(order_.account_path)) {
-      read_doubtful(*account, look_.before, look_.after);
-    }
+    read_doubtful(*order_.root, order_.account_path, look_.before, look_.after);
     return std::move(look_);
   }
 

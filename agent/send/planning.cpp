@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 
 #include "agent/send/names.h"
+#include "agent/send/questions.h"
 
 namespace maildirsync::agent {
 
@@ -15,7 +16,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto k_progress = 250ms;
-constexpr std::size_t k_batch = 2000;  // of owners in one question; the receiver takes 10,000
 
 Space from_wire(const wire::MappedOwners::Space& space) {
   return {.file_system = space.file_system(),
@@ -86,30 +86,16 @@ void Planning::ask_receiver() {
 
 /// At least one question, for the space.
 Result<> Planning::ask_for_root(Facts::Root& root, const std::vector<Facts::Owner>& owners) {
-  for (std::size_t start = 0; start == 0 || start < owners.size(); start += k_batch) {
-    const std::size_t end = std::min(owners.size(), start + k_batch);
-    wire::Header names, question;
-    auto& map = *question.mutable_map_owners();
-    map.set_root(root.name);
-    map.set_space(start == 0);
-    for (std::size_t i = start; i < end; ++i) {
-      auto& user = *names.mutable_names()->add_users();
-      user.set_id(owners[i].uid);
-      user.set_name(owners[i].user);
-      auto& group = *names.mutable_names()->add_groups();
-      group.set_id(owners[i].gid);
-      group.set_name(owners[i].group);
-      auto& owner = *map.add_owners();
-      owner.set_uid(owners[i].uid);
-      owner.set_gid(owners[i].gid);
-    }
-    if (end > start && !order_.link->outbox().push(order_.epoch, names, {}, std::nullopt)) {
-      return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
-    }
+  std::vector<sync::Attributes> ids;
+  for (const auto& owner : owners)
+    ids.push_back({0, owner.uid, owner.gid});
+  for (std::size_t start = 0; start == 0 || start < owners.size(); start += k_owners_at_once) {
+    const std::size_t end = std::min(owners.size(), start + k_owners_at_once);
     if (stop_) return failure(ErrorCode::cancelled, "", "the agent is being stopped");
-    const auto answer = order_.link->ask(order_.epoch, std::move(question));
+    const auto answer =
+        ask_about_owners(*order_.link, order_.epoch, root.name, std::span(ids).subspan(start, end - start), start == 0);
     if (!answer) return Failure(answer.error());
-    const auto& mapped = answer->front().mapped_owners();
+    const wire::MappedOwners& mapped = *answer;
     if (static_cast<std::size_t>(mapped.owners_size()) != end - start) {
       return failure(ErrorCode::protocol, "", "the receiver answered for another number of owners than were asked for");
     }

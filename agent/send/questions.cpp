@@ -73,36 +73,41 @@ Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoc
   return accounts;
 }
 
-Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> ask_for_owners(
-    Link& link, std::uint64_t epoch, const std::string& root, const std::vector<sync::Attributes>& owners) {
-  constexpr std::size_t k_batch = 2000;
-  std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>> mapped;
-  for (std::size_t start = 0; start < owners.size(); start += k_batch) {
-    wire::Header names_header;
-    wire::Header question;
-    auto& map = *question.mutable_map_owners();
-    map.set_root(root);
-    for (std::size_t i = start; i < std::min(owners.size(), start + k_batch); ++i) {
-      auto& user = *names_header.mutable_names()->add_users();
-      user.set_id(owners[i].uid);
-      user.set_name(user_name(owners[i].uid));
-      auto& group = *names_header.mutable_names()->add_groups();
-      group.set_id(owners[i].gid);
-      group.set_name(group_name(owners[i].gid));
-      auto& owner = *map.add_owners();
-      owner.set_uid(owners[i].uid);
-      owner.set_gid(owners[i].gid);
-    }
-    if (!link.outbox().push(epoch, names_header, {}, std::nullopt)) {
-      return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
-    }
-    auto answer = link.ask(epoch, std::move(question));
+Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                            std::span<const sync::Attributes> owners, bool space) {
+  wire::Header names, question;
+  auto& map = *question.mutable_map_owners();
+  map.set_root(root);
+  map.set_space(space);
+  for (const auto& asked : owners) {
+    auto& user = *names.mutable_names()->add_users();
+    user.set_id(asked.uid);
+    user.set_name(user_name(asked.uid));
+    auto& group = *names.mutable_names()->add_groups();
+    group.set_id(asked.gid);
+    group.set_name(group_name(asked.gid));
+    auto& owner = *map.add_owners();
+    owner.set_uid(asked.uid);
+    owner.set_gid(asked.gid);
+  }
+  if (!owners.empty() && !link.outbox().push(epoch, names, {}, std::nullopt)) {
+    return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
+  }
+  auto answer = link.ask(epoch, std::move(question));
+  if (!answer) return Failure(answer.error());
+  return std::move(*answer->front().mutable_mapped_owners());
+}
+
+Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                                      const std::vector<sync::Attributes>& owners) {
+  std::vector<sync::MappedOwner> mapped;
+  for (std::span<const sync::Attributes> rest = owners; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), k_owners_at_once));
+    const auto answer = ask_about_owners(link, epoch, root, some, false);
     if (!answer) return Failure(answer.error());
-    for (const auto& part : *answer) {
-      for (const auto& owner : part.mapped_owners().owners()) {
-        mapped.push_back(owner.ok() ? std::optional(std::pair(owner.uid(), owner.gid())) : std::nullopt);
-      }
-    }
+    for (const auto& owner : answer->owners())
+      mapped.push_back(owner.ok() ? std::optional(std::pair(owner.uid(), owner.gid())) : std::nullopt);
+    rest = rest.subspan(some.size());
   }
   return mapped;
 }

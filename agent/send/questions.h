@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "agent/send/link.h"
-#include "common/sync/manifest.h"
+#include "common/sync/reconcile.h"
 
 namespace maildirsync::agent {
 
@@ -26,8 +25,15 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
 Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoch, const std::string& root,
                                                   const std::string& pattern);
 
+/// How many owners one question is about at most; the receiver takes 10,000.
+inline constexpr std::size_t k_owners_at_once = 2000;
+
+/// What the receiver makes of these owners, at most k_owners_at_once, and with `space` how much room the root has.
+Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                            std::span<const sync::Attributes> owners, bool space);
+
 /// The destination's (uid, gid) for each of these owners at the source; nothing for one that is not mapped.
-Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> ask_for_owners(
-    Link& link, std::uint64_t epoch, const std::string& root, const std::vector<sync::Attributes>& owners);
+Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                                      const std::vector<sync::Attributes>& owners);
 
 }  // namespace maildirsync::agent

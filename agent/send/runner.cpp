@@ -142,11 +142,10 @@ class Turn {
     std::vector<sync::Ours> ours;
     for (auto& intent : *intents)
       ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
-    auto mapping = owners(looked.after);
-    if (!mapping) return Failure(mapping.error());
-    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, [&](const sync::Attributes& owner) {
-      return (*mapping)[{owner.uid, owner.gid}];
-    });
+    const auto owners = sync::owners_in(looked.after);
+    const auto mapped = receiver_.map_owners(order_, owners);
+    if (!mapped) return Failure(mapped.error());
+    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
     distrust(reconciled.before, *listed, order_.work.suspects);
     if (order_.work.reindex) distrust_control_files(reconciled.before);
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
@@ -175,31 +174,6 @@ class Turn {
       }
       std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
     }
-  }
-
-  using Owners =
-      std::map<std::pair<std::uint32_t, std::uint32_t>, std::optional<std::pair<std::uint32_t, std::uint32_t>>>;
-
-  Result<Owners> owners(const sync::AccountManifest& after) {
-    Owners mapping;
-    for (const auto& folder : after.folders) {
-      mapping[{folder.self.uid, folder.self.gid}];
-      for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
-        if (*area) mapping[{(*area)->uid, (*area)->gid}];
-      }
-      for (const auto& entry : folder.entries)
-        mapping[{entry.attributes.uid, entry.attributes.gid}];
-    }
-    std::vector<sync::Attributes> asked;
-    for (const auto& [owner, unused] : mapping)
-      asked.push_back({0, owner.first, owner.second});
-    if (asked.empty()) return mapping;
-    auto answered = receiver_.map_owners(order_, asked);
-    if (!answered) return Failure(answered.error());
-    for (std::size_t i = 0; i < asked.size() && i < answered->size(); ++i) {
-      mapping[{asked[i].uid, asked[i].gid}] = (*answered)[i];
-    }
-    return mapping;
   }
 
   /// False when nothing may be sent now. What was removed a moment ago waits, with all that follows it, so that the

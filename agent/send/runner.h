@@ -22,8 +22,8 @@ class Receiver {
   /// What the destination holds of an account, once its indexes are gone if the work wants that.
   virtual Result<AccountListing> list(const JobOrder& order) = 0;
   /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
-  virtual Result<std::vector<std::optional<std::pair<std::uint32_t, std::uint32_t>>>> map_owners(
-      const JobOrder& order, const std::vector<sync::Attributes>& owners) = 0;
+  virtual Result<std::vector<sync::MappedOwner>> map_owners(const JobOrder& order,
+                                                            const std::vector<sync::Attributes>& owners) = 0;
 };
 
 /// Does an account's turn on a lane's thread: looks at what may have changed, plans, and has the operations sent. The

@@ -53,11 +53,6 @@ std::string digest_bytes(const sync::Digest& digest) {
 
 }  // namespace
 
-std::string path_of(const sync::Location& at) {
-  const std::string_view area = at.area == sync::Area::cur ? "cur" : at.area == sync::Area::new_ ? "new" : "";
-  return os::join(os::join(at.folder, area), at.name);
-}
-
 sync::Location location_of(const std::string& path) {
   const auto split = [](const std::string& whole) {
     const auto slash = whole.rfind('/');

@@ -13,10 +13,8 @@
 
 namespace maildirsync::agent {
 
-/// The path of an entry below its account: folder, cur or new, name.
-std::string path_of(const sync::Location& at);
-
-/// The same backwards. A folder's own path looks like that of a control file.
+/// The location of a path below an account: sync::path_of backwards. A folder's own path looks like that of a control
+/// file.
 sync::Location location_of(const std::string& path);
 
 /// A total order of places, for maps.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <future>
-#include <map>
 
 namespace maildirsync::agent {
 
@@ -43,17 +42,14 @@ class AccountComparison {
     verdict_.left_out.clear();
     for (auto& problem : source->problems)
       verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail)});
-    auto owners = owners_of(source->manifest);
-    if (!owners) return Failure(owners.error());
+    const auto owners = sync::owners_in(source->manifest);
+    auto mapped = owners.empty() ? Result<std::vector<Destination::Owner>>(std::vector<Destination::Owner>())
+                                 : destination_.map_owners(subject_, owners);
+    if (!mapped) return Failure(mapped.error());
     auto aliases = destination_.aliases(subject_);
     if (!aliases) return Failure(aliases.error());
     carry_digests(earlier, source->manifest, *there);
-    auto found = compare(
-        source->manifest, *there,
-        [&](const sync::Attributes& owner) {
-          return (*owners)[{owner.uid, owner.gid}];
-        },
-        *aliases);
+    auto found = compare(source->manifest, *there, sync::mapping_of(owners, *mapped), *aliases);
     for (auto& difference : found)
       add_change_stamp(difference);
     return found;
@@ -76,30 +72,6 @@ class AccountComparison {
         verdict_.bytes += entry.size;
       }
     }
-  }
-
-  using Owners = std::map<std::pair<std::uint32_t, std::uint32_t>, Destination::Owner>;
-
-  Result<Owners> owners_of(const sync::AccountManifest& source) {
-    Owners mapping;
-    for (const auto& folder : source.folders) {
-      mapping[{folder.self.uid, folder.self.gid}];
-      for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
-        if (*area) mapping[{(*area)->uid, (*area)->gid}];
-      }
-      for (const auto& entry : folder.entries)
-        mapping[{entry.attributes.uid, entry.attributes.gid}];
-    }
-    std::vector<sync::Attributes> asked;
-    for (const auto& [owner, unused] : mapping)
-      asked.push_back({0, owner.first, owner.second});
-    if (asked.empty()) return mapping;
-    auto answered = destination_.map_owners(subject_, asked);
-    if (!answered) return Failure(answered.error());
-    for (std::size_t i = 0; i < asked.size() && i < answered->size(); ++i) {
-      mapping[{asked[i].uid, asked[i].gid}] = (*answered)[i];
-    }
-    return mapping;
   }
 
   const Subject& subject_;

@@ -28,7 +28,7 @@ class Destination {
   virtual ~Destination() = default;
   /// What the destination holds, with its own owners; entries have the stamp of their last change as inode.
   virtual Result<sync::AccountManifest> list(const Subject& subject, Contents contents) = 0;
-  using Owner = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
+  using Owner = sync::MappedOwner;
   /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
   virtual Result<std::vector<Owner>> map_owners(const Subject& subject,
                                                 const std::vector<sync::Attributes>& owners) = 0;

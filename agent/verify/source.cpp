@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/codec/digest.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::agent {
 
@@ -14,14 +15,6 @@ namespace {
 
 using sync::Area;
 using sync::Entry;
-
-const char* directory_of(Area area) {
-  return area == Area::cur ? "cur" : area == Area::new_ ? "new" : "";
-}
-
-std::string path_of(const std::string& folder, Area area, const std::string& name) {
-  return os::join(os::join(folder, directory_of(area)), name);
-}
 
 Result<sync::Digest> digest_of(int fd, const std::string& path, const std::atomic<bool>& stop) {
   codec::Digester digester;
@@ -91,7 +84,7 @@ class Reader {
   }
 
   Result<> read(const os::Directory& account, const std::string& folder, Entry& entry) {
-    const std::string path = path_of(folder, entry.area, entry.name);
+    const std::string path = sync::path_of({folder, entry.area, entry.name});
     const auto fd = account.open_for_reading(path);
     if (!fd) return unread(path, fd.error());
     auto digest = digest_of(fd->get(), path, stop_);
@@ -125,7 +118,7 @@ Result<SourceListing> list_source(const os::Directory& root, const std::string& 
 
 std::int64_t change_stamp(const os::Directory& root, const std::string& account, const std::string& folder, Area area,
                           const std::string& name) {
-  const auto directory = root.open_directory(os::join(os::join(account, folder), directory_of(area)));
+  const auto directory = root.open_directory(os::join(account, sync::directory_of({folder, area, ""})));
   const auto status = directory ? directory->status(name) : Result<struct stat>(Failure(directory.error()));
   return status ? os::nanoseconds(status->st_ctim) : 0;
 }

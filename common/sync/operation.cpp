@@ -1,6 +1,16 @@
 #include "common/sync/operation.h"
 
+#include "common/os/directory.h"
+
 namespace maildirsync::sync {
+
+std::string directory_of(const Location& at) {
+  return os::join(at.folder, at.area == Area::cur ? "cur" : at.area == Area::new_ ? "new" : "");
+}
+
+std::string path_of(const Location& at) {
+  return os::join(directory_of(at), at.name);
+}
 
 const char* name_of(OperationKind kind) {
   switch (kind) {

@@ -27,6 +27,11 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+/// The directory that a location lies in, relative to the account: "Sent/cur", "".
+std::string directory_of(const Location& at);
+/// The location's own path, relative to the account: folder, cur or new, name.
+std::string path_of(const Location& at);
+
 struct FolderShape {
   Attributes self;
   std::optional<Attributes> cur, new_, tmp;

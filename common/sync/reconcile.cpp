@@ -214,4 +214,30 @@ Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known
   return result;
 }
 
+std::vector<Attributes> owners_in(const AccountManifest& account) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> ids;
+  for (const auto& folder : account.folders) {
+    ids.emplace(folder.self.uid, folder.self.gid);
+    for (const auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
+      if (*area) ids.emplace((*area)->uid, (*area)->gid);
+    }
+    for (const auto& entry : folder.entries)
+      ids.emplace(entry.attributes.uid, entry.attributes.gid);
+  }
+  std::vector<Attributes> owners;
+  for (const auto& [uid, gid] : ids)
+    owners.push_back({0, uid, gid});
+  return owners;
+}
+
+OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, MappedOwner> mapped;
+  for (std::size_t i = 0; i < owners.size() && i < answers.size(); ++i)
+    mapped[{owners[i].uid, owners[i].gid}] = answers[i];
+  return [mapped = std::move(mapped)](const Attributes& owner) {
+    const auto found = mapped.find({owner.uid, owner.gid});
+    return found == mapped.end() ? std::nullopt : found->second;
+  };
+}
+
 }  // namespace maildirsync::sync

@@ -18,7 +18,13 @@ struct Ours {
 };
 
 /// The destination's (uid, gid) of a source owner; nothing when it is not mapped.
-using OwnerMapping = std::function<std::optional<std::pair<std::uint32_t, std::uint32_t>>(const Attributes&)>;
+using MappedOwner = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
+using OwnerMapping = std::function<MappedOwner(const Attributes&)>;
+
+/// The owners of all that an account holds, each once, for asking the receiver.
+std::vector<Attributes> owners_in(const AccountManifest& account);
+/// What the receiver answered for these owners, in order; any other is not mapped.
+OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers);
 
 struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan

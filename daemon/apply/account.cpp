@@ -2,15 +2,6 @@
 
 namespace maildirsync::daemon {
 
-std::string directory_of(const sync::Location& at) {
-  const std::string_view area = at.area == sync::Area::cur ? "cur" : at.area == sync::Area::new_ ? "new" : "";
-  return os::join(at.folder, area);
-}
-
-std::string path_of(const sync::Location& at) {
-  return os::join(directory_of(at), at.name);
-}
-
 std::pair<std::string, std::string> split_last(std::string_view path) {
   const auto slash = path.rfind('/');
   if (slash == std::string_view::npos) return {"", std::string(path)};

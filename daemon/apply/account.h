@@ -25,10 +25,6 @@ struct Account {
   std::shared_ptr<Tree> tree;
 };
 
-/// The directory that a location lies in, relative to the account: "Sent/cur", "".
-std::string directory_of(const sync::Location& at);
-/// The location's own path, relative to the account.
-std::string path_of(const sync::Location& at);
 /// "a/b/c" → {"a/b", "c"}; "c" → {"", "c"}.
 std::pair<std::string, std::string> split_last(std::string_view path);
 /// What a problem about an operation is about.

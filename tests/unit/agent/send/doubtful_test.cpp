@@ -31,14 +31,14 @@ AccountManifest sent_as(AccountManifest manifest, const std::string& name, std::
 TEST(Doubtful, a_message_with_the_inode_of_one_of_another_name_is_read) {
   const Tree tree = Tree{}.maildir().message("cur/2.y:2,S", "content");
   auto after = scanned(tree);
-  read_doubtful(tree.open(), sent_as(after, "1.x:2,S", "another"), after);
+  read_doubtful(tree.open(), "", sent_as(after, "1.x:2,S", "another"), after);
   EXPECT_EQ(after.folders[0].entries.at(0).digest, codec::digest("content"));
 }
 
 TEST(Doubtful, a_message_whose_base_name_is_known_is_not_read) {
   const Tree tree = Tree{}.maildir().message("cur/1.x:2,FS", "content");
   auto after = scanned(tree);
-  read_doubtful(tree.open(), sent_as(after, "1.x:2,S", "content"), after);
+  read_doubtful(tree.open(), "", sent_as(after, "1.x:2,S", "content"), after);
   EXPECT_FALSE(after.folders[0].entries.at(0).digest);
 }
 
@@ -48,7 +48,7 @@ TEST(Doubtful, a_link_of_a_message_that_is_still_there_is_not_read) {
   const auto before = sent_as(scanned(tree), "1.x:2,S", "content");
   tree.hard_link("cur/1.x:2,S", "cur/2.y:2,S");
   auto after = scanned(tree);
-  read_doubtful(tree.open(), before, after);
+  read_doubtful(tree.open(), "", before, after);
   for (const auto& entry : after.folders[0].entries)
     EXPECT_FALSE(entry.digest) << entry.name;
 }
@@ -58,7 +58,7 @@ TEST(Doubtful, a_message_that_went_meanwhile_stays_unread) {
   tree.maildir().message("cur/2.y:2,S", "content");
   auto after = scanned(tree);
   tree.remove("cur/2.y:2,S");
-  read_doubtful(tree.open(), sent_as(after, "1.x:2,S", "content"), after);
+  read_doubtful(tree.open(), "", sent_as(after, "1.x:2,S", "content"), after);
   EXPECT_FALSE(after.folders[0].entries.at(0).digest);
 }
 

@@ -33,30 +33,6 @@ bool is_same_file(const Entry& found, const Entry& expected) {
          (found.mtime == expected.mtime || found.kind == EntryKind::symlink);
 }
 
-const char* word(OperationKind kind) {
-  switch (kind) {
-    case OperationKind::make_folder:
-      return "make_folder";
-    case OperationKind::rename_folder:
-      return "rename_folder";
-    case OperationKind::put:
-      return "put";
-    case OperationKind::put_control:
-      return "put_control";
-    case OperationKind::link:
-      return "link";
-    case OperationKind::rename:
-      return "rename";
-    case OperationKind::remove:
-      return "remove";
-    case OperationKind::set_attributes:
-      return "set_attributes";
-    case OperationKind::remove_folder:
-      return "remove_folder";
-  }
-  return "?";
-}
-
 std::string text(const Location& location) {
   return "/" + join(join(location.folder, area_of(location.area)), location.name);
 }
@@ -206,7 +182,7 @@ bool Destination::is_empty(const std::string& directory) const {
 
 std::string describe(const Operation& operation) {
   std::ostringstream out;
-  out << word(operation.kind);
+  out << name_of(operation.kind);
   const bool has_to = operation.kind != OperationKind::remove && operation.kind != OperationKind::remove_folder;
   if (operation.from != Location{} || !has_to) out << " " << text(operation.from);
   if (has_to) out << " -> " << text(operation.to) << " inode " << operation.result.inode + operation.folder_inode;
