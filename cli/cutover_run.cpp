@@ -6,7 +6,6 @@
 #include <iostream>
 #include <optional>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "cli/cutover_steps.h"
@@ -31,10 +30,6 @@ constexpr std::size_t k_told_differences = 20;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string stamp(std::time_t time) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(time));
 }
 
 /// What a flush leaves out by its nature is no mail, and no reason to stop: the proof is the comparison.
@@ -217,8 +212,8 @@ class Cutover {
   void tell(const Task& task, const char* state, const std::string& detail, double elapsed) const {
     const std::string name = word(task);
     const bool ended = std::string_view(state) == "done" || std::string_view(state) == "failed";
-    std::cerr << fmt::format("{}  {:>8.1f} s  {:<8}  {}{}{}\n", stamp(std::time(nullptr)), seconds_since(start_), name,
-                             state, ended ? " after " + format_seconds(elapsed) : "",
+    std::cerr << fmt::format("{}  {:>8.1f} s  {:<8}  {}{}{}\n", format_stamp(std::time(nullptr)), seconds_since(start_),
+                             name, state, ended ? " after " + format_seconds(elapsed) : "",
                              detail.empty() ? "" : ": " + os::printable(detail));
     // The agent's log is the evidence; a cutover does not stop for want of it.
     (void)try_ask(options_,
@@ -228,7 +223,7 @@ class Cutover {
 
   void record(const Task& task, std::time_t began, double elapsed, const Ended& ended) {
     Json entry = {{"step", name_of(task.step)},
-                  {"began", stamp(began)},
+                  {"began", format_stamp(began)},
                   {"elapsed_seconds", elapsed},
                   {"outcome", ended.good ? "done" : "failed"},
                   {"detail", os::printable(ended.detail)}};

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace maildirsync::cli {
@@ -110,6 +111,10 @@ std::string format_bar(double share, std::size_t width) {
   const double inside = std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0;
   const auto filled = static_cast<std::size_t>(inside * static_cast<double>(width));
   return "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]";
+}
+
+std::string format_stamp(std::time_t moment) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(moment));
 }
 
 }  // namespace maildirsync::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,5 +49,8 @@ class Table {
 
 /// "[#####-----]" of `width` characters for a share from 0 to 1.
 std::string format_bar(double share, std::size_t width);
+
+/// A moment as RFC 3339 in UTC, to the second.
+std::string format_stamp(std::time_t moment);
 
 }  // namespace maildirsync::cli

@@ -1,9 +1,11 @@
 #include "cli/html.h"
 
+#include <array>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "common/os/directory.h"
 
@@ -93,6 +95,11 @@ Result<> ReportFile::write(std::string_view text) {
     return os_failure(path_, "cannot write the report (--html)", errno);
   }
   return os::write_all(fd_.get(), text, path_);
+}
+
+std::string this_host() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 }  // namespace maildirsync::cli

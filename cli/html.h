@@ -15,6 +15,9 @@ std::string escape_html(std::string_view text);
 /// `<dl>` for facts and `<table>` with data-label on its cells.
 std::string html_page(std::string_view title, std::string_view body);
 
+/// This host's name, for a report's head; "" when it has none.
+std::string this_host();
+
 /// Where a report will be: opened at once, so that hours of work are not done for a file that can't be written.
 class ReportFile {
  public:

@@ -1,14 +1,13 @@
-#include <array>
 #include <ctime>
 #include <memory>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/daemon.h"
 #include "cli/html.h"
 #include "cli/plan_report.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
 namespace maildirsync::cli {
@@ -19,21 +18,6 @@ struct Arguments {
   std::string glob;
   std::string html;
 };
-
-void show_progress(ProgressBar& bar, const Json& line) {
-  const Json& progress = object_of(line, "progress");
-  const std::uint64_t done = count_of(progress, "accounts_done");
-  const std::uint64_t accounts = count_of(progress, "accounts");
-  bar.show(accounts > 0 ? static_cast<double>(done) / static_cast<double>(accounts) : 0,
-           fmt::format("{} of {} accounts, {}, {}", format_count(done), format_count(accounts),
-                       format_plural(count_of(progress, "messages"), "message"),
-                       format_bytes(static_cast<double>(count_of(progress, "bytes")))));
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
 
 int plan(const Options& options, const Arguments& arguments) {
   std::optional<ReportFile> report;
@@ -49,7 +33,7 @@ int plan(const Options& options, const Arguments& arguments) {
   const auto answer = [&] {
     ProgressBar bar(options);
     return try_ask(options, {{"command", "plan"}, {"account", arguments.glob}},
-                   {.timeout_seconds = 0, .on_progress = [&](const Json& line) { show_progress(bar, line); }});
+                   {.timeout_seconds = 0, .on_progress = [&](const Json& line) { show_plan_progress(bar, line); }});
   }();
   if (!answer) {
     complain(answer.error().sentence);
@@ -63,7 +47,7 @@ int plan(const Options& options, const Arguments& arguments) {
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(*answer) : plan_text(*answer, colour));
   if (report) {
-    const PlanHead head{host_name(), arguments.glob, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(began))};
+    const PlanHead head{this_host(), arguments.glob, format_stamp(began)};
     if (const auto done = report->write(plan_html(*answer, head)); !done) {
       complain(done.error().message());
       return k_exit_incomplete;

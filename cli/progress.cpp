@@ -6,6 +6,17 @@
 
 namespace maildirsync::cli {
 
+namespace {
+
+void show_accounts_done(ProgressBar& bar, const Json& progress, const std::string& rest) {
+  const std::uint64_t done = count_of(progress, "accounts_done");
+  const std::uint64_t accounts = count_of(progress, "accounts");
+  bar.show(accounts > 0 ? static_cast<double>(done) / static_cast<double>(accounts) : 0,
+           fmt::format("{} of {} accounts, {}", format_count(done), format_count(accounts), rest));
+}
+
+}  // namespace
+
 void show_flush_progress(ProgressBar& bar, const Json& line) {
   const Json& progress = object_of(line, "progress");
   const auto accounts = static_cast<double>(count_of(progress, "accounts"));
@@ -16,13 +27,16 @@ void show_flush_progress(ProgressBar& bar, const Json& line) {
                        format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))));
 }
 
+void show_plan_progress(ProgressBar& bar, const Json& line) {
+  const Json& progress = object_of(line, "progress");
+  show_accounts_done(bar, progress,
+                     format_plural(count_of(progress, "messages"), "message") + ", " +
+                         format_bytes(static_cast<double>(count_of(progress, "bytes"))));
+}
+
 void show_verify_progress(ProgressBar& bar, const Json& line) {
   const Json& progress = object_of(line, "progress");
-  const std::uint64_t done = count_of(progress, "accounts_done");
-  const std::uint64_t accounts = count_of(progress, "accounts");
-  bar.show(accounts > 0 ? static_cast<double>(done) / static_cast<double>(accounts) : 0,
-           fmt::format("{} of {} accounts, {}", format_count(done), format_count(accounts),
-                       format_plural(count_of(progress, "differences"), "difference")));
+  show_accounts_done(bar, progress, format_plural(count_of(progress, "differences"), "difference"));
 }
 
 }  // namespace maildirsync::cli

@@ -1,8 +1,6 @@
-#include <array>
 #include <ctime>
 #include <memory>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,19 +20,14 @@ struct Arguments {
   std::string html;
 };
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 /// The agent runs here, so the source is this host; where the destination is, the agent's status tells.
 Compared compared(const Json& status, const Arguments& arguments, std::time_t began) {
   std::string roots;
   for (const auto& root : list_of(status, "roots")) {
     roots += (roots.empty() ? "" : ", ") + text_of(root, "name");
   }
-  return {host_name() + (roots.empty() ? "" : ": " + roots), text_of(object_of(status, "peer"), "address"),
-          arguments.glob, fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(began))};
+  return {this_host() + (roots.empty() ? "" : ": " + roots), text_of(object_of(status, "peer"), "address"),
+          arguments.glob, format_stamp(began)};
 }
 
 int verify(const Options& options, const Arguments& arguments) {

@@ -12,14 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-json error(std::string_view code, const std::string& message) {
-  return {{"error", {{"code", code}, {"message", message}}}};
-}
-
-bool matches(const std::string& glob, const Account& account) {
-  return glob.empty() || maildir::glob_match(glob, account.name);
-}
-
 double seconds_since(Time start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -63,7 +55,7 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
   } else if (command == "events") {
     reply->finish({{"events", watcher_->recent()}});
   } else {
-    reply->finish(error("usage", "the agent does not know the command '" + command + "'"));
+    reply->finish(control::error("usage", "the agent does not know the command '" + command + "'"));
   }
 }
 
@@ -81,11 +73,7 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
         flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
   }
   flush->reply = std::move(reply);
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    // A walk that is under way may have passed the place already: the next one counts.
-    flush->discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
-    discover_root(i);
-  }
+  flush->discoveries = walk_roots();
   flushes_.push_back(flush);
   check_flushes();
 }
@@ -93,7 +81,7 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
 void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
   flush->accounts_marked = true;
   for (auto& [id, account] : accounts_) {
-    if (!matches(flush->glob, account)) continue;
+    if (!maildir::is_chosen(flush->glob, account.name)) continue;
     account.wanted_generation = flush->generation;
     account.work.structure = true;
     account.work.full |= flush->full;
@@ -109,16 +97,12 @@ void Engine::check_flushes() {
   const Time now = Clock::now();
   for (std::size_t i = 0; i < flushes_.size();) {
     const auto flush = flushes_[i];
-    bool walked = true;
-    for (std::size_t r = 0; r < flush->discoveries.size() && r < roots_.size(); ++r) {
-      walked &= roots_[r].removed || roots_[r].discoveries >= flush->discoveries[r];
-    }
-    if (walked && !flush->accounts_marked) flush_accounts(flush);
+    if (have_walked(flush->discoveries) && !flush->accounts_marked) flush_accounts(flush);
     std::uint64_t accounts = 0, folders = 0, messages = 0, waiting = 0;
     json left_out = json::array();
     const bool late = flush->deadline && now >= *flush->deadline;
     for (const auto& [id, account] : accounts_) {
-      if (!matches(flush->glob, account) || roots_[account.root].removed) continue;
+      if (!maildir::is_chosen(flush->glob, account.name) || roots_[account.root].removed) continue;
       ++accounts;
       folders += account.folders;
       messages += account.messages;
@@ -185,7 +169,7 @@ void Engine::check_flushes() {
 void Engine::set_paused(bool paused, control::Reply& reply) {
   paused_ = paused;
   if (const auto stored = state_->set_value("paused", paused ? "1" : "0"); !stored) {
-    return reply.finish(error("state", stored.error().message()));
+    return reply.finish(control::error("state", stored.error().message()));
   }
   spdlog::info("{}", paused ? "paused" : "resumed");
   schedule_all();
@@ -197,7 +181,7 @@ void Engine::set_paused(bool paused, control::Reply& reply) {
 void Engine::release(const std::string& glob, control::Reply& reply) {
   std::size_t released = 0;
   for (auto& [id, account] : accounts_) {
-    if (!account.held || !matches(glob, account)) continue;
+    if (!account.held || !maildir::is_chosen(glob, account.name)) continue;
     account.held = false;
     account.released = true;
     account.hold_reason.clear();

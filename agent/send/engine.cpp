@@ -178,6 +178,23 @@ void Engine::discover_root(std::size_t index) {
   });
 }
 
+std::vector<std::uint64_t> Engine::walk_roots() {
+  std::vector<std::uint64_t> discoveries;
+  for (std::size_t i = 0; i < roots_.size(); ++i) {
+    // A walk that is under way may have passed the place already: the next one counts.
+    discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
+    discover_root(i);
+  }
+  return discoveries;
+}
+
+bool Engine::have_walked(const std::vector<std::uint64_t>& discoveries) const {
+  bool walked = true;
+  for (std::size_t i = 0; i < discoveries.size() && i < roots_.size(); ++i)
+    walked &= roots_[i].removed || roots_[i].discoveries >= discoveries[i];
+  return walked;
+}
+
 std::vector<Account*> Engine::accounts_of(std::size_t root) {
   std::vector<Account*> found;
   for (auto& [id, account] : accounts_) {

@@ -75,6 +75,9 @@ class Engine {
   // discovery.cpp's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
   void discover_root(std::size_t index);
+  /// Has every root walked anew; `have_walked` tells when that is done.
+  std::vector<std::uint64_t> walk_roots();
+  bool have_walked(const std::vector<std::uint64_t>& discoveries) const;
   void discovered(std::size_t index, Discovery discovery);
   bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
   std::vector<Account*> accounts_of(std::size_t root);

@@ -22,10 +22,6 @@ config::Mode mode_of(const std::string& text) {
   return text == "drain" ? config::Mode::drain : config::Mode::mirror;
 }
 
-json error(std::string_view code, const std::string& message) {
-  return {{"error", {{"code", code}, {"message", message}}}};
-}
-
 }  // namespace
 
 /// A `drain` or `mirror` whose answer waits until no turn of the old mode is under way.
@@ -77,10 +73,10 @@ void Engine::set_mode(const json& request, config::Mode mode, std::shared_ptr<co
   const auto root =
       std::find_if(roots_.begin(), roots_.end(), [&](const Root& r) { return !r.removed && r.config.name == name; });
   if (root == roots_.end()) {
-    return reply->finish(error("usage", "there is no root '" + name + "' in the configuration"));
+    return reply->finish(control::error("usage", "there is no root '" + name + "' in the configuration"));
   }
   if (const auto changed = change_mode(*root, mode); !changed) {
-    return reply->finish(error("state", changed.error().message()));
+    return reply->finish(control::error("state", changed.error().message()));
   }
   mode_changes_.push_back(std::make_shared<ModeChange>(ModeChange{name, mode, is_cutover, std::move(reply)}));
   check_mode_changes();

@@ -38,10 +38,7 @@ void Engine::plan(const json& request, std::shared_ptr<control::Reply> reply) {
   auto plan = std::make_shared<Plan>();
   plan->glob = request.value("account", "");
   plan->reply = std::move(reply);
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    plan->discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
-    discover_root(i);
-  }
+  plan->discoveries = walk_roots();
   plans_.push_back(std::move(plan));
 }
 
@@ -54,11 +51,7 @@ void Engine::check_plans() {
       if (!plan->reply->wanted()) plan->planning->abort();
       continue;
     }
-    bool walked = true;
-    for (std::size_t i = 0; i < plan->discoveries.size() && i < roots_.size(); ++i) {
-      walked &= roots_[i].removed || roots_[i].discoveries >= plan->discoveries[i];
-    }
-    if (walked && (connected || Clock::now() - plan->start > k_connect)) begin_plan(plan);
+    if (have_walked(plan->discoveries) && (connected || Clock::now() - plan->start > k_connect)) begin_plan(plan);
   }
 }
 
@@ -83,7 +76,7 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
   for (const auto& [id, account] : accounts_) {
     const Root& root = roots_[account.root];
     const bool is_there = !root.removed && root.directory && !account.awaits_discovery && !account.gone_confirmed;
-    if (!is_there || (!plan->glob.empty() && !maildir::glob_match(plan->glob, account.name))) continue;
+    if (!is_there || !maildir::is_chosen(plan->glob, account.name)) continue;
     facts.accounts.push_back({.root = root.config.name,
                               .name = account.name,
                               .inventory = {},

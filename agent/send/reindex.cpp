@@ -36,7 +36,7 @@ void Engine::repair_index(const std::string& glob, std::shared_ptr<control::Repl
   std::vector<std::pair<AccountId, std::string>> chosen;
   for (const auto& [id, account] : accounts_) {
     const Root& root = roots_[account.root];
-    if (root.removed || (!glob.empty() && !maildir::glob_match(glob, account.name))) continue;
+    if (root.removed || !maildir::is_chosen(glob, account.name)) continue;
     if (root.mode == config::Mode::drain) {
       repair->left_out.push_back(
           {{"account", account.name},
@@ -47,7 +47,7 @@ void Engine::repair_index(const std::string& glob, std::shared_ptr<control::Repl
   }
   if (chosen.empty() && repair->left_out.empty()) {
     const std::string why = glob.empty() ? "there is no account" : "no account matches '" + glob + "'";
-    return repair->reply->finish({{"error", {{"code", "usage"}, {"message", why}}}});
+    return repair->reply->finish(control::error("usage", why));
   }
   repair->accounts = chosen.size();
   repair->waiting = chosen.size() + 1;

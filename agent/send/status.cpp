@@ -132,7 +132,7 @@ json Engine::problems(const std::string& account_glob) const {
     }
   }
   for (const auto& [id, account] : accounts_) {
-    if (!account_glob.empty() && !maildir::glob_match(account_glob, account.name)) continue;
+    if (!maildir::is_chosen(account_glob, account.name)) continue;
     const std::string& root = roots_[account.root].config.name;
     if (account.held) add("mass-deletion", root, account.name, account.path, account.hold_reason);
     for (const auto& [path, problem] : account.problems) {

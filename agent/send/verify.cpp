@@ -22,10 +22,6 @@ constexpr auto k_settle_limit = 120s;
 constexpr auto k_progress = 250ms;
 constexpr std::size_t k_most_differences = 100'000;
 
-json error(std::string_view code, const std::string& message) {
-  return {{"error", {{"code", code}, {"message", message}}}};
-}
-
 json difference_json(const std::string& root, const std::string& account, const Difference& difference) {
   return {{"kind", to_string(difference.kind)}, {"root", root},
           {"account", printable(account)},      {"folder", printable(difference.folder)},
@@ -54,17 +50,15 @@ struct Engine::Verify {
 
 void Engine::verify(const json& request, std::shared_ptr<control::Reply> reply) {
   if (verify_) {
-    return reply->finish(error("busy", "another verification runs already; wait for it, or end it with its command"));
+    return reply->finish(
+        control::error("busy", "another verification runs already; wait for it, or end it with its command"));
   }
   auto verify = std::make_shared<Verify>();
   verify->glob = request.value("account", "");
   verify->deep = request.value("deep", false);
   verify->repair = request.value("repair", false);
   verify->reply = std::move(reply);
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    verify->discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
-    discover_root(i);
-  }
+  verify->discoveries = walk_roots();
   verify_ = std::move(verify);
   spdlog::info("verify-begin account=\"{}\" deep={} repair={}", verify_->glob, verify_->deep, verify_->repair);
 }
@@ -74,11 +68,7 @@ void Engine::check_verify() {
   if (!verify_) return;
   if (!verify_->reply->wanted()) return abort_verify();
   if (verify_->run) return;
-  bool walked = true;
-  for (std::size_t r = 0; r < verify_->discoveries.size() && r < roots_.size(); ++r) {
-    walked &= roots_[r].removed || roots_[r].discoveries >= verify_->discoveries[r];
-  }
-  if (walked) begin_verify();
+  if (have_walked(verify_->discoveries)) begin_verify();
 }
 
 void Engine::abort_verify() {
@@ -114,7 +104,7 @@ void Engine::begin_verify() {
     auto accounts = accounts_of(r);
     std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
     for (const Account* account : accounts) {
-      if (!verify.glob.empty() && !maildir::glob_match(verify.glob, account->name)) continue;
+      if (!maildir::is_chosen(verify.glob, account->name)) continue;
       order.accounts.push_back({account->id, root.config.name, account->path, account->name, root.directory});
       verify.accounts.push_back({root.config.name, account->name});
     }
@@ -144,7 +134,7 @@ void Engine::begin_verify() {
 
 /// Whether the mirror knows the account, or is told by its configuration or the command to leave it alone.
 bool Engine::is_expected_account(const std::string& root_name, const std::string& path, const std::string& name) const {
-  if (verify_ && !verify_->glob.empty() && !maildir::glob_match(verify_->glob, name)) return true;
+  if (verify_ && !maildir::is_chosen(verify_->glob, name)) return true;
   for (std::size_t r = 0; r < roots_.size(); ++r) {
     const Root& root = roots_[r];
     if (root.removed || root.config.name != root_name) continue;
@@ -161,13 +151,13 @@ void Engine::finish_verify(Verification::Outcome outcome) {
   asio::post(loop_, [verify] {});
   if (outcome.given_up) {
     spdlog::info("verify-end given_up=true");
-    return verify->reply->finish(error("cancelled", "the verification was given up"));
+    return verify->reply->finish(control::error("cancelled", "the verification was given up"));
   }
   if (outcome.compared == 0 && !outcome.unreachable.empty()) {
-    return verify->reply->finish(error("unreachable", "nothing was compared: " + outcome.unreachable));
+    return verify->reply->finish(control::error("unreachable", "nothing was compared: " + outcome.unreachable));
   }
   if (verify->accounts.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !verify->glob.empty()) {
-    return verify->reply->finish(error("usage", "no account matches '" + verify->glob + "'"));
+    return verify->reply->finish(control::error("usage", "no account matches '" + verify->glob + "'"));
   }
   json differences = json::array();
   std::size_t all = outcome.unknown.size();

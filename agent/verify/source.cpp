@@ -1,10 +1,8 @@
 #include "agent/verify/source.h"
 
 #include <algorithm>
-#include <cerrno>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/codec/digest.h"
 #include "common/sync/operation.h"
@@ -15,20 +13,6 @@ namespace {
 
 using sync::Area;
 using sync::Entry;
-
-Result<sync::Digest> digest_of(int fd, const std::string& path, const std::atomic<bool>& stop) {
-  codec::Digester digester;
-  std::vector<char> buffer(128 * 1024);
-  for (off_t offset = 0;;) {
-    if (stop) return failure(ErrorCode::cancelled, path, "the comparison was given up");
-    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return os_failure(path, "cannot read", errno);
-    if (count == 0) return digester.finish();
-    digester.update({buffer.data(), static_cast<std::size_t>(count)});
-    offset += count;
-  }
-}
 
 class Reader {
  public:
@@ -87,7 +71,7 @@ class Reader {
     const std::string path = sync::path_of({folder, entry.area, entry.name});
     const auto fd = account.open_for_reading(path);
     if (!fd) return unread(path, fd.error());
-    auto digest = digest_of(fd->get(), path, stop_);
+    auto digest = codec::digest_of(fd->get(), path, &stop_);
     if (!digest)
       return digest.error().code == ErrorCode::cancelled ? Result<>(Failure(digest.error()))
                                                          : unread(path, digest.error());

@@ -34,10 +34,11 @@ sync::Digest digest(std::string_view bytes) {
   return canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-Result<sync::Digest> digest_of(int fd, const std::string& path) {
+Result<sync::Digest> digest_of(int fd, const std::string& path, const std::atomic<bool>* stop) {
   Digester digester;
   std::vector<char> buffer(128 * 1024);
   for (off_t offset = 0;;) {
+    if (stop != nullptr && *stop) return failure(ErrorCode::cancelled, path, "the reading was given up");
     const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return os_failure(path, "cannot read", errno);

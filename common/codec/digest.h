@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -14,7 +15,8 @@ namespace maildirsync::codec {
 sync::Digest digest(std::string_view bytes);
 
 /// XXH3-128 of a file from its start to its end; the descriptor's offset is not moved. `path` is for the error.
-Result<sync::Digest> digest_of(int fd, const std::string& path);
+/// `stop`, if any, ends it early: cancelled.
+Result<sync::Digest> digest_of(int fd, const std::string& path, const std::atomic<bool>* stop = nullptr);
 
 /// The same, piece by piece.
 class Digester {

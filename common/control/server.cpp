@@ -34,10 +34,6 @@ std::string to_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
-Json error(const char* code, const std::string& message) {
-  return {{"error", {{"code", code}, {"message", message}}}};
-}
-
 class Client;
 
 /// Accepts clients and holds them. Shared with the accept under way and with open replies, so that either may outlive
@@ -370,6 +366,10 @@ Result<std::unique_ptr<Server>> Server::listen(asio::io_context& loop, const std
     return os_failure(path, "cannot listen on the control socket", error_number);
   }
   return std::make_unique<UnixServer>(loop, std::move(listener), path, file, std::move(handler));
+}
+
+Json error(std::string_view code, const std::string& message) {
+  return {{"error", {{"code", code}, {"message", message}}}};
 }
 
 }  // namespace maildirsync::control

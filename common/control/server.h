@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
@@ -13,6 +14,9 @@
 namespace maildirsync::control {
 
 using Json = nlohmann::json;
+
+/// The last line of an answer that could not be given: a word for programs, a sentence for people.
+Json error(std::string_view code, const std::string& message);
 
 /// A client's open request. Copyable; usable on the event loop's thread only.
 class Reply {

@@ -109,6 +109,10 @@ std::optional<std::string> Layout::account_name(std::string_view relative_path) 
   return std::string(captures.local_part) + "@" + std::string(captures.domain);
 }
 
+bool is_chosen(std::string_view glob, std::string_view account) {
+  return glob.empty() || glob_match(glob, account);
+}
+
 bool glob_match(std::string_view pattern, std::string_view text) {
   std::size_t p = 0;
   std::size_t t = 0;

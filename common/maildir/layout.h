@@ -37,6 +37,8 @@ class Layout {
 
 /// Shell-like match of a whole account name: * any run, ? one byte, no bracket expressions. Case is significant.
 bool glob_match(std::string_view pattern, std::string_view text);
+/// Whether a command with `--account glob` means this account; "" means all.
+bool is_chosen(std::string_view glob, std::string_view account);
 
 /// Whether an account is configured in: some include pattern matches and no exclude pattern does.
 bool is_included(const std::vector<std::string>& include, const std::vector<std::string>& exclude,
