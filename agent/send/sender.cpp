@@ -281,25 +281,40 @@ Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::s
 }
 
 Sender::Step Sender::send_content(sync::Operation& operation, std::string_view content) {
-  operation.result.digest = codec::digest(content);
-  const bool control = operation.kind == sync::OperationKind::put_control;
-  if (!control) ++totals_.messages_sent;
-  if (control && content.size() >= k_delta_from) {
-    if (operation.expected && operation.expected->digest) {
-      const auto signature = state_.signature(job_->order.account, operation.to);
-      if (signature && *signature) {
-        const auto delta = codec::delta(**signature, content);
-        if (delta && delta->size() < content.size() / 2) {
-          ++totals_.deltas;
-          if (auto fresh = codec::signature(content))
-            job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
-          return send_pieces(operation, *delta, digest_bytes(*operation.expected->digest));
-        }
-      }
-    }
-    if (auto fresh = codec::signature(content)) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+  if (operation.kind == sync::OperationKind::put_control && content.size() >= k_delta_from) {
+    return send_control(operation, content);
   }
+  operation.result.digest = codec::digest(content);
+  if (operation.kind == sync::OperationKind::put) ++totals_.messages_sent;
   return send_pieces(operation, content, "");
+}
+
+/// As a delta against what the destination holds, where that is known. Mostly something was appended, and then the
+/// work does not grow with the file.
+Sender::Step Sender::send_control(sync::Operation& operation, std::string_view content) {
+  const auto basis = operation.expected && operation.expected->digest ? operation.expected : std::nullopt;
+  const bool may_be_appended = basis && basis->size <= content.size();
+  codec::Digester digester;
+  digester.update(content.substr(0, may_be_appended ? basis->size : 0));
+  const bool is_appended = may_be_appended && digester.finish() == *basis->digest;
+  digester.update(content.substr(may_be_appended ? basis->size : 0));
+  operation.result.digest = digester.finish();
+
+  const auto known =
+      basis ? state_.signature(job_->order.account, operation.to) : Result<std::optional<std::string>>(std::nullopt);
+  const bool is_signed = known && *known;
+  std::optional<std::string> delta;
+  if (is_appended) {
+    delta = codec::delta_of_appended(basis->size, content);
+  } else if (is_signed) {
+    if (auto made = codec::delta(**known, content)) delta = std::move(*made);
+  }
+  auto fresh = is_appended && is_signed ? codec::signature_of_appended(**known, basis->size, content)
+                                        : codec::signature(content);
+  if (fresh) job_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+  if (!delta || delta->size() >= content.size() / 2) return send_pieces(operation, content, "");
+  ++totals_.deltas;
+  return send_pieces(operation, *delta, digest_bytes(*basis->digest));
 }
 
 Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis) {

@@ -60,6 +60,7 @@ class Sender {
   Step send_message(sync::Operation& operation);
   Step send_large(sync::Operation& operation, int fd, const std::string& path);
   Step send_content(sync::Operation& operation, std::string_view content);
+  Step send_control(sync::Operation& operation, std::string_view content);
   Step send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis);
   Step skip(const sync::Operation& operation, const Error& error);
   void fill(const sync::Operation& operation, wire::Operation& out) const;

@@ -75,8 +75,18 @@ std::uint32_t read_u32(std::string_view bytes) {
   return value;
 }
 
-// librsync sizes its buffers by what the header says, so the header is not left to it.
-Result<Signature> load(std::string_view bytes) {
+void append_u64(std::string& out, std::uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(value >> shift));
+}
+
+void append_u32(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(value >> shift));
+}
+
+/// The length of a signature's blocks, in bytes.
+Result<std::uint32_t> block_length_of(std::string_view bytes) {
   const bool whole = bytes.size() >= k_signature_header && (bytes.size() - k_signature_header) % k_signature_entry == 0;
   if (!whole || read_u32(bytes) != k_magic || read_u32(bytes.substr(8)) != k_strong_length) {
     return failure(ErrorCode::io, "", "a signature is not one of ours");
@@ -85,6 +95,29 @@ Result<Signature> load(std::string_view bytes) {
   if (block_length == 0 || block_length > k_max_block_length) {
     return failure(ErrorCode::io, "", "a signature has blocks of " + std::to_string(block_length) + " bytes");
   }
+  return block_length;
+}
+
+/// What librsync chooses for a basis of that size.
+Result<std::size_t> best_block_length(std::size_t size) {
+  rs_magic_number magic = k_magic;
+  std::size_t block_length = 0;
+  std::size_t strong_length = k_strong_length;
+  const rs_result chosen = rs_sig_args(static_cast<rs_long_t>(size), &magic, &block_length, &strong_length);
+  if (chosen != RS_DONE) return failure(ErrorCode::io, "", rs_strerror(chosen));
+  return block_length;
+}
+
+Result<std::string> signature_in_blocks(std::size_t block_length, std::string_view basis) {
+  const Job job(rs_sig_begin(block_length, k_strong_length, k_magic));
+  std::string out;
+  MAILDIRSYNC_TRY(run(job, basis, ErrorCode::io, append_to(out)));
+  return out;
+}
+
+// librsync sizes its buffers by what the header says, so the header is not left to it.
+Result<Signature> load(std::string_view bytes) {
+  if (const auto good = block_length_of(bytes); !good) return Failure(good.error());
   rs_signature_t* loaded = nullptr;
   const Job job(rs_loadsig_begin(&loaded));
   const Result<> ran = run(job, bytes, ErrorCode::io, [](std::string_view) { return Result<>{}; });
@@ -122,15 +155,25 @@ rs_result read_basis(void* opaque, rs_long_t position, std::size_t* length, void
 
 Result<std::string> signature(std::string_view basis) {
   keep_librsync_quiet();
-  rs_magic_number magic = k_magic;
-  std::size_t block_length = 0;
-  std::size_t strong_length = k_strong_length;
-  const rs_result chosen = rs_sig_args(static_cast<rs_long_t>(basis.size()), &magic, &block_length, &strong_length);
-  if (chosen != RS_DONE) return failure(ErrorCode::io, "", rs_strerror(chosen));
-  const Job job(rs_sig_begin(block_length, strong_length, magic));
-  std::string out;
-  MAILDIRSYNC_TRY(run(job, basis, ErrorCode::io, append_to(out)));
-  return out;
+  const auto block_length = best_block_length(basis.size());
+  if (!block_length) return Failure(block_length.error());
+  return signature_in_blocks(*block_length, basis);
+}
+
+Result<std::string> signature_of_appended(std::string_view basis_signature, std::size_t basis_size,
+                                          std::string_view target) {
+  keep_librsync_quiet();
+  const auto block_length = block_length_of(basis_signature);
+  const auto best = best_block_length(target.size());
+  if (!block_length) return Failure(block_length.error());
+  if (!best) return Failure(best.error());
+  // The last block of the basis may be shorter than the others, and then it is another one in the target.
+  const std::size_t kept = k_signature_header + basis_size / *block_length * k_signature_entry;
+  const bool has_grown_out = *best > std::size_t{2} * *block_length;
+  if (basis_size > target.size() || kept > basis_signature.size() || has_grown_out) return signature(target);
+  auto rest = signature_in_blocks(*block_length, target.substr(basis_size / *block_length * *block_length));
+  if (!rest) return rest;
+  return std::string(basis_signature.substr(0, kept)) + rest->substr(k_signature_header);
 }
 
 Result<std::string> delta(std::string_view basis_signature, std::string_view target) {
@@ -140,6 +183,29 @@ Result<std::string> delta(std::string_view basis_signature, std::string_view tar
   const Job job(rs_delta_begin(loaded->get()));
   std::string out;
   MAILDIRSYNC_TRY(run(job, target, ErrorCode::io, append_to(out)));
+  return out;
+}
+
+std::string delta_of_appended(std::size_t basis_size, std::string_view target) {
+  // As librsync's command table has them (prototab.h): every operand is as long as the name says, big-endian.
+  constexpr char k_copy_n8_n8 = 0x54;
+  constexpr char k_literal_n8 = 0x44;
+  constexpr char k_end = 0;
+  const std::string_view appended = target.substr(basis_size);
+  std::string out;
+  out.reserve(appended.size() + 32);
+  append_u32(out, RS_DELTA_MAGIC);
+  if (basis_size > 0) {
+    out.push_back(k_copy_n8_n8);
+    append_u64(out, 0);
+    append_u64(out, basis_size);
+  }
+  if (!appended.empty()) {
+    out.push_back(k_literal_n8);
+    append_u64(out, appended.size());
+    out.append(appended);
+  }
+  out.push_back(k_end);
   return out;
 }
 

@@ -68,6 +68,38 @@ RC_GTEST_PROP(Delta, rebuilds_the_target_after_any_edits, ()) {
   RC_ASSERT(Basis(before).patch(*made).value() == after);
 }
 
+RC_GTEST_PROP(Delta, of_an_append_needs_no_signature, ()) {
+  const std::string before = uidlist(*rc::gen::inRange(0, 400));
+  const std::string after = before + *rc::gen::arbitrary<std::string>();
+  RC_ASSERT(Basis(before).patch(delta_of_appended(before.size(), after)).value() == after);
+}
+
+TEST(Delta, of_an_append_is_what_was_appended) {
+  const std::string before = uidlist(20'000);
+  EXPECT_LT(delta_of_appended(before.size(), before + "20001 :17.M1.host\n").size(), 64u);
+}
+
+RC_GTEST_PROP(Delta, a_signature_grows_with_its_basis, ()) {
+  std::string content = uidlist(*rc::gen::inRange(0, 400));
+  std::string grown = signature(content).value();
+  for (const auto& more : *rc::gen::arbitrary<std::vector<std::string>>()) {
+    const std::size_t size = content.size();
+    content += more;
+    grown = signature_of_appended(grown, size, content).value();
+  }
+  const std::string fresh = signature(content).value();
+  if (grown.substr(0, 12) == fresh.substr(0, 12)) RC_ASSERT(grown == fresh);  // with blocks of the same length
+  const std::string after = "1" + content + "2";
+  RC_ASSERT(Basis(content).patch(delta(grown, after).value()).value() == after);
+}
+
+TEST(Delta, a_signature_that_has_grown_out_of_its_blocks_is_made_anew) {
+  const std::string before = uidlist(10);
+  const std::string after = before + uidlist(50'000);
+  EXPECT_EQ(signature_of_appended(signature(before).value(), before.size(), after).value(), signature(after).value());
+  EXPECT_EQ(signature_of_appended("garbage", 3, after).error().code, ErrorCode::io);
+}
+
 TEST(Delta, does_not_move_the_offset_of_the_basis) {
   const std::string before = uidlist(100);
   const Basis basis(before);
