@@ -1,13 +1,13 @@
 """maildirsync's own daemons, started as the end-to-end tests start them."""
 
 import os
-import shutil
 import time
 
 from maildirsync_testing import Lab, Root
 
 from .measure import Measurement, cpu_of, forget_peak_memory, peak_memory
 from .network import Line, Link
+from .programs import put_away
 
 PATIENCE = 1800  # seconds until a flush is given up
 
@@ -23,7 +23,7 @@ class Ours:
 
     def reset(self) -> None:
         """An empty destination, and daemons without a past."""
-        shutil.rmtree(self.destination, ignore_errors=True)
+        put_away(self.destination)
         os.makedirs(self.destination)
         self.forget()
 

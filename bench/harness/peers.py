@@ -10,6 +10,7 @@ from maildirsync_testing import wait_until
 
 from .measure import Measurement, MemoryWatch, cpu_of, run_and_wait
 from .network import Line, Link, SshServer
+from .programs import put_away
 
 
 class Peer:
@@ -35,7 +36,7 @@ class Peer:
         raise NotImplementedError
 
     def reset(self) -> None:
-        shutil.rmtree(self.destination, ignore_errors=True)
+        put_away(self.destination)
         os.makedirs(self.destination)
 
     def copy(self) -> Measurement:

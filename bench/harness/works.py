@@ -14,7 +14,7 @@ from .corpora import Corpus
 from .measure import Measurement
 from .network import Line, SshServer
 from .ours import Ours
-from .programs import CACHE, program, say
+from .programs import CACHE, program, put_away, say
 
 
 @dataclasses.dataclass
@@ -27,9 +27,10 @@ class Scale:
     live_seconds: float = 10
     rates: tuple[int, ...] = (500, 1000, 3000)
     pending: int = 10_000
+    rest: float = 10  # seconds before a first copy to the disk
 
 
-QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000)
+QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5)
 LIVE_RATE = 20
 LSYNCD_RATES = (LIVE_RATE, 500)  # what it can follow at all
 WIRE = Line(round_trip=20, rate=50)
@@ -90,6 +91,12 @@ class Bench:
     def place(self, medium: str, name: str) -> str:
         return os.path.join(self.directories[medium], name)
 
+    def rest(self, medium: str) -> None:
+        """Lets a throttled disk forget what the one before wrote: the first after a pause would be the fastest."""
+        os.sync()
+        if medium == "disk":
+            time.sleep(self.scale.rest)
+
     def record(self, work: str, medium: str, repetition: int, run, tool: str = "") -> Measurement | None:
         """Measures; a tool that fails is a line in the table and does not end the bench."""
         if self._cold:
@@ -125,11 +132,10 @@ class Bench:
 
 
 def limit(source: str, destination: str, streams: int) -> Measurement:
-    shutil.rmtree(destination, ignore_errors=True)
     os.makedirs(destination)
     os.sync()
     done = subprocess.run([program("bench-limit"), source, destination, "--streams", str(streams)], capture_output=True, text=True, check=True)
-    shutil.rmtree(destination)
+    put_away(destination)
     result = json.loads(done.stdout)
     name = f"limit, {streams} stream{'s' if streams > 1 else ''}"
     return Measurement(name, result["wall"], result["cpu"], 0, result["bytes"], durable=True)
@@ -143,9 +149,10 @@ def first_copy(bench: Bench, medium: str, line: Line = Line(), kinds=(peers.Rsyn
     try:
         for repetition in range(repetitions or bench.scale.repetitions):
             for tool in (ours, *others):
-                bench.record(work, medium, repetition, lambda tool=tool: (tool.reset(), tool.copy())[1], tool.name)
+                bench.record(work, medium, repetition, lambda tool=tool: (tool.reset(), bench.rest(medium), tool.copy())[2], tool.name)
             if not str(line):
                 for streams in (1, 2):
+                    bench.rest(medium)
                     bench.record(work, medium, repetition, lambda n=streams: limit(corpus.source, bench.place(medium, "limit"), n), "limit")
     finally:
         close(ours, *others)
@@ -157,7 +164,7 @@ def close(*tools) -> None:
             tool.close()
         except AssertionError as error:
             say(f"{tool.name}: {error}")
-        shutil.rmtree(tool.destination, ignore_errors=True)
+        put_away(tool.destination)
 
 
 def changes(bench: Bench, medium: str) -> None:
