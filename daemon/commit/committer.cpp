@@ -11,7 +11,7 @@ constexpr std::size_t k_group = 4096;
 
 }  // namespace
 
-Committer::Committer() : thread_([this] { work(); }) {}
+Committer::Committer(std::size_t most_waiting) : most_waiting_(most_waiting), thread_([this] { work(); }) {}
 
 Committer::~Committer() {
   stop();
@@ -30,7 +30,15 @@ void Committer::put(std::vector<StagedOperation> staged, const std::shared_ptr<A
     ++waiting_[one.account->key];
     items.emplace_back(Put{std::move(one), sink});
   }
+  all_waiting_ += items.size();
   items_.push_all(std::move(items));
+}
+
+bool Committer::is_full(std::function<void()> room) {
+  const std::lock_guard lock(waiting_mutex_);
+  if (all_waiting_ < most_waiting_) return false;
+  want_room_.push_back(std::move(room));
+  return true;
 }
 
 void Committer::opened(std::string account_key, std::uint64_t serial, std::function<void()> reached) {
@@ -102,6 +110,17 @@ void Committer::commit(std::vector<Item> group) {
   }
   for (const auto& call : reached)
     call();
+  tell_room();
+}
+
+void Committer::tell_room() {
+  std::vector<std::function<void()>> calls;
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    if (all_waiting_ < most_waiting_) std::swap(calls, want_room_);
+  }
+  for (const auto& call : calls)
+    call();
 }
 
 Committed Committer::apply(Put& put, os::SyncSet& sync) {
@@ -136,6 +155,7 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
 
 void Committer::forget_waiting(const std::vector<Committed>& done) {
   const std::lock_guard lock(waiting_mutex_);
+  all_waiting_ -= done.size();
   for (const auto& one : done) {
     const auto found = waiting_.find(one.account->key);
     if (found != waiting_.end() && --found->second == 0) waiting_.erase(found);

@@ -49,7 +49,8 @@ struct CommitTotals {
 /// cut could take, and under load a group costs two syncs however many messages are in it.
 class Committer {
  public:
-  Committer();
+  /// `most_waiting`: how many operations may wait before is_full() says so.
+  explicit Committer(std::size_t most_waiting);
   ~Committer();
 
   /// Thread-safe, as all of these.
@@ -58,6 +59,10 @@ class Committer {
   /// dropped; `reached`, if any, is called once all of the account that was put before is done: at once, where there is
   /// nothing of it, or on the committer's thread.
   void opened(std::string account_key, std::uint64_t serial, std::function<void()> reached);
+
+  /// Whether no more operations should be put, each of which may hold a descriptor. If so, `room` is called once that
+  /// has changed, on the committer's thread.
+  bool is_full(std::function<void()> room);
 
   const CommitTotals& totals() const { return totals_; }
   /// Does what waits, then ends the thread.
@@ -79,12 +84,16 @@ class Committer {
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
   Committed apply(Put& put, os::SyncSet& sync);
+  void tell_room();
   void forget_waiting(const std::vector<Committed>& done);
   void count(const Committed& done);
 
   os::BlockingQueue<Item> items_;
+  const std::size_t most_waiting_;
   std::mutex waiting_mutex_;
-  std::unordered_map<std::string, std::size_t> waiting_;   ///< operations put and not done, of each account
+  std::unordered_map<std::string, std::size_t> waiting_;  ///< operations put and not done, of each account
+  std::size_t all_waiting_ = 0;
+  std::vector<std::function<void()>> want_room_;
   std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
   CommitTotals totals_;
   std::thread thread_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
+constexpr std::size_t k_part = 64;  // operations of packed frames that are staged at once; each may hold a descriptor
 
 std::uint64_t next_serial() {
   static std::atomic<std::uint64_t> serial = 0;
@@ -62,8 +63,9 @@ void tell_space(const os::Directory* directory, const std::optional<Error>& erro
 
 }  // namespace
 
-Result<> Intake::handle(const wire::Frame& frame) {
+Result<bool> Intake::handle(const wire::Frame& frame) {
   const wire::Header& header = frame.header;
+  bool done = true;
   switch (header.kind_case()) {
     case wire::Header::kNames:
     case wire::Header::kOperation:
@@ -71,19 +73,27 @@ Result<> Intake::handle(const wire::Frame& frame) {
       MAILDIRSYNC_TRY(of_account(header, frame.payload));
       break;
     case wire::Header::kPacked:
-      MAILDIRSYNC_TRY(unpack(header.packed(), frame.payload));
+      if (taken_ == plain_.size()) MAILDIRSYNC_TRY(unpack(header.packed(), frame.payload));
+      if (const auto all = take_unpacked(); !all) {
+        return all;
+      } else {
+        done = *all;
+      }
       break;
     case wire::Header::kOpenAccount:
-      return open_account(header.open_account());
+      MAILDIRSYNC_TRY(open_account(header.open_account()));
+      break;
     case wire::Header::kList:
-      return list(header.list());
+      MAILDIRSYNC_TRY(list(header.list()));
+      break;
     case wire::Header::kMapOwners:
-      return map_owners(header.map_owners());
+      MAILDIRSYNC_TRY(map_owners(header.map_owners()));
+      break;
     default:
       return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
   }
   if (!staged_.empty()) sinks_.staged(std::exchange(staged_, {}));
-  return {};
+  return done;
 }
 
 /// What may also come packed.
@@ -106,12 +116,18 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
   }
   if (packed.fresh()) decompressor_.reset();
   plain_.clear();
+  taken_ = 0;
   MAILDIRSYNC_TRY(decompressor_.decompress(payload, packed.plain_size(), plain_));
   if (plain_.size() != packed.plain_size()) {
     return failure(ErrorCode::protocol, "", "packed frames have another size than announced");
   }
+  return {};
+}
+
+Result<bool> Intake::take_unpacked() {
   wire::Header header;
-  for (std::string_view rest = plain_; !rest.empty();) {
+  while (taken_ < plain_.size() && staged_.size() < k_part) {
+    std::string_view rest = std::string_view(plain_).substr(taken_);
     const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
     if (!lengths) return Failure(lengths.error());
     rest.remove_prefix(wire::k_prefix);
@@ -121,9 +137,9 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
     MAILDIRSYNC_TRY(wire::decode_header(rest.substr(0, lengths->header), header));
     rest.remove_prefix(lengths->header);
     MAILDIRSYNC_TRY(of_account(header, rest.substr(0, lengths->payload)));
-    rest.remove_prefix(lengths->payload);
+    taken_ += wire::k_prefix + lengths->header + lengths->payload;
   }
-  return {};
+  return taken_ == plain_.size();
 }
 
 Result<> Intake::names(const wire::Names& names) {

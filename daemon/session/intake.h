@@ -45,8 +45,9 @@ class Intake {
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
 
-  /// Fails on a violation of the protocol, which ends the connection.
-  Result<> handle(const wire::Frame& frame);
+  /// Takes a frame, or a bounded part of it: false when it is to be called again with the same frame, once there is
+  /// room for more operations. Fails on a violation of the protocol, which ends the connection.
+  Result<bool> handle(const wire::Frame& frame);
 
  private:
   struct OpenedRoot {
@@ -58,6 +59,7 @@ class Intake {
 
   Result<> of_account(const wire::Header& header, std::string_view payload);
   Result<> unpack(const wire::Packed& packed, std::string_view payload);
+  Result<bool> take_unpacked();
   Result<> names(const wire::Names& names);
   Result<> open_account(const wire::OpenAccount& open);
   Result<> operation(const wire::Operation& operation, std::string_view payload);
@@ -70,7 +72,8 @@ class Intake {
   Sinks sinks_;
   PeerNames names_;
   codec::Decompressor decompressor_;
-  std::string plain_;  ///< frames unpacked
+  std::string plain_;      ///< frames unpacked
+  std::size_t taken_ = 0;  ///< bytes of them
   Stager stager_;
   std::vector<StagedOperation> staged_;  ///< of the frame that is being handled
 };

@@ -9,6 +9,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include "common/net/identity.h"
 
@@ -28,6 +29,14 @@ std::size_t pool_size() {
   return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
 }
 
+/// An operation that waits holds a descriptor or two, and those of its folder's directories.
+std::size_t most_waiting() {
+  constexpr rlim_t k_descriptors_each = 8;
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
+  return std::clamp<rlim_t>(limit.rlim_cur / k_descriptors_each, 16, 8192);
+}
+
 }  // namespace
 
 Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance)
@@ -35,6 +44,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       config_(std::move(config)),
       acceptor_(loop),
       pool_(pool_size()),
+      committer_(most_waiting()),
       services_{
           .loop = loop, .pool = pool_, .listers = listers_, .committer = committer_, .instance = std::move(instance)} {
   services_.find_peer = [this](const std::string& fingerprint) {

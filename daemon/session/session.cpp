@@ -22,7 +22,6 @@ constexpr auto k_greeting_timeout = 15s;
 constexpr auto k_farewell = 1s;
 constexpr auto k_silence = 30s;  // an agent pings every 5 s
 constexpr std::size_t k_max_staging = 8 * 1024 * 1024;
-constexpr std::size_t k_max_uncommitted = 2048;  // each may hold a descriptor
 constexpr std::size_t k_listing_ahead = 2 * 1024 * 1024;
 constexpr std::size_t k_max_outgoing = 64 * 1024 * 1024;
 constexpr std::size_t k_failures_in_ack = 500;
@@ -59,7 +58,6 @@ Intake::Sinks Session::sinks() {
   return {
       .staged =
           [this](std::vector<StagedOperation> staged) {
-            uncommitted_ += staged.size();
             services_.committer.put(std::move(staged), shared_from_this());
           },
       .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
@@ -241,21 +239,40 @@ void Session::stage(wire::Frame frame) {
       std::max<std::size_t>(frame.payload.size() + frame.header.ByteSizeLong(), frame.header.packed().plain_size());
   staging_bytes_ += size;
   asio::post(strand_, [self = shared_from_this(), size, frame = std::move(frame)]() mutable {
-    Result<> handled;
-    try {
-      handled = self->intake_->handle(frame);
-    } catch (const std::exception& exception) {  // memory that ran out, or a bug: this connection ends, no other
-      handled = failure(ErrorCode::protocol, "", exception.what());
-    }
-    self->staging_bytes_ -= size;
-    self->made_room();
-    if (handled) return;
-    asio::post(self->services_.loop, [self, error = handled.error()] { self->end(error.code, error.message()); });
+    self->frames_.push_back({std::move(frame), size});
+    if (self->frames_.size() == 1) self->take_frames();
   });
 }
 
+/// Strand: a part of the first frame; then the next, once others had their turn and the committer has room.
+void Session::take_frames() {
+  if (frames_.empty()) return;
+  const auto go_on = [self = shared_from_this()] { asio::post(self->strand_, [self] { self->take_frames(); }); };
+  if (services_.committer.is_full(go_on)) return;
+  const auto done = broken_ ? Result<bool>(true) : take_part(frames_.front().frame);
+  if (!done) {
+    broken_ = true;
+    asio::post(services_.loop,
+               [self = shared_from_this(), error = done.error()] { self->end(error.code, error.message()); });
+  }
+  if (broken_ || *done) {
+    staging_bytes_ -= frames_.front().size;
+    frames_.pop_front();
+    made_room();
+  }
+  if (!frames_.empty()) go_on();
+}
+
+Result<bool> Session::take_part(const wire::Frame& frame) {
+  try {
+    return intake_->handle(frame);
+  } catch (const std::exception& exception) {  // memory that ran out, or a bug: this connection ends, no other
+    return failure(ErrorCode::protocol, "", exception.what());
+  }
+}
+
 asio::awaitable<void> Session::wait_for_room() {
-  const auto full = [this] { return staging_bytes_ > k_max_staging || uncommitted_ > k_max_uncommitted; };
+  const auto full = [this] { return staging_bytes_ > k_max_staging; };
   while (full() && !violation_) {
     reader_waits_ = true;
     if (!full()) break;
@@ -359,8 +376,6 @@ asio::awaitable<void> Session::list(ListRequest request) {
 }
 
 void Session::committed(std::vector<Committed> done) {
-  uncommitted_ -= done.size();
-  made_room();
   asio::post(services_.loop, [self = shared_from_this(), done = std::move(done)] { self->acknowledge(done); });
 }
 

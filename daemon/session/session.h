@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -68,6 +69,8 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   void begin_list(ListRequest request);
   asio::awaitable<void> list(ListRequest request);
   void stage(wire::Frame frame);
+  void take_frames();
+  Result<bool> take_part(const wire::Frame& frame);
   void send(const wire::Header& header);
   void made_room();
   void acknowledge(const std::vector<Committed>& done);
@@ -79,6 +82,12 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   std::shared_ptr<const Peer> peer_, greeted_;
   asio::strand<asio::thread_pool::executor_type> strand_;
   std::unique_ptr<Intake> intake_;  ///< strand
+  struct Arrived {
+    wire::Frame frame;
+    std::size_t size = 0;  ///< bytes that it holds
+  };
+  std::deque<Arrived> frames_;  ///< strand
+  bool broken_ = false;         ///< strand: the protocol was violated, and nothing more is taken
   std::string outgoing_;
   asio::steady_timer wake_, room_, drained_, silence_;
   std::chrono::steady_clock::time_point heard_;
@@ -88,7 +97,7 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   bool ended_ = false;
 
   // Between the reader, which waits while they are high, and the threads that lower them:
-  std::atomic<std::size_t> staging_bytes_{0}, uncommitted_{0};
+  std::atomic<std::size_t> staging_bytes_{0};
   std::atomic<bool> reader_waits_{false};
 };
 

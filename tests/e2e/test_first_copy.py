@@ -42,6 +42,17 @@ class FirstCopy(LabTest):
         self.assertLess(totals["bytes_wire"], 200_000 + 20 * len(messages))
         self.lab.assert_equal()
 
+    def test_a_receiver_with_few_descriptors_takes_many_small_messages(self):
+        root = self.lab.add_root()
+        make_tree(root.source, scaled_spec(accounts=30, messages=6000, seed=14))
+        self.lab.receiver.prefix = ["prlimit", "--nofile=1024:1024"]
+        self.lab.start()
+        result = self.lab.agent.flush(limit=600)
+        self.assertEqual([], result["left_out"])
+        self.assertEqual([], self.lab.agent.status()["problems"])
+        self.assertNotIn("Too many open files", open(self.lab.receiver.log, encoding="utf-8", errors="replace").read())
+        self.lab.assert_equal()
+
     def test_an_agent_that_lost_its_state_sends_no_message_again(self):
         root = self.lab.add_root()
         make_tree(root.source, scaled_spec(accounts=5, messages=300, seed=12))

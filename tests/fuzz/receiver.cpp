@@ -76,7 +76,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!lengths || rest.size() < std::size_t{lengths->header} + lengths->payload) break;
       auto frame =
           wire::decode(rest.substr(0, lengths->header), std::string(rest.substr(lengths->header, lengths->payload)));
-      if (!frame || !intake.handle(std::move(*frame))) break;
+      if (!frame) break;
+      auto done = intake.handle(*frame);
+      while (done && !*done)
+        done = intake.handle(*frame);
+      if (!done) break;
       rest.remove_prefix(std::size_t{lengths->header} + lengths->payload);
     }
   }
