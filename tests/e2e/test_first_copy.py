@@ -1,6 +1,7 @@
 """The first copy, and that a restart after it sends nothing."""
 
 import os
+import pathlib
 import unittest
 
 from maildirsync_testing import LabTest, make_tree, scaled_spec
@@ -50,7 +51,7 @@ class FirstCopy(LabTest):
         result = self.lab.agent.flush(limit=600)
         self.assertEqual([], result["left_out"])
         self.assertEqual([], self.lab.agent.status()["problems"])
-        self.assertNotIn("Too many open files", open(self.lab.receiver.log, encoding="utf-8", errors="replace").read())
+        self.assertNotIn("Too many open files", pathlib.Path(self.lab.receiver.log).read_text(encoding="utf-8", errors="replace"))
         self.lab.assert_equal()
 
     def test_an_agent_that_lost_its_state_sends_no_message_again(self):
