@@ -431,9 +431,12 @@ class Looker {
   Result<> follow_inodes(const os::Directory& account) {
     const auto kept = sync::kept_inodes(look_.before.folders, look_.after.folders);
     std::vector<std::uint64_t> inodes;
+    std::set<std::string, std::less<>> bases;
     for (const auto& folder : look_.after.folders) {
       for (const auto& entry : folder.entries) {
-        if (entry.area != Area::folder && !kept.contains(entry.inode)) inodes.push_back(entry.inode);
+        if (entry.area == Area::folder || kept.contains(entry.inode)) continue;
+        inodes.push_back(entry.inode);
+        bases.emplace(sync::base_name(entry));
       }
     }
     if (inodes.empty()) return {};
@@ -460,13 +463,26 @@ class Looker {
       }
       const auto after = std::find_if(look_.after.folders.begin(), look_.after.folders.end(), same_path);
       const auto added = add_names(account, *before, *after, names);
-      if (!added && added.error().code == ErrorCode::vanished) {
+      if (!added && added.error().code != ErrorCode::vanished) return added;
+      if (!added) {
         report_.again.structure = true;
-      } else if (!added) {
-        return added;
+        add_as_known(*before, *after, *found, bases);
       }
     }
     return {};
+  }
+
+  /// A folder that was renamed or removed since is at the destination as it was, until a later turn tells of that: a
+  /// message of the same base name can be linked from there.
+  static void add_as_known(FolderManifest& before, FolderManifest& after, const std::vector<State::Known>& found,
+                           const std::set<std::string, std::less<>>& bases) {
+    for (const auto& known : found) {
+      if (known.folder != before.path || !bases.contains(sync::base_name(known.entry))) continue;
+      before.entries.push_back(known.entry);
+      after.entries.push_back(known.entry);
+    }
+    sort_entries(before);
+    sort_entries(after);
   }
 
   void watch(const os::Directory& directory, const std::string& folder, char part) {

@@ -195,7 +195,9 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
   } else if (!S_ISREG(status->st_mode)) {
     return;  // others' sockets and devices are nothing that we could have put there
   } else if (digests_ == Digests::all || (digests_ == Digests::control_files && entry.area == sync::Area::folder)) {
-    entry.digest = read(name.name);
+    auto digest = read(name.name);
+    if (!digest) return;  // it got another name since: a difference only if it is still missing at the next look
+    entry.digest = *digest;
     size += entry.size / k_read_per_byte;
   }
   auto& listed = *out.add_entries();
@@ -204,16 +206,16 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
   size += entry.name.size() + entry.target.size() + k_entry_overhead;
 }
 
-/// Nothing for a file that cannot be read: it is listed without a digest, and the rest of the account too.
-std::optional<sync::Digest> Lister::read(const std::string& name) {
+/// Nothing for a file that cannot be read: it is listed without a digest, and the rest of the account too. Fails for
+/// one that vanished.
+Result<std::optional<sync::Digest>> Lister::read(const std::string& name) {
   const std::string path = os::join(area_directory_.path(), name);
   const auto fd = area_directory_.open_for_reading(name);
   const auto digest = fd ? codec::digest_of(fd->get(), path) : Result<sync::Digest>(Failure(fd.error()));
-  if (digest) return *digest;
-  if (digest.error().code != ErrorCode::vanished) {
-    spdlog::warn("unreadable path={} detail=\"{}\"", os::printable(path), os::printable(digest.error().message()));
-  }
-  return std::nullopt;
+  if (digest) return std::optional(*digest);
+  if (digest.error().code == ErrorCode::vanished) return Failure(digest.error());
+  spdlog::warn("unreadable path={} detail=\"{}\"", os::printable(path), os::printable(digest.error().message()));
+  return std::optional<sync::Digest>();
 }
 
 namespace {

@@ -48,7 +48,7 @@ class Lister {
   bool open_next_folder();
   bool open_next_area();
   void add_entry(const os::DirectoryEntry& entry, wire::Listing::Folder& out, std::size_t& size);
-  std::optional<sync::Digest> read(const std::string& name);
+  Result<std::optional<sync::Digest>> read(const std::string& name);
   void fail(const Error& error);
   wire::Listing piece() const;
 

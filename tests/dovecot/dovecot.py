@@ -12,6 +12,7 @@ the new machine. Everything else a server keeps (sockets, state, configuration, 
 Needs root, as Dovecot does to serve several Unix users; dovecot-imapd and dovecot-lmtpd from Debian.
 """
 
+import contextlib
 import imaplib
 import os
 import re
@@ -196,7 +197,8 @@ class Dovecot:
         # Sessions outlive their master by up to 30 s as long as their clients keep them busy, and go on changing mail.
         for pid in pids:
             if _runs(pid) and not _is_log(pid):
-                os.kill(pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not [pid for pid in pids if _runs(pid)], f"the processes of Dovecot {self.name} end", interval=0.01)
 
     def kill(self) -> None:
@@ -208,7 +210,8 @@ class Dovecot:
         process.kill()
         for pid in pids:
             if _runs(pid):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended since it was looked up
+                    os.kill(pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
 
