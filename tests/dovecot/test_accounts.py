@@ -148,6 +148,15 @@ class Accounts(TrapTest):
         for i, name in enumerate(names):
             write_file(os.path.join(cur, name), b"" if name == b"3.none" else b"Subject: %d\n\nx\n" % i, VMAIL, 0o600)
         self.arrived()
+        # An agent that lost its state finds them again under other flags, whatever stands before those.
+        self.lab.agent.stop()
+        for name in os.listdir(self.lab.agent.state_dir):
+            os.unlink(os.path.join(self.lab.agent.state_dir, name))
+        for old, new in ((names[0], b"1.semicolon;2,FS"), (names[1], b"2.bang!2,FS"), (names[2], b"3.none:2,S"), (names[7], b"8.twice:2,S:2,FS")):
+            os.rename(os.path.join(cur, old), os.path.join(cur, new))
+        self.lab.agent.start()
+        self.arrived()
+        self.assertEqual(0, self.total("messages_sent"))
         with self.old.imap(ANNA) as connection:
             connection.select("Work")
         self.assert_same_for_clients()

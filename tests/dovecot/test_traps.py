@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import socket
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import oracle
 from dovecot import PASSWORD, VMAIL, quote, utf7
-from maildir_trees import write_file
+from maildir_trees import make_maildir, write_file
 from maildirsync_testing import SECONDS, wait_until
 from traps import ANNA, TrapTest
 from watcher import FolderWatch
@@ -140,15 +141,19 @@ class Listings(TrapTest):
 
 
 class InPlace(TrapTest):
+    mailboxes = ("Work", "Whole")
+
     def test_messages_changed_by_tools(self):
         """Filters add headers, and editors rewrite, in place or by another file, while the agent runs or is away."""
         with self.old.imap(ANNA) as connection:
-            self.append(connection, "INBOX", 6)
-            self.append(connection, "Work", 6)
+            for folder in ("INBOX", *self.mailboxes):
+                self.append(connection, folder, 6)
         self.arrived()
-        for folder, agent_runs in (("INBOX", True), ("Work", False)):
-            if not agent_runs:
+        for folder, agent in (("INBOX", "looks at names"), ("Work", "is away"), ("Whole", "looks at the account")):
+            if agent == "is away":
                 self.lab.agent.stop()
+            elif agent == "looks at the account":
+                self.lab.agent.signal(signal.SIGSTOP)
             cur = os.path.join(self.old.folder(ANNA, folder), "cur")
             paths = [os.path.join(cur, name) for name in sorted(os.listdir(cur))]
             with open(paths[0], "r+b") as file:  # longer, under the same inode
@@ -159,7 +164,12 @@ class InPlace(TrapTest):
                 file.write(b"Subject: #")
             os.truncate(paths[2], 50)
             subprocess.run(["sed", "-i", "s/^Subject: /Subject: [ext] /", paths[3]], check=True)  # another inode
-            if not agent_runs:
+            if agent == "looks at the account":
+                # A new folder: then the others are listed, and what has its name and inode still is not looked at for that.
+                make_maildir(os.path.join(self.old.maildir(ANNA), ".Made").encode(), VMAIL)
+                self.lab.agent.signal(signal.SIGCONT)
+                self.arrived()
+            elif agent == "is away":
                 self.lab.agent.start()
                 self.lab.flush(limit=60)
                 self.lab.agent.flush("--full")
@@ -198,12 +208,19 @@ class Links(TrapTest):
             connection.select("INBOX")
             self.ok(connection.copy("1:10", "Work"))
             self.arrived()
-            sent = self.total("messages_sent")
+            sent, links, renames = (self.total(name) for name in ("messages_sent", "links", "renames"))
+            # The halves get flags of their own in one turn of the agent.
+            self.lab.agent.signal(signal.SIGSTOP)
             self.ok(connection.store("1:5", "+FLAGS", "(\\Flagged)"))
+            connection.select("Work")
+            self.ok(connection.store("1:5", "+FLAGS", "(\\Answered)"))
+            connection.select("INBOX")
             self.ok(connection.store("6:10", "+FLAGS", "(\\Deleted)"))
             self.ok(connection.expunge())
+            self.lab.agent.signal(signal.SIGCONT)
         self.assert_same_for_clients()
         self.assertEqual(sent, self.total("messages_sent"))
+        self.assertEqual((links, renames + 10), (self.total("links"), self.total("renames")), "each flag is one rename of its own half")
 
     def test_a_move_leaves_no_gap_and_costs_no_body(self):
         with self.old.imap(ANNA) as connection:
@@ -237,12 +254,14 @@ class Links(TrapTest):
         with self.old.imap(ANNA) as connection:
             self.append(connection, "INBOX", 20, "()")
         self.arrived()
+        sent = self.total("messages_sent")
         for round_number in range(4):
             commands = [f"UID STORE {i % 20 + 1} FLAGS.SILENT ({flag})" for i, flag in enumerate(["\\Seen", "\\Flagged", "k1", "", "\\Answered k2"] * 40)]
             commands += [f"UID STORE {i + 1} FLAGS.SILENT ({['', chr(92) + 'Seen', 'k1'][(i + round_number) % 3]})" for i in range(20)]
             self.pipeline(ANNA, "INBOX", commands)
             self.arrived()
         self.assert_same_for_clients()
+        self.assertEqual(sent, self.total("messages_sent"))
 
     def pipeline(self, user: str, mailbox: str, commands: list[str]) -> None:
         """Sends all commands at once; each must be accepted."""
@@ -263,9 +282,10 @@ class Folders(TrapTest):
                 # More than the brake on deletions tolerates in one folder.
                 self.append(connection, mailbox, 70)
             self.arrived()
-            sent = self.total("messages_sent")
+            sent, renames = self.total("messages_sent"), self.total("renames")
             self.ok(connection.rename("Old", "Work.Moved"))
             self.arrived()
+            self.assertLess(self.total("renames") - renames, 3 * 70, "each message was renamed, and not their folders")
             self.append(connection, "Work.Moved.Sub.Deep", 3)
         self.assertFalse(os.path.exists(self.new.folder(ANNA, "Old")))
         self.assert_same_for_clients()
@@ -277,10 +297,13 @@ class Folders(TrapTest):
             self.append(connection, "Old.Sub", 20)
             self.append(connection, "Gone", 20)
             self.arrived()
+            sent = self.total("messages_sent")
             self.ok(connection.rename("Old.Sub", "Aside"))
             self.ok(connection.rename("Gone", "Old.Sub"))
             self.ok(connection.rename("Aside", "Gone"))
         self.assert_same_for_clients()
+        self.assertEqual(sent, self.total("messages_sent"))
+        self.assert_no_problems()
 
     def test_a_removed_folder_takes_along_what_an_early_look_left(self):
         with self.old.imap(ANNA) as connection:

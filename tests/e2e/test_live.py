@@ -204,6 +204,13 @@ class Live(LabTest):
         write_file(path + b".tmp", uidlist(1_600_000_001, bases[:40_000] + bases[40_100:]), OWNER, 0o600)
         os.rename(path + b".tmp", path)
         self.arrived()
+        # And once more, with others behind: longer than it was, and yet nothing was appended to it.
+        self.before = self.lab.agent.totals()
+        write_file(path + b".tmp", uidlist(1_600_000_001, bases[:30_000] + bases[30_100:] + bases[:200]), OWNER, 0o600)
+        os.rename(path + b".tmp", path)
+        self.arrived()
+        self.assertEqual([], self.lab.agent.problems())
+        self.assertGreaterEqual(self.cost("deltas"), 1)
 
     def test_a_uidlist_never_names_what_is_not_there(self):
         """While deliveries run, the destination's uidlist is read again and again: each name in it exists, or did."""
