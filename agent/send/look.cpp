@@ -431,12 +431,9 @@ class Looker {
   Result<> follow_inodes(const os::Directory& account) {
     const auto kept = sync::kept_inodes(look_.before.folders, look_.after.folders);
     std::vector<std::uint64_t> inodes;
-    std::set<std::string, std::less<>> bases;
     for (const auto& folder : look_.after.folders) {
       for (const auto& entry : folder.entries) {
-        if (entry.area == Area::folder || kept.contains(entry.inode)) continue;
-        inodes.push_back(entry.inode);
-        bases.emplace(sync::base_name(entry));
+        if (entry.area != Area::folder && !kept.contains(entry.inode)) inodes.push_back(entry.inode);
       }
     }
     if (inodes.empty()) return {};
@@ -466,7 +463,7 @@ class Looker {
       if (!added && added.error().code != ErrorCode::vanished) return added;
       if (!added) {
         report_.again.structure = true;
-        add_as_known(*before, *after, *found, bases);
+        add_as_known(*before, *after, *found);
       }
     }
     return {};
@@ -474,10 +471,14 @@ class Looker {
 
   /// A folder that was renamed or removed since is at the destination as it was, until a later turn tells of that: a
   /// message of the same base name can be linked from there.
-  static void add_as_known(FolderManifest& before, FolderManifest& after, const std::vector<State::Known>& found,
-                           const std::set<std::string, std::less<>>& bases) {
+  void add_as_known(FolderManifest& before, FolderManifest& after, const std::vector<State::Known>& found) const {
+    std::set<std::string> bases;
+    for (const auto& folder : look_.after.folders) {
+      for (const auto& entry : folder.entries)
+        bases.emplace(sync::base_name(entry));
+    }
     for (const auto& known : found) {
-      if (known.folder != before.path || !bases.contains(sync::base_name(known.entry))) continue;
+      if (known.folder != before.path || !bases.contains(std::string(sync::base_name(known.entry)))) continue;
       before.entries.push_back(known.entry);
       after.entries.push_back(known.entry);
     }

@@ -7,7 +7,7 @@ from maildirsync_testing import Lab, Root
 
 from .measure import Measurement, cpu_of, forget_peak_memory, peak_memory
 from .network import Line, Link
-from .programs import put_away
+from .programs import make_anew
 
 PATIENCE = 1800  # seconds until a flush is given up
 
@@ -23,8 +23,7 @@ class Ours:
 
     def reset(self) -> None:
         """An empty destination, and daemons without a past."""
-        put_away(self.destination)
-        os.makedirs(self.destination)
+        make_anew(self.destination)
         self.forget()
 
     def forget(self) -> None:

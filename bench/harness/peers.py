@@ -10,7 +10,7 @@ from maildirsync_testing import wait_until
 
 from .measure import Measurement, MemoryWatch, cpu_of, run_and_wait
 from .network import Line, Link, SshServer
-from .programs import put_away
+from .programs import make_anew
 
 
 class Peer:
@@ -36,8 +36,7 @@ class Peer:
         raise NotImplementedError
 
     def reset(self) -> None:
-        put_away(self.destination)
-        os.makedirs(self.destination)
+        make_anew(self.destination)
 
     def copy(self) -> Measurement:
         os.sync()

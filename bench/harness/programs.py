@@ -29,6 +29,11 @@ def put_away(directory: str) -> None:
         os.rename(directory, os.path.join(os.path.dirname(directory), f"away.{next(_away)}"))
 
 
+def make_anew(directory: str) -> None:
+    put_away(directory)
+    os.makedirs(directory)
+
+
 def find_programs() -> None:
     """Sets $MAILDIRSYNC_BIN, which the end-to-end tests' lab reads too. A fresh clone is built first."""
     directory = os.environ.setdefault("MAILDIRSYNC_BIN", os.path.join(REPOSITORY, "build/release/bin"))

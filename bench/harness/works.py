@@ -14,7 +14,7 @@ from .corpora import Corpus
 from .measure import Measurement
 from .network import Line, SshServer
 from .ours import Ours
-from .programs import CACHE, program, put_away, say
+from .programs import CACHE, make_anew, program, put_away, say
 
 
 @dataclasses.dataclass
@@ -132,7 +132,7 @@ class Bench:
 
 
 def limit(source: str, destination: str, streams: int) -> Measurement:
-    os.makedirs(destination)
+    make_anew(destination)  # a run before may have failed
     os.sync()
     done = subprocess.run([program("bench-limit"), source, destination, "--streams", str(streams)], capture_output=True, text=True, check=True)
     put_away(destination)

@@ -75,14 +75,10 @@ std::uint32_t read_u32(std::string_view bytes) {
   return value;
 }
 
-void append_u64(std::string& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(value >> shift));
-}
-
-void append_u32(std::string& out, std::uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(value >> shift));
+template <class Unsigned>
+void append_big_endian(std::string& out, Unsigned value) {
+  for (std::size_t byte = sizeof value; byte-- > 0;)
+    out.push_back(static_cast<char>(value >> (8 * byte)));
 }
 
 /// The length of a signature's blocks, in bytes.
@@ -168,10 +164,11 @@ Result<std::string> signature_of_appended(std::string_view basis_signature, std:
   if (!block_length) return Failure(block_length.error());
   if (!best) return Failure(best.error());
   // The last block of the basis may be shorter than the others, and then it is another one in the target.
-  const std::size_t kept = k_signature_header + basis_size / *block_length * k_signature_entry;
+  const std::size_t whole_blocks = basis_size / *block_length;
+  const std::size_t kept = k_signature_header + whole_blocks * k_signature_entry;
   const bool has_grown_out = *best > std::size_t{2} * *block_length;
   if (basis_size > target.size() || kept > basis_signature.size() || has_grown_out) return signature(target);
-  auto rest = signature_in_blocks(*block_length, target.substr(basis_size / *block_length * *block_length));
+  auto rest = signature_in_blocks(*block_length, target.substr(whole_blocks * *block_length));
   if (!rest) return rest;
   return std::string(basis_signature.substr(0, kept)) + rest->substr(k_signature_header);
 }
@@ -194,15 +191,15 @@ std::string delta_of_appended(std::size_t basis_size, std::string_view target) {
   const std::string_view appended = target.substr(basis_size);
   std::string out;
   out.reserve(appended.size() + 32);
-  append_u32(out, RS_DELTA_MAGIC);
+  append_big_endian(out, std::uint32_t{RS_DELTA_MAGIC});
   if (basis_size > 0) {
     out.push_back(k_copy_n8_n8);
-    append_u64(out, 0);
-    append_u64(out, basis_size);
+    append_big_endian(out, std::uint64_t{0});
+    append_big_endian(out, std::uint64_t{basis_size});
   }
   if (!appended.empty()) {
     out.push_back(k_literal_n8);
-    append_u64(out, appended.size());
+    append_big_endian(out, std::uint64_t{appended.size()});
     out.append(appended);
   }
   out.push_back(k_end);

@@ -65,7 +65,6 @@ void tell_space(const os::Directory* directory, const std::optional<Error>& erro
 
 Result<bool> Intake::handle(const wire::Frame& frame) {
   const wire::Header& header = frame.header;
-  bool done = true;
   switch (header.kind_case()) {
     case wire::Header::kNames:
     case wire::Header::kOperation:
@@ -74,11 +73,7 @@ Result<bool> Intake::handle(const wire::Frame& frame) {
       break;
     case wire::Header::kPacked:
       if (taken_ == plain_.size()) MAILDIRSYNC_TRY(unpack(header.packed(), frame.payload));
-      if (const auto all = take_unpacked(); !all) {
-        return all;
-      } else {
-        done = *all;
-      }
+      MAILDIRSYNC_TRY(take_unpacked());
       break;
     case wire::Header::kOpenAccount:
       MAILDIRSYNC_TRY(open_account(header.open_account()));
@@ -93,7 +88,7 @@ Result<bool> Intake::handle(const wire::Frame& frame) {
       return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
   }
   if (!staged_.empty()) sinks_.staged(std::exchange(staged_, {}));
-  return done;
+  return taken_ == plain_.size();
 }
 
 /// What may also come packed.
@@ -124,7 +119,7 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
   return {};
 }
 
-Result<bool> Intake::take_unpacked() {
+Result<> Intake::take_unpacked() {
   wire::Header header;
   while (taken_ < plain_.size() && staged_.size() < k_part) {
     std::string_view rest = std::string_view(plain_).substr(taken_);
@@ -139,7 +134,7 @@ Result<bool> Intake::take_unpacked() {
     MAILDIRSYNC_TRY(of_account(header, rest.substr(0, lengths->payload)));
     taken_ += wire::k_prefix + lengths->header + lengths->payload;
   }
-  return taken_ == plain_.size();
+  return {};
 }
 
 Result<> Intake::names(const wire::Names& names) {

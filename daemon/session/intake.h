@@ -59,7 +59,7 @@ class Intake {
 
   Result<> of_account(const wire::Header& header, std::string_view payload);
   Result<> unpack(const wire::Packed& packed, std::string_view payload);
-  Result<bool> take_unpacked();
+  Result<> take_unpacked();
   Result<> names(const wire::Names& names);
   Result<> open_account(const wire::OpenAccount& open);
   Result<> operation(const wire::Operation& operation, std::string_view payload);

@@ -197,8 +197,7 @@ class Dovecot:
         # Sessions outlive their master by up to 30 s as long as their clients keep them busy, and go on changing mail.
         for pid in pids:
             if _runs(pid) and not _is_log(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
+                _signal(pid, signal.SIGTERM)
         wait_until(lambda: not [pid for pid in pids if _runs(pid)], f"the processes of Dovecot {self.name} end", interval=0.01)
 
     def kill(self) -> None:
@@ -210,8 +209,7 @@ class Dovecot:
         process.kill()
         for pid in pids:
             if _runs(pid):
-                with contextlib.suppress(ProcessLookupError):  # it ended since it was looked up
-                    os.kill(pid, signal.SIGKILL)
+                _signal(pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
 
@@ -283,6 +281,12 @@ def _is_log(pid: int) -> bool:
             return file.read().startswith(b"dovecot/log")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _signal(pid: int, number: int) -> None:
+    """Unless it ended since it was looked up."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _runs(pid: int) -> bool:

@@ -150,8 +150,7 @@ class Accounts(TrapTest):
         self.arrived()
         # An agent that lost its state finds them again under other flags, whatever stands before those.
         self.lab.agent.stop()
-        for name in os.listdir(self.lab.agent.state_dir):
-            os.unlink(os.path.join(self.lab.agent.state_dir, name))
+        self.lab.agent.lose_state()
         for old, new in ((names[0], b"1.semicolon;2,FS"), (names[1], b"2.bang!2,FS"), (names[2], b"3.none:2,S"), (names[7], b"8.twice:2,S:2,FS")):
             os.rename(os.path.join(cur, old), os.path.join(cur, new))
         self.lab.agent.start()

@@ -246,6 +246,11 @@ class Daemon:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def lose_state(self) -> None:
+        """All that a daemon, which must not run, kept of its past."""
+        for name in os.listdir(self.state_dir):
+            os.unlink(os.path.join(self.state_dir, name))
+
     # -- what it says
 
     def tail(self, lines: int = 60) -> str:

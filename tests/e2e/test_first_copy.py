@@ -1,7 +1,6 @@
 """The first copy, and that a restart after it sends nothing."""
 
 import os
-import pathlib
 import unittest
 
 from maildirsync_testing import LabTest, make_tree, scaled_spec
@@ -51,7 +50,7 @@ class FirstCopy(LabTest):
         result = self.lab.agent.flush(limit=600)
         self.assertEqual([], result["left_out"])
         self.assertEqual([], self.lab.agent.status()["problems"])
-        self.assertNotIn("Too many open files", pathlib.Path(self.lab.receiver.log).read_text(encoding="utf-8", errors="replace"))
+        self.assertNotIn("Too many open files", self.lab.receiver.log_text())
         self.lab.assert_equal()
 
     def test_an_agent_that_lost_its_state_sends_no_message_again(self):
@@ -60,8 +59,7 @@ class FirstCopy(LabTest):
         self.lab.start()
         self.lab.flush()
         self.lab.agent.stop()
-        for name in os.listdir(self.lab.agent.state_dir):
-            os.unlink(os.path.join(self.lab.agent.state_dir, name))
+        self.lab.agent.lose_state()
         self.lab.agent.start()
         self.lab.flush()
         self.lab.assert_equal()

@@ -143,8 +143,7 @@ class Life(LabTest):
         shutil.rmtree(self.root.destination)
         os.mkdir(self.root.destination, 0o755)
         self.lab.agent.stop()
-        for name in os.listdir(self.lab.agent.state_dir):
-            os.unlink(os.path.join(self.lab.agent.state_dir, name))
+        self.lab.agent.lose_state()
         self.lab.agent.start(ready=False)
         wait_until(lambda: self.lab.agent.log_text().count(" info start ") == 2, "the agent runs", alive=self.lab.daemons)
         self.assertEqual(0, self.lab.agent.stop(limit=5))
