@@ -110,11 +110,9 @@ class FanotifyWatcher final : public Watcher {
     return {};
   }
 
-  void forget_account(std::uint32_t account) override { forget_folder(account, ""); }
-
-  void forget_folder(std::uint32_t account, const std::string& path) override {
+  void forget_account(std::uint32_t account) override {
     const std::lock_guard lock(mutex_);
-    places_.forget(account, path, [](const Key&) {});
+    places_.forget(account, [](const Key&) {});
   }
 
   int fd() const override { return fd_.get(); }

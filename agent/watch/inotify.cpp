@@ -33,11 +33,9 @@ class InotifyWatcher final : public Watcher {
     return {};
   }
 
-  void forget_account(std::uint32_t account) override { forget_folder(account, ""); }
-
-  void forget_folder(std::uint32_t account, const std::string& path) override {
+  void forget_account(std::uint32_t account) override {
     const std::lock_guard lock(mutex_);
-    places_.forget(account, path, [this](int wd) { ::inotify_rm_watch(fd_.get(), wd); });
+    places_.forget(account, [this](int wd) { ::inotify_rm_watch(fd_.get(), wd); });
   }
 
   int fd() const override { return fd_.get(); }

@@ -12,11 +12,6 @@
 
 namespace maildirsync::agent {
 
-/// Whether `path` is `folder` or lies below it; both as paths below an account.
-inline bool is_at_or_below(const std::string& path, const std::string& folder) {
-  return folder.empty() || path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
-}
-
 /// The watched directories by what the kernel calls them: a watch descriptor, or a file handle. There may be millions,
 /// so the directories of a folder share its path. One lock of the watcher guards it.
 template <class Key, class Hash = std::hash<Key>>
@@ -51,15 +46,11 @@ class Places {
     directories_.erase(found);
   }
 
-  /// Drops an account's places at or below a folder and calls `dropped` with the key of each.
+  /// Drops an account's places and calls `dropped` with the key of each.
   template <class Dropped>
-  void forget(std::uint32_t account, const std::string& path, const Dropped& dropped) {
-    auto folder = folders_.lower_bound(Name{false, account, path});
+  void forget(std::uint32_t account, const Dropped& dropped) {
+    auto folder = folders_.lower_bound(Name{false, account, ""});
     while (folder != folders_.end() && !folder->first.is_root && folder->first.owner == account) {
-      if (!is_at_or_below(folder->first.path, path)) {  // such as "a.b" among "a" and "a/b"
-        ++folder;
-        continue;
-      }
       for (const Key& key : folder->second) {
         dropped(key);
         directories_.erase(key);

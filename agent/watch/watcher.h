@@ -55,9 +55,8 @@ class Watcher {
   /// renamed folder gets its new path. Fails with ErrorCode::unwatched when it cannot be watched: the limit is used up
   /// (detail names the sysctl and the value to set), or its file system cannot; vanished when the directory is gone.
   virtual Result<> watch(const os::Directory& directory, Place place) = 0;
-  /// Ends the watches of an account (all parts), or of one folder and what is below it.
+  /// Ends the watches of an account, all parts of all its folders. A folder that is removed takes its own along.
   virtual void forget_account(std::uint32_t account) = 0;
-  virtual void forget_folder(std::uint32_t account, const std::string& path) = 0;
 
   /// Becomes readable when there are events; for the event loop.
   virtual int fd() const = 0;

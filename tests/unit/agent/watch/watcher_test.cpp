@@ -204,24 +204,9 @@ TEST_P(WatcherTest, replaces_the_place_of_a_directory_that_it_watches_already) {
   EXPECT_TRUE(saw(seen(), "name cur .New/1.x:2,"));
 }
 
-TEST_P(WatcherTest, forgets_a_folder_and_what_is_below_it_only) {
-  for (const auto* folder : {"Archive", "Archive/2024", "Archive2"}) {
-    tree.maildir(folder);
-    watch(std::string(folder) + "/cur", Part::cur, folder);
-  }
-  seen();
-  watcher->forget_folder(1, "Archive");
-  tree.message("Archive/cur/1.x").message("Archive/2024/cur/1.x").message("Archive2/cur/1.x").message("cur/1.x");
-  const auto lines = seen();
-  EXPECT_TRUE(saw(lines, "name cur Archive2/1.x"));
-  EXPECT_TRUE(saw(lines, "name cur /1.x"));
-  EXPECT_FALSE(saw(lines, "name cur Archive/1.x"));
-  EXPECT_FALSE(saw(lines, "name cur Archive/2024/1.x"));
-}
-
-TEST_P(WatcherTest, drops_events_that_waited_while_their_folder_was_forgotten) {
+TEST_P(WatcherTest, drops_events_that_waited_while_their_account_was_forgotten) {
   tree.message("cur/1.x");
-  watcher->forget_folder(1, "");
+  watcher->forget_account(1);
   EXPECT_EQ(seen(), Lines{});
 }
 
