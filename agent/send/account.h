@@ -41,6 +41,10 @@ struct Account {
   std::uint64_t recently_removed(Time now);
 };
 
+/// Says it once, when it comes up. `account` is empty for what concerns the root itself.
+void log_problem(std::string_view code, const std::string& root, const std::string& account, const std::string& path,
+                 const std::string& detail);
+
 /// What a person is told of an account whose `indexed` is not empty.
 std::string indexed_detail(const Account& account);
 

@@ -72,7 +72,7 @@ class Engine {
   };
   struct Plan;
 
-  // discovery.cpp's results, and the accounts that follow
+  // accounts.cpp: discovery's results, and the accounts that follow
   Result<> add_root(const config::AgentRoot& root);
   void discover_root(std::size_t index);
   /// Has every root walked anew; `have_walked` tells when that is done.
@@ -80,31 +80,32 @@ class Engine {
   bool have_walked(const std::vector<std::uint64_t>& discoveries) const;
   void discovered(std::size_t index, Discovery discovery);
   bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
+  void is_not_found(Account& account, bool whole_walk);
   std::vector<Account*> accounts_of(std::size_t root);
   Account* add_account(std::size_t root, const std::string& path, const std::string& name);
   void drop_account(AccountId id);
   void drop_excluded(std::size_t root);
 
-  // watching
+  // watching.cpp
   void watch();
   void watch_events();
   void watch_mounts();
   void mount_changed(const std::string& point);
   void take_event(const Event& event);
   void lost_events();
-  std::optional<Work> take_later_messages(AccountId id);
-  std::optional<Work> ask_for_later_messages(AccountId id);
 
-  // turns
+  // turns.cpp
   void schedule(Account& account);
   void schedule_all();
   void dispatch();
   Account* next_account(bool live_only);
+  std::optional<Work> take_later_messages(AccountId id);
+  std::optional<Work> ask_for_later_messages(AccountId id);
   void give(Lane& lane, Account& account);
   void delay(Account& account, Clock::duration by);
   void arm_delay_timer();
 
-  // answers
+  // answers.cpp
   void link_up(std::size_t lane, const wire::Hello& receiver);
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);

@@ -4,8 +4,8 @@
 #include "common/service/event.h"
 
 // Lines of the log that are a migration's records: for each account when it was started, when its first copy was done
-// (both in engine.cpp), when it was verified and when its users moved, and the steps of a cutover as the command line
-// does them.
+// (accounts.cpp, answers.cpp), when it was verified and when its users moved, and the steps of a cutover as the command
+// line does them. And problems, for the same readers.
 
 namespace maildirsync::agent {
 
@@ -18,6 +18,18 @@ std::string shortened(const std::string& text) {
 }
 
 }  // namespace
+
+void log_problem(std::string_view code, const std::string& root, const std::string& account, const std::string& path,
+                 const std::string& detail) {
+  service::log_event({service::Severity::warning,
+                      "problem",
+                      {{"code", std::string(code)},
+                       {"root", root},
+                       {"account", account},
+                       {"folder", account.empty() ? "" : location_of(path).folder},
+                       {"path", path},
+                       {"detail", detail}}});
+}
 
 /// What was at the destination when the root's users moved there.
 void Engine::note_cut_over(const std::string& root) const {

@@ -21,8 +21,8 @@ void Engine::note_indexed(Account& account, const std::vector<std::string>& fold
   const bool known = !account.indexed.empty();
   account.indexed.insert(folders.begin(), folders.end());
   if (known || account.indexed.empty() || roots_[account.root].mode != config::Mode::mirror) return;
-  spdlog::warn("problem code=stale-index root={} account={} path={} detail=\"{}\"", roots_[account.root].config.name,
-               account.name, *account.indexed.begin(), indexed_detail(account));
+  log_problem("stale-index", roots_[account.root].config.name, account.name, *account.indexed.begin(),
+              indexed_detail(account));
 }
 
 void Engine::repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply) {
