@@ -153,6 +153,11 @@ void Engine::refused(Job& job, const sync::Operation& operation, const wire::Ack
   const auto code = static_cast<ErrorCode>(failed.code());
   job.failed_folders.insert(at.folder);
   std::erase_if(job.report.signatures, [&](const auto& signature) { return signature.first == at; });
+  if (operation.kind == sync::OperationKind::set_attributes) {
+    asio::post(keeper_, [this, id = job.order.account, at] {
+      if (const auto doubted = state_->doubt(id, at); !doubted) keeper_failed(doubted.error());
+    });
+  }
   spdlog::debug("refused account={} path={} code={} detail=\"{}\"", job.order.account_name, path_of(at),
                 to_string(code), failed.detail());
   switch (code) {
@@ -195,13 +200,14 @@ void Engine::finish_if_answered(const std::shared_ptr<Job>& job) {
 /// Writes the end of a turn to the state, after all its operations.
 void Engine::finish(const std::shared_ptr<Job>& job) {
   job->finishing = true;
+  auto& stamps = job->report.stamps;
+  if (job->lost || job->retry || job->report.end != JobEnd::sent) stamps.clear();
+  // What was refused or waits for the next turn is only in memory: after a restart nobody knows of it, so the folder
+  // must be listed then.
   for (const auto& folder : job->failed_folders)
-    job->report.stamps.erase(folder);
-  // What waits for the next turn is only in memory: after a crash nobody knows of it, so the folder must be listed
-  // then.
+    stamps[folder] = {};
   for (const auto& [folder, dirt] : job->report.again.folders)
-    job->report.stamps.erase(folder);
-  if (job->lost || job->retry || job->report.end != JobEnd::sent) job->report.stamps.clear();
+    stamps[folder] = {};
   asio::post(keeper_, [this, job] {
     const AccountId id = job->order.account;
     const auto& report = job->report;

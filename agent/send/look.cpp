@@ -94,14 +94,15 @@ class Looker {
       }
       const bool moved = known != nullptr && known->path != folder.path;
       const auto seen = stamps->find(folder.path);
-      const bool unchanged = known != nullptr && !moved && !order_.work.full && !order_.work.compare &&
-                             !names_everything(folder.path) && !names_control(folder.path) && seen != stamps->end() &&
+      const bool full = names_everything(folder.path) || (known != nullptr && has_changed_hands(*known, folder));
+      const bool unchanged = known != nullptr && !moved && !full && !order_.work.compare &&
+                             !names_control(folder.path) && seen != stamps->end() &&
                              is_unchanged(*account, folder, seen->second, structure.stamps[folder.path]);
       if (known != nullptr) listed.insert(known->path);
       if (unchanged) {
         MAILDIRSYNC_TRY(unchanged_folder(*account, *known, folder));
       } else {
-        MAILDIRSYNC_TRY(changed_folder(*account, known, std::move(folder)));
+        MAILDIRSYNC_TRY(changed_folder(*account, known, std::move(folder), full));
       }
     }
     for (const auto& folder : known_.folders) {  // those that are gone
@@ -130,8 +131,15 @@ class Looker {
   }
 
   bool names_everything(const std::string& folder) const {
+    if (order_.work.full) return true;
     const auto found = order_.work.folders.find(folder);
     return found != order_.work.folders.end() && found->second.everything;
+  }
+
+  /// Who gave its directories to another owner may have done so with all that is in them (`chown -R`), which no stamp
+  /// tells of.
+  static bool has_changed_hands(const FolderManifest& known, const FolderManifest& folder) {
+    return known.self != folder.self || known.cur != folder.cur || known.new_ != folder.new_;
   }
 
   /// A control file that is read now may name messages that nobody told of: the folder is listed behind it.
@@ -174,7 +182,7 @@ class Looker {
     return {};
   }
 
-  Result<> changed_folder(const os::Directory& account, const FolderManifest* known, FolderManifest shape) {
+  Result<> changed_folder(const os::Directory& account, const FolderManifest* known, FolderManifest shape, bool full) {
     FolderManifest before;
     if (known != nullptr) {
       before = *known;
@@ -182,7 +190,6 @@ class Looker {
       if (!entries) return Failure(entries.error());
       before.entries = std::move(*entries);
     }
-    const bool full = order_.work.full || names_everything(shape.path);
     auto scan = scan_folder(account, shape.path, before.entries, full ? Depth::full : Depth::names);
     if (scan && !full) look_again_at_names(account, shape.path, before.entries, *scan);
     if (!scan) {

@@ -122,6 +122,11 @@ class SqliteState final : public State {
     });
   }
 
+  Result<> doubt(AccountId id, const sync::Location& at) override {
+    return in_folder<void>(id, at.folder,
+                           [&](FolderId folder) { return tables_.entries.forget_inode(folder, at.area, at.name); });
+  }
+
   Result<> replace(AccountId id, const sync::AccountManifest& manifest) override {
     return record(id, [&](Recorder& recorder) { return recorder.replace(manifest); });
   }

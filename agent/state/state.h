@@ -68,6 +68,9 @@ class State {
 
   /// Records acknowledged operations (meaning: sync::apply), in one transaction.
   virtual Result<> apply(AccountId id, const std::vector<sync::Operation>& operations) = 0;
+  /// Forgets an entry's inode, so that the next listing looks at the file itself: it has not become at the destination
+  /// what it is here.
+  virtual Result<> doubt(AccountId id, const sync::Location& at) = 0;
   /// Replaces everything known of an account (after it was compared with the receiver's listing) but its aliases;
   /// stamps are forgotten.
   virtual Result<> replace(AccountId id, const sync::AccountManifest& manifest) = 0;

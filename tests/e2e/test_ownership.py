@@ -162,6 +162,9 @@ class Ownership:
         os.chown(path, 5999, 5999)
         self.lab.agent.wait_problem("unmapped-owner", os.path.basename(path).decode())
         self.assertTrue(os.path.exists(root.at_destination(path)))
+        self.lab.agent.stop()
+        self.lab.agent.start()
+        self.lab.agent.wait_problem("unmapped-owner", os.path.basename(path).decode())
         os.chown(path, 5000, 5000)
         self.lab.flush()
         self.assert_mapped({5000: 7000}, {5000: 7000})
@@ -208,6 +211,19 @@ class Ownership:
         self.lab.agent.start()
         self.lab.agent.flush("--full")
         self.lab.assert_equal()
+        self.assertEqual(0, self.lab.agent.totals()["messages_sent"])
+
+    def test_an_account_that_is_given_to_another_while_the_agent_is_away(self):
+        root = self.new_root(policy="numeric")
+        make_tree(root.source, TreeSpec(accounts=2, messages=60, seed=221))
+        self.start()
+        self.lab.flush()
+        self.lab.agent.stop()
+        for directory, _, files in os.walk(root.account(0)):
+            for path in [directory] + [os.path.join(directory, name) for name in files]:
+                os.lchown(path, 6010, 6011)
+        self.lab.agent.start()
+        wait_until(lambda: not self.lab.differences(), "the new owner arrives without a flush", alive=self.lab.daemons)
         self.assertEqual(0, self.lab.agent.totals()["messages_sent"])
 
     def test_directories_above_the_accounts(self):
