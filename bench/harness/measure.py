@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -36,6 +37,11 @@ def cpu_of(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / TICK if fields else 0.0
 
 
+def cpu_of_tree(pid: int) -> float:
+    """Seconds of a process and of its descendants, while they run."""
+    return sum(cpu_of(each) for each in (pid, *children_of({pid})))
+
+
 def children_of(parents: set[int]) -> dict[int, int]:
     """Descendants of `parents`: pid → parent."""
     parent_of = {}
@@ -53,6 +59,12 @@ def children_of(parents: set[int]) -> dict[int, int]:
                 found[pid] = parent
                 grown = True
     return found
+
+
+def resident_memory(pid: int) -> int:
+    """Bytes, now."""
+    with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_memory(pid: int) -> tuple[str, int] | None:
@@ -105,10 +117,24 @@ class MemoryWatch:
         return self.peaks
 
 
-def run_and_wait(command: list[str], **options) -> tuple[int, float, float, int]:
-    """Exit status, wall and processor seconds of a command with all below it, and its pid."""
+def run_and_wait(command: list[str], *, limit: float = 0, **options) -> tuple[int, float, float, int]:
+    """Exit status, wall and processor seconds of a command with all below it, and its pid.
+
+    After `limit` seconds, if any, the command and its children are killed.
+    """
     start = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
-    _, status, usage = os.wait4(process.pid, 0)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0 if limit else None, **options)
+    kill = lambda: os.killpg(process.pid, signal.SIGKILL)
+    timer = threading.Timer(limit or threading.TIMEOUT_MAX, kill)
+    if limit:
+        timer.start()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        if limit:
+            kill()  # an interrupt at the terminal does not reach a group of its own
+        raise
+    finally:
+        timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, time.monotonic() - start, usage.ru_utime + usage.ru_stime, process.pid

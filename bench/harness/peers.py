@@ -13,12 +13,16 @@ from .network import Line, Link, SshServer
 from .programs import make_anew
 
 
+SLOW = 600  # seconds until a peer that takes minutes is given up
+
+
 class Peer:
     """Copies a source to its own destination through its own link to the ssh server."""
 
     name = ""
     programs: tuple[str, ...] = ()
     durable = False
+    limit = 0  # seconds until it is given up
 
     def __init__(self, ssh: SshServer, source: str, destination: str, line: Line = Line()):
         self.source, self.destination = source, destination
@@ -42,9 +46,11 @@ class Peer:
         os.sync()
         cpu, wire = self._ssh.cpu(), self._link.bytes()
         memory = MemoryWatch(source=os.getpid(), destination=self._ssh.pid)
-        status, wall, cpu_source, _ = run_and_wait(self.command(), stdout=subprocess.DEVNULL)
+        status, wall, cpu_source, _ = run_and_wait(self.command(), limit=self.limit, stdout=subprocess.DEVNULL)
         peaks = {name: peak for name, peak in memory.stop().items() if not any(other in name for other in ("python", "bench-", "maildirsync"))}
         problem = f"exit {status}" if status else ""
+        if status and self.limit and wall >= self.limit:
+            problem = f"not done after {self.limit} s"
         return Measurement(
             self.name, wall, cpu_source, self._ssh.cpu() - cpu, self._link.bytes() - wire, peaks, self.durable, problem=problem
         )
@@ -87,17 +93,34 @@ class Tar(Peer):
 
 
 class Unison(Peer):
+    """ssh compresses."""
+
     name = "unison"
     programs = ("unison", "ssh")
+    limit = SLOW
+
+    def _archives(self) -> list[str]:
+        """What each side remembers of the last copy."""
+        return [self.destination + ".unison-source", self.destination + ".unison"]
+
+    def reset(self) -> None:
+        super().reset()
+        self._forget()
 
     def command(self) -> list[str]:
+        here, there = self._archives()
         root = f"ssh://127.0.0.1/{self.destination}"
-        options = ["-batch", "-silent", "-times", "-owner", "-group", "-numericids", "-confirmbigdel=false", "-force", self.source]
-        return ["env", f"UNISON={self.destination}.unison", "unison", self.source, root, *options, "-sshargs", shlex.join(self._client[1:])]
+        options = ["-batch", "-silent", "-log=false", "-times", "-owner", "-group", "-numericids", "-confirmbigdel=false", "-force", self.source]
+        far = ["-sshargs", shlex.join([*self._client[1:], "-C"]), "-servercmd", f"env UNISON={there} unison"]
+        return ["env", f"UNISON={here}", "unison", self.source, root, *options, *far]
+
+    def _forget(self) -> None:
+        for directory in self._archives():
+            shutil.rmtree(directory, ignore_errors=True)
 
     def close(self) -> None:
         super().close()
-        shutil.rmtree(self.destination + ".unison", ignore_errors=True)
+        self._forget()
 
 
 class Lsyncd(Peer):
