@@ -22,7 +22,12 @@ MAIL_QUICK = Spec("mail-quick", 10_000, accounts=20)
 ONE_FOLDER = ("--folders", "0", "--median", "900", "--sigma", "0.5", "--guids")
 LARGE_FOLDER = Spec("large-folder", 100_000, accounts=1, options=ONE_FOLDER)
 LARGE_FOLDER_QUICK = Spec("large-folder-quick", 20_000, accounts=1, options=ONE_FOLDER)
+SOAK = Spec("soak", 20_000, accounts=200)  # so many that an hour's deletions are few for each
 MILLION = Spec("million", 1_000_000, accounts=1000, options=("--median", "700", "--sigma", "0.4", "--folders", "3"))
+
+
+def count_messages(tree: str) -> int:
+    return sum(len(names) for directory, _, names in os.walk(os.fsencode(tree)) if os.path.basename(directory) in (b"cur", b"new"))
 
 
 class Corpus:
@@ -55,7 +60,8 @@ class Corpus:
         """As it was made, after works that changed it."""
         self._make()
 
-    def _changes(self) -> None:
+    def is_to_change(self) -> None:
+        """Before a change: the tree has to be made again."""
         if os.path.exists(self._stamp):
             os.unlink(self._stamp)
 
@@ -96,7 +102,7 @@ class Corpus:
     # -- changing it
 
     def change_all_flags(self) -> None:
-        self._changes()
+        self.is_to_change()
         for directory, names in self._read_messages():
             for name in names:
                 changed = name[:-1] if name.endswith(b"z") else name + b"z"
@@ -104,7 +110,7 @@ class Corpus:
 
     def change_some(self) -> None:
         """5 % new, 5 % of the flags, 1 % deleted."""
-        self._changes()
+        self.is_to_change()
         self._generation += 1
         rng = random.Random(self._generation)
         for directory, names in self._read_messages():
@@ -118,14 +124,14 @@ class Corpus:
         self._command("--more", str(self.spec.messages // 20), "--generation", str(self._generation))
 
     def append_to_uidlist(self) -> None:
-        self._changes()
+        self.is_to_change()
         self._generation += 1
         with open(os.path.join(self.source, self.inboxes()[0], "dovecot-uidlist"), "ab") as file:
             file.write(b"%d :1700000000.M%dP1.mx1.example.org,S=1000,W=1020\n" % (4_000_000_000 + self._generation, self._generation))
 
     def deliver(self, destination: str | None, *, count: int, rate: float = 0, folders: str, patience: float = 60) -> list[str]:
         """The command that delivers; with a destination it waits there for the messages."""
-        self._changes()
+        self.is_to_change()
         self._generation += 1
         command = [program("bench-deliver"), self.source, destination or self.source, "--folders", folders, "--count", str(count)]
         command += ["--rate", str(rate), "--seed", str(self._generation), "--patience", str(patience)]

@@ -5,7 +5,7 @@ import time
 
 from maildirsync_testing import Lab, Root
 
-from .measure import Measurement, cpu_of, forget_peak_memory, peak_memory
+from .measure import Measurement, cpu_of, forget_peak_memory, peak_memory, resident_memory
 from .network import Line, Link
 from .programs import make_anew
 
@@ -97,6 +97,20 @@ class Ours:
         if result and not result.get("complete"):
             measurement.problem = f"not complete: {str(result)[:300]}"
         return measurement
+
+    def resident(self) -> dict[str, int]:
+        """Bytes of memory that the daemons hold now."""
+        return {side: resident_memory(daemon.process.pid) for side, daemon in self._daemons()}
+
+    def state_sizes(self) -> dict[str, int]:
+        """Bytes of the daemons' state on the disk."""
+        return {side: sum(entry.stat().st_size for entry in os.scandir(daemon.state_dir)) for side, daemon in self._daemons()}
+
+    def problems(self) -> list[dict]:
+        return [problem for _, daemon in self._daemons() for problem in daemon.problems()]
+
+    def _daemons(self):
+        return ("agent", self._lab.agent), ("receiver", self._lab.receiver)
 
     def close(self) -> None:
         if self._link:

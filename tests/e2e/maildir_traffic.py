@@ -105,13 +105,17 @@ class Traffic:
 
     def step(self) -> None:
         """One operation."""
-        kind = self.rng.choices(self.kinds, self.weights)[0]
+        kind = self.pick()
         account = self.rng.choice(self.accounts)
         if getattr(self, kind)(account):
             self.counts[kind] = self.counts.get(kind, 0) + 1
         else:
             self.deliver(account)
             self.counts["deliver"] = self.counts.get("deliver", 0) + 1
+
+    def pick(self) -> str:
+        """The kind of the next operation."""
+        return self.rng.choices(self.kinds, self.weights)[0]
 
     def about(self, path: bytes, limit: int = 30) -> list[str]:
         """The journal's lines that name a path or its base name."""
