@@ -11,10 +11,13 @@ import traceback
 
 from . import corpora, peers
 from .corpora import Corpus
+from .dsync import Dsync
 from .measure import Measurement
 from .network import Line, SshServer
 from .ours import Ours
 from .programs import CACHE, make_anew, program, put_away, say
+from .soak import Soak, soak
+from .syncthing import Syncthing
 
 
 @dataclasses.dataclass
@@ -28,11 +31,14 @@ class Scale:
     rates: tuple[int, ...] = (500, 1000, 3000)
     pending: int = 10_000
     rest: float = 10  # seconds before a first copy to the disk
+    soak_minutes: float = 60
 
 
 QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5)
 LIVE_RATE = 20
 LSYNCD_RATES = (LIVE_RATE, 500)  # what it can follow at all
+AS_FAST = "as fast as it goes"
+AGAIN = (peers.Unison, Dsync)  # of the slow ones, those that end when there is nothing to do
 WIRE = Line(round_trip=20, rate=50)
 MEDIA = {"disk": CACHE, "tmpfs": "/dev/shm"}
 
@@ -57,6 +63,7 @@ class Bench:
     def __init__(self, scale: Scale, only: list[str], media: list[str], *, cold: bool = False):
         self.scale, self._only, self.media, self._cold = scale, only, media, cold
         self.records: list[Record] = []
+        self.soaks: list[Soak] = []
         self.corpora: dict[str, Corpus] = {}
         self._cleanup = contextlib.ExitStack()
 
@@ -141,13 +148,15 @@ def limit(source: str, destination: str, streams: int) -> Measurement:
     return Measurement(name, result["wall"], result["cpu"], 0, result["bytes"], durable=True)
 
 
-def first_copy(bench: Bench, medium: str, line: Line = Line(), kinds=(peers.Rsync, peers.RsyncFsync, peers.Tar), repetitions: int = 0) -> None:
+def first_copy(
+    bench: Bench, medium: str, line: Line = Line(), kinds=(peers.Rsync, peers.RsyncFsync, peers.Tar), slow=(peers.Unison, Syncthing, Dsync)
+) -> None:
     corpus = bench.corpus(bench.scale.mail)
     work = f"first copy, {line}" if str(line) else "first copy"
     ours = Ours(corpus.source, bench.place(medium, "ours"), line)
     others = bench.peers(work, medium, kinds, corpus.source, line)
     try:
-        for repetition in range(repetitions or bench.scale.repetitions):
+        for repetition in range(bench.scale.repetitions):
             for tool in (ours, *others):
                 bench.record(work, medium, repetition, lambda tool=tool: (tool.reset(), bench.rest(medium), tool.copy())[2], tool.name)
             if not str(line):
@@ -156,6 +165,28 @@ def first_copy(bench: Bench, medium: str, line: Line = Line(), kinds=(peers.Rsyn
                     bench.record(work, medium, repetition, lambda n=streams: limit(corpus.source, bench.place(medium, "limit"), n), "limit")
     finally:
         close(ours, *others)
+    for kind in slow:
+        slow_copy(bench, medium, work, kind, corpus.source)
+
+
+def slow_copy(bench: Bench, medium: str, work: str, kind: type, source: str) -> None:
+    """Once, and at once again with nothing to do. Such a peer takes minutes, and has daemons that run only here."""
+    if bench.lack(work, medium, kind):
+        return
+    peer = None
+    try:
+        peer = kind(bench.ssh, source, bench.place(medium, "slow"))
+        bench.rest(medium)
+        done = bench.record(work, medium, 0, peer.copy, peer.name)
+        if not done.problem and (lost := corpora.count_messages(source) - corpora.count_messages(peer.destination)):
+            done.problem = f"{lost:,} messages are not there"
+        if not done.problem and kind in AGAIN and bench.wants("no-change"):
+            bench.record("no change, after a restart", medium, 0, peer.copy, peer.name)
+    except Exception as error:
+        say(f"{kind.name}: {error}")
+    finally:
+        if peer:
+            close(peer)
 
 
 def close(*tools) -> None:
@@ -202,6 +233,8 @@ def changes(bench: Bench, medium: str) -> None:
             flush_pending(bench, medium, corpus, ours, rsync)
         if bench.wants("seeded") and rsync:
             seeded(bench, medium, corpus, rsync)
+        if bench.wants("live"):
+            saturated(bench, medium, corpus, ours)
     finally:
         close(ours, *others)
 
@@ -228,9 +261,9 @@ def folders_file(bench: Bench, corpus: Corpus):
     os.unlink(path)
 
 
-def deliveries(corpus: Corpus, destination: str, folders: str, rate: float, seconds: float):
-    """Delivers for so long and waits for the last; an action for while_running."""
-    command = corpus.deliver(destination, count=round(rate * seconds), rate=rate, folders=folders)
+def deliveries(corpus: Corpus, destination: str, folders: str, rate: float, count: float):
+    """Delivers so many and waits for the last; an action for while_running."""
+    command = corpus.deliver(destination, count=round(count), rate=rate, folders=folders)
     return lambda: json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
@@ -242,12 +275,22 @@ def live(bench: Bench, medium: str, corpus: Corpus, ours: Ours, place: str = "",
             for repetition in range(bench.scale.repetitions):
                 ours.ensure_running()
                 os.sync()
-                action = deliveries(corpus, ours.destination, folders, rate, bench.scale.live_seconds)
+                action = deliveries(corpus, ours.destination, folders, rate, rate * bench.scale.live_seconds)
                 bench.record(work, medium, repetition, lambda: ours.while_running(action), ours.name)
         ours.ensure_stopped()
         if bench.lack(f"live, {LIVE_RATE}/s{place}", medium, peers.Lsyncd):
             return
         lsyncd_live(bench, medium, corpus, folders, place, rates)
+
+
+def saturated(bench: Bench, medium: str, corpus: Corpus, ours: Ours) -> None:
+    """Deliveries that wait for nothing; as many as the fastest rate makes. Last of all, for the tree is much larger afterwards."""
+    with folders_file(bench, corpus) as folders:
+        for repetition in range(bench.scale.repetitions):
+            ours.ensure_running()
+            os.sync()
+            action = deliveries(corpus, ours.destination, folders, 0, max(bench.scale.rates) * bench.scale.live_seconds)
+            bench.record(f"live, {AS_FAST}", medium, repetition, lambda: ours.while_running(action), ours.name)
 
 
 def lsyncd_live(bench: Bench, medium: str, corpus: Corpus, folders: str, place: str, rates: tuple[int, ...]) -> None:
@@ -262,7 +305,7 @@ def lsyncd_live(bench: Bench, medium: str, corpus: Corpus, folders: str, place: 
         for rate in rates:
             if rate not in LSYNCD_RATES:
                 continue
-            action = deliveries(corpus, destination, folders, rate, bench.scale.live_seconds)
+            action = deliveries(corpus, destination, folders, rate, rate * bench.scale.live_seconds)
             bench.record(f"live, {rate}/s{place}", medium, 0, lambda: lsyncd.while_running(action), lsyncd.name)
         lsyncd.stop()
     except Exception as error:
@@ -322,20 +365,24 @@ def million(bench: Bench, medium: str) -> None:
     bench.scale = dataclasses.replace(scale, mail=corpora.MILLION, repetitions=1)
     only, bench._only = bench._only, ["no-change", "flush"]
     try:
-        first_copy(bench, medium, kinds=(peers.Rsync,))
+        first_copy(bench, medium, kinds=(peers.Rsync,), slow=())
         changes(bench, medium)
     finally:
         bench.scale, bench._only = scale, only
 
 
 def wire_copy(bench: Bench, medium: str) -> None:
-    first_copy(bench, medium, WIRE, kinds=(peers.Rsync, peers.Tar))
+    first_copy(bench, medium, WIRE, kinds=(peers.Rsync, peers.Tar), slow=())
 
 
-WORKS = ("first-copy", "no-change", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "link", "million")
+def soak_once(bench: Bench, medium: str) -> None:
+    soak(bench, medium, bench.corpus(corpora.SOAK))
 
 
-def run_all(bench: Bench, with_million: bool) -> None:
+WORKS = ("first-copy", "no-change", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "link", "million", "soak")
+
+
+def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
     for medium in bench.media:
         bench.attempt(first_copy, medium, "first-copy")
         bench.attempt(changes, medium, "no-change", "flags", "churn", "live", "flush", "seeded")
@@ -343,3 +390,5 @@ def run_all(bench: Bench, with_million: bool) -> None:
     bench.attempt(wire_copy, bench.media[-1], "link")
     if with_million:
         million(bench, "disk")
+    if with_soak:
+        bench.attempt(soak_once, bench.media[0], "soak")
