@@ -1,6 +1,7 @@
 """maildirsync's own daemons, started as the end-to-end tests start them."""
 
 import os
+import socket
 import time
 
 from maildirsync_testing import Lab, Root
@@ -10,6 +11,12 @@ from .network import Line, Link
 from .programs import make_anew
 
 PATIENCE = 1800  # seconds until a flush is given up
+
+
+def _listens(path: str) -> bool:
+    """Whether a control socket takes connections: it is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 class Ours:
@@ -38,7 +45,7 @@ class Ours:
     def _start_agent(self) -> None:
         agent = self._lab.agent
         agent.start(ready=False)
-        while not os.path.exists(agent.control):
+        while not _listens(agent.control):
             if agent.process.poll() is not None:
                 raise RuntimeError(f"the agent ended\n{agent.tail()}")
             time.sleep(0.002)
