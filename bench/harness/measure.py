@@ -91,7 +91,10 @@ def forget_peak_memory(pid: int) -> None:
 
 
 class MemoryWatch:
-    """Samples the peaks of short-lived processes below some others, until stopped."""
+    """Samples the peaks of short-lived processes below some others, until stopped.
+
+    A root may be below another one, as the ssh server is below the bench; then it is not counted there.
+    """
 
     INTERVAL = 0.1
 
@@ -104,8 +107,9 @@ class MemoryWatch:
 
     def _run(self) -> None:
         while not self._stop.wait(self.INTERVAL):
-            for side, root in self._roots.items():
-                for pid in [root, *children_of({root})]:
+            trees = {side: {root, *children_of({root})} for side, root in self._roots.items()}
+            for side, pids in trees.items():
+                for pid in pids.difference(*(tree for tree in trees.values() if tree < pids)):
                     peak = peak_memory(pid)
                     if peak:
                         key = f"{side} {peak[0]}"

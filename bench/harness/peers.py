@@ -27,9 +27,13 @@ class Peer:
     def __init__(self, ssh: SshServer, source: str, destination: str, line: Line = Line()):
         self.source, self.destination = source, destination
         self._ssh = ssh
-        self._link = Link(ssh.port, line)
+        self._link = Link(self.port(), line)
         self._client = self._ssh.client(self._link.port)
         self.reset()
+
+    def port(self) -> int:
+        """Of the server that the link leads to."""
+        return self._ssh.port
 
     @classmethod
     def missing(cls) -> str:

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as xml
 from maildirsync_testing import free_port, wait_until
 
 from .measure import Measurement, MemoryWatch, cpu_of_tree
-from .network import Line, Link, SshServer
+from .network import Line, SshServer
 from .peers import SLOW, Peer
 from .programs import make_anew
 
@@ -111,13 +111,14 @@ class Syncthing(Peer):
         self._source = Instance(destination + ".source-home", source, "sendonly")
         self._destination = Instance(destination + ".home", destination, "receiveonly")
         super().__init__(ssh, source, destination, line)
-        self._link.close()
-        self._link = Link(self._destination.port, line)
         marker = min(os.listdir(source))
         os.mkdir(os.path.join(destination, marker))
         self._source.configure(self._destination, f"tcp://127.0.0.1:{self._link.port}", marker)
         self._destination.configure(self._source, "dynamic", marker)
         self._files = sum(len(names) for _, _, names in os.walk(os.fsencode(source)))
+
+    def port(self) -> int:
+        return self._destination.port
 
     def _is_done(self) -> bool:
         status = self._destination.ask(f"db/status?folder={FOLDER}")
