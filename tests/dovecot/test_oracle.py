@@ -12,7 +12,7 @@ import oracle
 from dovecot import VMAIL, Dovecot
 from maildir_trees import write_file
 from maildirsync_testing import wait_until
-from traffic import Traffic
+from traffic import Deliverer, Owner, Refused, Traffic
 from watcher import FolderWatch
 
 REBUILT = ("dovecot.index*", "dovecot.list.index*", "dovecot.mailbox.log*")
@@ -200,6 +200,148 @@ class Oracle(unittest.TestCase):
         self.assertEqual(1, len(faults), faults)
         copies, wanted = re.search(r": (\d+) copies \(.*\) for (\d+): ", faults[0]).groups()
         self.assertEqual(int(wanted) + 1, int(copies))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "Dovecot serves several Unix users only when root starts it")
+class Journal(unittest.TestCase):
+    """What the journal of traffic makes of answers that tell little: as much as it must, and no more."""
+
+    def setUp(self):
+        base = tempfile.mkdtemp(prefix="maildirsync-test-")
+        self.addCleanup(shutil.rmtree, base)
+        os.chmod(base, 0o711)
+        os.mkdir(os.path.join(base, "tree"))
+        self.server = Dovecot(base, "old", os.path.join(base, "tree"))
+        self.addCleanup(self.server.kill)
+        self.server.add_user(USERS[0])
+        self.server.start()
+        self.traffic = Traffic(self.server, USERS[:1])
+        self.owner = Owner(self.traffic, "owner", USERS[0])
+        self.owner.open()
+        self.addCleanup(self.owner.close)
+        self.ask = self.owner.ask
+        for name, count in (("Work", 12), ("Few", 2), ("INBOX", 12)):
+            if name != "INBOX":
+                self.ask("create", name)
+            for _ in range(count):
+                self.owner.append(name)
+        self.learn()
+        self.assertEqual([], self.faults())
+
+    def learn(self) -> None:
+        """The owner knows what is where, and has INBOX open."""
+        folders = {}
+        for name in ("Work", "Few", "INBOX"):
+            self.ask("select", name)
+            self.owner.seen_up_to, self.owner.folders = 0, {"INBOX": {}}
+            self.owner._discover()
+            folders[name] = self.owner.folders["INBOX"]
+        self.owner.folders = folders
+
+    def faults(self) -> list[str]:
+        return self.traffic.journal.faults(oracle.look(self.server))
+
+    def answer(self, command: str, answer) -> None:
+        """What the owner is told instead, once."""
+
+        def ask(method, *arguments):
+            if command not in (method, *arguments[:1]):
+                return self.ask(method, *arguments)
+            self.owner.ask = self.ask
+            return answer(method, *arguments)
+
+        self.owner.ask = ask
+
+    def refuse(self, *_):
+        raise Refused("no")
+
+    def do_and_refuse(self, *command):
+        self.ask(*command)
+        raise Refused("no, after all")
+
+    def copy_and_refuse(self, *command):
+        self.ask(*("COPY" if word == "MOVE" else word for word in command))
+        raise Refused("copied, and not removed")
+
+    def assert_in_doubt(self, command: str, answer, do) -> None:
+        with self.subTest(f"{command} {answer.__name__}"):
+            self.answer(command, answer)
+            with self.assertRaises(Refused):
+                do()
+            self.assertEqual([], self.faults())
+            self.learn()
+
+    def test_what_was_refused_may_have_been_done(self):
+        for answer in (self.refuse, self.do_and_refuse):
+            self.assert_in_doubt("append", answer, lambda: self.owner.append("Work"))
+            self.assert_in_doubt("COPY", answer, lambda: self.owner._copy("INBOX"))
+            self.assert_in_doubt("MOVE", answer, lambda: self.owner._move("INBOX"))
+            self.assert_in_doubt("EXPUNGE", answer, lambda: self.owner._expunge("INBOX"))
+        self.assert_in_doubt("MOVE", self.copy_and_refuse, lambda: self.owner._move("INBOX"))
+        self.assertEqual(9, len(self.traffic.journal.refused))
+
+    def test_a_folder_whose_removal_was_refused_may_be_gone(self):
+        self.answer("delete", self.do_and_refuse)
+        with self.assertRaises(Refused):
+            self.owner._delete()
+        self.assertEqual([], self.faults())
+
+    def test_what_was_refused_was_not_done_twice_and_takes_nothing_else_away(self):
+        for again, wanted in ((self.twice_and_refuse, "3 copies"), (self.remove_and_refuse, "0 copies")):
+            with self.subTest(wanted):
+                self.answer("COPY", again)
+                with self.assertRaises(Refused):
+                    self.owner._copy("INBOX")
+                faults = self.faults()
+                self.assertTrue(faults)
+                self.assertEqual([], [fault for fault in faults if wanted not in fault or "for 1 to 2" not in fault])
+                self.setUp()
+
+    def twice_and_refuse(self, *command):
+        self.ask(*command)
+        self.do_and_refuse(*command)
+
+    def remove_and_refuse(self, _, __, uids, ___):
+        self.ask("uid", "STORE", uids, "+FLAGS", "(\\Deleted)")
+        self.ask("uid", "EXPUNGE", uids)
+        raise Refused("no")
+
+    def test_an_expunge_that_a_visitor_undid_is_done_again(self):
+        def undo(*command):
+            with self.server.imap(USERS[0]) as visitor:
+                visitor.select("INBOX")
+                visitor.uid("STORE", "1:*", "FLAGS", "(\\Seen)")
+            return self.ask(*command)
+
+        self.answer("EXPUNGE", undo)
+        self.assertEqual(1, self.owner._expunge("INBOX"))
+        self.assertGreater(self.owner.taken, 0)
+        self.assertEqual([], self.faults())
+
+    def test_a_delivery_whose_answer_is_lost_may_have_been_made(self):
+        for delivered in (True, False):
+            deliverer = Deliverer(self.traffic, f"lmtp {delivered}")
+            deliverer.open()
+            self.assertEqual(1, deliverer.step())
+            getreply, answers = deliverer.lmtp.getreply, []
+
+            def lose():
+                answers.append(getreply())
+                if len(answers) == 4:  # MAIL, RCPT, DATA, and that of the message
+                    raise ConnectionResetError
+                return answers[-1]
+
+            def cut(_):
+                raise BrokenPipeError
+
+            deliverer.lmtp.getreply = lose
+            if not delivered:
+                send = deliverer.lmtp.send
+                deliverer.lmtp.send = lambda data: cut(data) if isinstance(data, bytes) else send(data)
+            with self.assertRaises(OSError):
+                deliverer.step()
+            deliverer.lmtp.close()
+            self.assertEqual([], self.faults())
 
 
 class Watch(unittest.TestCase):

@@ -8,7 +8,7 @@
 Each user has one connection that owns all folders: it alone copies, moves, expunges, creates, renames and deletes, so that
 it knows what is where. Beside it, visitors of the same user append to INBOX and set flags there, and LMTP clients deliver.
 Each message has a Message-ID of its own; the journal knows how often each must exist. The server may be stopped in the
-middle of it: what was in flight then counts as "once more or not", and as nothing worse.
+middle of it: what was in flight then, or was refused, counts as "once more or not", and as nothing worse.
 """
 
 import datetime
@@ -28,7 +28,13 @@ NAMES = ["Sent", "Drafts", "Trash", "Archive", "Entwürfe", "Gelöscht", "日本
 # What the owner of a user's folders does inside a selected folder, and to folders; weights.
 MESSAGE_OPERATIONS = {"append": 20, "flag": 25, "keyword": 12, "copy": 14, "move": 10, "expunge": 8}
 FOLDER_OPERATIONS = {"create": 5, "rename": 4, "delete": 2, "subscribe": 4, "unsubscribe": 2}
-LOST = (imaplib.IMAP4.abort, smtplib.SMTPException, OSError)  # the server went away, or was about to
+
+
+class Refused(Exception):
+    """The server said no. Whether it did what it was asked for all the same, or half of it, is not known."""
+
+
+LOST = (imaplib.IMAP4.abort, smtplib.SMTPException, OSError, Refused)  # the server went away, or was about to
 
 
 class Journal:
@@ -45,16 +51,19 @@ class Journal:
     def doing(self, what: str, user: str, ids=(), *, more: int = 0, doubt: int = 0):
         """An operation that makes `more` of each message of `ids` (may be negative); `doubt` more exist for a while.
 
-        Refused when the body raises Refused; of unknown outcome when it raises anything else.
+        Of unknown outcome when the body raises. That ends the client, whose knowledge of what is where may be wrong now;
+        but a refusal that concerns no message is only noted.
         """
         low, high = min(0, more), max(0, more, doubt)
         self._add(what, user, ids, low, high)
         try:
             yield
         except Refused as refusal:
-            self._add(f"{what} refused", user, ids, -low, -high)
+            self._add(f"{what} refused", user, ids, 0, 0)
             with self._lock:
                 self.refused.append(f"{user}: {what}: {refusal}")
+            if ids:
+                raise
             return
         self._add(f"{what} done", user, ids, more - low, more - high)
         with self._lock:
@@ -101,10 +110,6 @@ class Journal:
                 history = "; ".join(self.about(*key)[-12:]) or "never accepted"
                 faults.append(f"{key[0]} {key[1]}: {len(places)} copies ({', '.join(places)}) for {wanted}: {history}")
         return faults
-
-
-class Refused(Exception):
-    """The server said no; nothing happened."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -187,27 +192,22 @@ class Deliverer(Worker):
         code, answer = lmtp.getreply()
         if code != 354:
             raise smtplib.SMTPDataError(code, answer)
-        lmtp.send(body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        self._answers(recipients, message_id)
-        return len(recipients)
-
-    def _answers(self, recipients, message_id) -> None:
         # All answers are due from now on: a lost connection leaves all that are not yet read in doubt.
         due = [self.journal.doing("deliver", recipient, [message_id], more=1) for recipient in recipients]
         for delivery in due:
             delivery.__enter__()
+        lmtp.send(body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         refusal = None
         for delivery in due:
-            code, answer = self.lmtp.getreply()
+            code, answer = lmtp.getreply()
             if code == 250:
                 delivery.__exit__(None, None, None)
-                continue
-            refusal = smtplib.SMTPDataError(code, answer)
-            # A server that is shutting down says 421 (RFC 5321, 4.2.1) to what it may have saved: in doubt as well.
-            if code >= 500:
-                delivery.__exit__(Refused, Refused(f"{code} {answer}"), None)
+            else:
+                # A server that is shutting down says 421 (RFC 5321, 4.2.1) to what it may have saved.
+                refusal = smtplib.SMTPDataError(code, answer)
         if refusal:
             raise refusal
+        return len(recipients)
 
     def close(self) -> None:
         self.lmtp.quit()
@@ -379,8 +379,12 @@ class Owner(Client):
         if not self._may_take(len(ids)):
             return 0
         with self.journal.doing(f"expunge {name}", self.user, ids.values(), more=-1):
-            self.ask("uid", "STORE", uid_set(ids), "+FLAGS", "(\\Deleted)")
-            self.ask("uid", "EXPUNGE", uid_set(ids))
+            left = list(ids)
+            while left:
+                self.ask("uid", "STORE", uid_set(left), "+FLAGS", "(\\Deleted)")
+                self.ask("uid", "EXPUNGE", uid_set(left))
+                # A visitor who sets other flags in between takes \Deleted away, and the server says OK to that.
+                left = list(map(int, (self.ask("uid", "SEARCH", f"UID {uid_set(left)}")[0] or b"").split()))
             self.taken += len(ids)
             for uid in ids:
                 del self.folders[name][uid]
