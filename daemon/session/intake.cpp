@@ -16,7 +16,6 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
-constexpr std::size_t k_part = 64;  // operations of packed frames that are staged at once; each may hold a descriptor
 
 std::uint64_t next_serial() {
   static std::atomic<std::uint64_t> serial = 0;
@@ -121,7 +120,7 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
 
 Result<> Intake::take_unpacked() {
   wire::Header header;
-  while (taken_ < plain_.size() && staged_.size() < k_part) {
+  while (taken_ < plain_.size() && staged_.size() < part_) {
     std::string_view rest = std::string_view(plain_).substr(taken_);
     const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
     if (!lengths) return Failure(lengths.error());

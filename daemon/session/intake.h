@@ -40,7 +40,9 @@ class Intake {
     std::function<void(wire::Header)> answer;
   };
 
-  Intake(std::shared_ptr<const Peer> peer, Sinks sinks) : peer_(std::move(peer)), sinks_(std::move(sinks)) {}
+  /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor.
+  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part)
+      : peer_(std::move(peer)), sinks_(std::move(sinks)), part_(part) {}
 
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
@@ -70,6 +72,7 @@ class Intake {
 
   std::shared_ptr<const Peer> peer_;
   Sinks sinks_;
+  const std::size_t part_;
   PeerNames names_;
   codec::Decompressor decompressor_;
   std::string plain_;      ///< frames unpacked

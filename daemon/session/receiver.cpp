@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "common/net/identity.h"
+#include "daemon/session/room.h"
 
 namespace maildirsync::daemon {
 
@@ -29,12 +30,10 @@ std::size_t pool_size() {
   return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
 }
 
-/// An operation that waits holds a descriptor or two, and those of its folder's directories.
-std::size_t most_waiting() {
-  constexpr rlim_t k_descriptors_each = 8;
+Room room() {
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
-  return std::clamp<rlim_t>(limit.rlim_cur / k_descriptors_each, 16, 8192);
+  return room_of(limit.rlim_cur, pool_size());
 }
 
 }  // namespace
@@ -44,9 +43,13 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       config_(std::move(config)),
       acceptor_(loop),
       pool_(pool_size()),
-      committer_(most_waiting()),
-      services_{
-          .loop = loop, .pool = pool_, .listers = listers_, .committer = committer_, .instance = std::move(instance)} {
+      committer_(room().most_waiting),
+      services_{.loop = loop,
+                .pool = pool_,
+                .listers = listers_,
+                .committer = committer_,
+                .part = room().part,
+                .instance = std::move(instance)} {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;

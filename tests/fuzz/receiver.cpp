@@ -61,14 +61,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       .link("../outside", "root/link")
       .link("../../outside", "root/a/link");
   {
-    daemon::Intake intake(peer_of(tree.path("root")), {.staged =
-                                                           [](std::vector<daemon::StagedOperation> staged) {
-                                                             for (auto& one : staged)
-                                                               apply(one);
-                                                           },
-                                                       .opened = [](const daemon::Account&) {},
-                                                       .list = [](const daemon::ListRequest&) {},
-                                                       .answer = [](const wire::Header&) {}});
+    daemon::Intake intake(peer_of(tree.path("root")),
+                          {.staged =
+                               [](std::vector<daemon::StagedOperation> staged) {
+                                 for (auto& one : staged)
+                                   apply(one);
+                               },
+                           .opened = [](const daemon::Account&) {},
+                           .list = [](const daemon::ListRequest&) {},
+                           .answer = [](const wire::Header&) {}},
+                          8);
     std::string_view rest(reinterpret_cast<const char*>(data), size);
     while (rest.size() >= wire::k_prefix) {
       const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
