@@ -179,6 +179,31 @@ TEST(Plan, a_message_that_changed_in_place_replaces_its_old_self) {
   EXPECT_EQ(operations[0].expected, file("cur/1.x:2,", 11));
 }
 
+TEST(Plan, a_message_that_changed_in_place_to_equal_length_replaces_its_old_self) {
+  auto changed = file("cur/1.x:2,", 11);
+  changed.mtime += 5;
+  const auto operations = plan(account({folder("", 1, {file("cur/1.x:2,", 11)})}), account({folder("", 1, {changed})}));
+  ASSERT_EQ(operations.size(), 1u);
+  EXPECT_EQ(operations[0].kind, OperationKind::put);
+  EXPECT_EQ(operations[0].expected, file("cur/1.x:2,", 11));
+  EXPECT_EQ(operations[0].result, changed);
+}
+
+TEST(Plan, a_message_that_changed_in_place_and_got_another_name_is_put) {
+  auto changed = file("cur/1.x:2,S", 11);
+  changed.mtime += 5;
+  EXPECT_EQ(lines(account({folder("", 1, {file("cur/1.x:2,", 11)})}), account({folder("", 1, {changed})})),
+            Lines({"put -> /cur/1.x:2,S inode 11", "remove /cur/1.x:2,"}));
+}
+
+// As Dovecot does it itself: a message gets its letter, then the file gives the letter a name.
+TEST(Plan, keyword_letters_come_before_the_file_that_names_them) {
+  const auto before = account({folder("", 1, {file("cur/1.x:2,S", 11), file("dovecot-keywords", 13)})});
+  const auto after = account({folder("", 1, {file("cur/1.x:2,Sa", 11), file("dovecot-keywords", 14)})});
+  EXPECT_EQ(lines(before, after),
+            Lines({"rename /cur/1.x:2,S -> /cur/1.x:2,Sa inode 11", "put_control -> /dovecot-keywords inode 14"}));
+}
+
 TEST(Plan, an_inode_that_was_used_again_is_another_message) {
   auto reused = file("cur/2.x:2,", 11);
   reused.mtime += 1;
