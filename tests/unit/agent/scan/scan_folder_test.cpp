@@ -142,14 +142,15 @@ TEST(ScanFolder, names_no_message_in_a_snapshot_that_it_does_not_list) {
 
 TEST(ScanFolder, keeps_digests_of_what_did_not_change) {
   Tree tree;
-  tree.maildir().message("cur/1.x:2,S").message("cur/2.x:2,S").settle();
+  tree.maildir().message("cur/1.x:2,S").message("cur/2.x:2,S").message("cur/3.x:2,S").settle();
   auto known = scan(tree).manifest.entries;
   for (auto& entry : known)
     entry.digest = sync::Digest{{7}};
-  tree.message("cur/2.x:2,S", "a longer text than before, so the size differs");
+  tree.message("cur/2.x:2,S", "a longer text than before, so the size differs").mtime("cur/3.x:2,S", k_long_ago);
   const auto found = scan(tree, known);
   EXPECT_TRUE(find(found, Area::cur, "1.x:2,S")->digest);
   EXPECT_FALSE(find(found, Area::cur, "2.x:2,S")->digest);
+  EXPECT_FALSE(find(found, Area::cur, "3.x:2,S")->digest);
 }
 
 TEST(ScanFolder, believes_a_known_name_and_inode_without_a_stat_unless_it_is_to_look_at_everything) {
@@ -244,11 +245,42 @@ TEST(ScanFolder, trusts_stamps_that_are_old_enough) {
 
 TEST(ScanFolder, does_not_trust_a_stamp_that_a_change_to_come_could_share) {
   Tree tree;
-  tree.maildir();
+  tree.maildir().settle();
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tree.mtime("cur", os::nanoseconds(now) + 3'600'000'000'000);
-  EXPECT_EQ(scan(tree).stamps.cur, 0);
+  const std::int64_t later = os::nanoseconds(now) + 3'600'000'000'000;
+  EXPECT_EQ(scan(tree.mtime("cur", later).mtime("new", later).mtime("", later)).stamps, Stamps());
+}
+
+TEST(ScanFolder, waits_until_a_change_to_come_cannot_share_the_stamp_of_the_last) {
+  Tree tree;
+  tree.maildir().message("cur/1.x:2,").settle();
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  tree.mtime("cur", os::nanoseconds(now));
+  const auto found = scan(tree);
+  EXPECT_TRUE(found.whole);
+  EXPECT_EQ(found.stamps.cur, os::nanoseconds(now)) << "it was listed within the tick, and is not to be trusted";
+}
+
+TEST(ScanFolder, trusts_the_stamps_of_each_whole_listing) {
+  Tree tree;
+  tree.maildir().message("cur/1.x:2,").settle();
+  std::atomic<bool> stop = false;
+  std::thread server([&] {
+    while (!stop) {
+      timespec now{};
+      ::clock_gettime(CLOCK_REALTIME, &now);
+      tree.mtime("cur", os::nanoseconds(now));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    const auto found = scan(tree);
+    EXPECT_TRUE(!found.whole || found.stamps.cur != 0) << "another change may have the stamp that the listing had";
+  }
+  stop = true;
+  server.join();
 }
 
 TEST(ScanFolder, removes_nothing_that_a_restless_listing_may_have_missed) {
@@ -323,6 +355,8 @@ TEST(ControlChanged, sees_a_control_file_that_changed_in_place_or_went) {
   Tree tree;
   tree.maildir().file("dovecot-uidlist", "x").settle();
   const auto known = scan(tree).manifest.entries;
+  tree.mtime("dovecot-uidlist", k_long_ago);
+  EXPECT_TRUE(control_changed(tree.open(), "", known).value());
   tree.file("dovecot-uidlist", "xy");
   EXPECT_TRUE(control_changed(tree.open(), "", known).value());
   tree.remove("dovecot-uidlist");
