@@ -6,10 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "agent/send/job.h"
-#include "common/wire/frame.h"
+#include "tests/unit/agent/send/frames.h"
 
 namespace maildirsync::agent {
 namespace {
+
+using testing::Frames;
 
 wire::Header operation(std::uint64_t sequence) {
   wire::Header header;
@@ -22,43 +24,6 @@ wire::Header opening() {
   header.mutable_open_account()->set_account("example.org/a");
   return header;
 }
-
-/// The frames of some bytes, those of a Packed in its place.
-class Frames {
- public:
-  std::vector<wire::Frame> of(std::string_view bytes) {
-    std::vector<wire::Frame> frames;
-    while (!bytes.empty()) {
-      const auto lengths = wire::decode_prefix(bytes.substr(0, wire::k_prefix));
-      EXPECT_TRUE(lengths);
-      bytes.remove_prefix(wire::k_prefix);
-      auto frame =
-          wire::decode(bytes.substr(0, lengths->header), std::string(bytes.substr(lengths->header, lengths->payload)));
-      EXPECT_TRUE(frame);
-      bytes.remove_prefix(lengths->header + lengths->payload);
-      if (!frame->header.has_packed()) {
-        if (frame->header.has_open_account()) decompressor_.reset();
-        frames.push_back(std::move(*frame));
-        continue;
-      }
-      ++packed;
-      fresh += frame->header.packed().fresh() ? 1 : 0;
-      if (frame->header.packed().fresh()) decompressor_.reset();
-      std::string plain;
-      const auto unpacked = decompressor_.decompress(frame->payload, frame->header.packed().plain_size(), plain);
-      EXPECT_TRUE(unpacked);
-      EXPECT_EQ(plain.size(), frame->header.packed().plain_size());
-      for (auto& inner : of(plain))
-        frames.push_back(std::move(inner));
-    }
-    return frames;
-  }
-
-  int packed = 0, fresh = 0;
-
- private:
-  codec::Decompressor decompressor_;
-};
 
 struct Lane {
   explicit Lane(config::Compression compression) {
