@@ -268,14 +268,16 @@ TEST(ScanFolder, trusts_the_stamps_of_each_whole_listing) {
   tree.maildir().message("cur/1.x:2,").settle();
   std::atomic<bool> stop = false;
   std::thread server([&] {
+    constexpr std::int64_t k_tick = 4'000'000;
     while (!stop) {
       timespec now{};
       ::clock_gettime(CLOCK_REALTIME, &now);
-      tree.mtime("cur", os::nanoseconds(now));
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      tree.mtime("cur", os::nanoseconds(now) / k_tick * k_tick);
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   });
-  for (int i = 0; i < 5; ++i) {
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+       std::chrono::steady_clock::now() < end;) {
     const auto found = scan(tree);
     EXPECT_TRUE(!found.whole || found.stamps.cur != 0) << "another change may have the stamp that the listing had";
   }
