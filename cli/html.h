@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/os/fd.h"
 #include "common/os/result.h"
@@ -12,8 +13,21 @@ namespace maildirsync::cli {
 std::string escape_html(std::string_view text);
 
 /// A whole page that needs nothing from elsewhere and reads well on a phone. `body` is HTML: use `.good`, `.bad`,
-/// `<dl>` for facts and `<table>` with data-label on its cells.
+/// `<dl>` for facts and html_table.
 std::string html_page(std::string_view title, std::string_view body);
+
+/// Words stay whole where there is room for them; text and names of files may break anywhere.
+enum class Cells { words, text, numbers };
+
+struct HtmlColumn {
+  const char* title;
+  Cells cells = Cells::words;
+};
+
+/// A table under a heading, or "" without rows; each row has a cell for each column. On a narrow screen a row is a
+/// block.
+std::string html_table(std::string_view heading, const std::vector<HtmlColumn>& columns,
+                       const std::vector<std::vector<std::string>>& rows);
 
 /// This host's name, for a report's head; "" when it has none.
 std::string this_host();

@@ -45,6 +45,7 @@ std::vector<const Json*> by_size(const Json& answer) {
 
 constexpr std::array k_columns{"account", "root",          "folders",         "messages",
                                "size",    "control files", "biggest message", "left out"};
+constexpr std::size_t k_word_columns = 2;  ///< of them; numbers follow
 
 std::array<std::string, k_columns.size()> row(const Json& account) {
   return {text_of(account, "name"),
@@ -112,20 +113,10 @@ std::vector<std::pair<std::string, std::string>> facts(const Json& answer) {
   return facts;
 }
 
-std::string table_html(const char* title, const std::vector<std::string>& columns,
-                       const std::vector<std::vector<std::string>>& rows) {
-  if (rows.empty()) return "";
-  std::string html = fmt::format("<h2>{}</h2>\n<table>\n<thead><tr>", title);
-  for (const auto& column : columns)
-    html += fmt::format("<th>{}</th>", column);
-  html += "</tr></thead>\n<tbody>\n";
-  for (const auto& cells : rows) {
-    html += "<tr>";
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      html += fmt::format("<td data-label=\"{}\">{}</td>", columns[i], escape_html(cells[i]));
-    html += "</tr>\n";
-  }
-  return html + "</tbody>\n</table>\n";
+/// "5000 (vmail)", or only the number when nobody has that name.
+std::string id_text(const Json& owner, const char* id, const char* name) {
+  const std::string named = text_of(owner, name);
+  return fmt::format("{}{}", count_of(owner, id), named.empty() ? "" : " (" + named + ")");
 }
 
 std::vector<std::vector<std::string>> rows_of(const Json& list, std::initializer_list<const char*> keys) {
@@ -149,7 +140,7 @@ std::string plan_text(const Json& answer, Colour colour) {
       std::string title = k_columns[i];
       std::transform(title.begin(), title.end(), title.begin(),
                      [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-      columns.push_back({title, i < 2 ? Table::Align::left : Table::Align::right});
+      columns.push_back({title, i < k_word_columns ? Table::Align::left : Table::Align::right});
     }
     Table table(std::move(columns));
     for (std::size_t i = 0; i < std::min(accounts.size(), k_shown_accounts); ++i) {
@@ -196,23 +187,27 @@ std::string plan_html(const Json& answer, const PlanHead& head) {
   for (const auto& [name, value] : facts(answer))
     body += fact(name, value);
   body += "</dl>\n";
-  body += table_html("To put right first", {"code", "root", "account", "path", "detail", "remedy"},
-                     rows_of(list_of(answer, "to_do"), {"code", "root", "account", "path", "detail", "remedy"}));
+  body += html_table(
+      "To put right first",
+      {{"code"}, {"root"}, {"account"}, {"path", Cells::text}, {"detail", Cells::text}, {"remedy", Cells::text}},
+      rows_of(list_of(answer, "to_do"), {"code", "root", "account", "path", "detail", "remedy"}));
   std::vector<std::vector<std::string>> owners;
   for (const auto& owner : list_of(answer, "owners")) {
-    owners.push_back({text_of(owner, "root"), fmt::format("{} ({})", count_of(owner, "uid"), text_of(owner, "user")),
-                      fmt::format("{} ({})", count_of(owner, "gid"), text_of(owner, "group")),
+    owners.push_back({text_of(owner, "root"), id_text(owner, "uid", "user"), id_text(owner, "gid", "group"),
                       flag_of(owner, "mapped") ? "yes" : text_of(owner, "detail")});
   }
-  body += table_html("Owners", {"root", "user", "group", "mapped"}, owners);
-  body += table_html("Left out", {"code", "account", "path", "detail"},
+  body += html_table("Owners", {{"root"}, {"user"}, {"group"}, {"mapped", Cells::text}}, owners);
+  body += html_table("Left out", {{"code"}, {"account"}, {"path", Cells::text}, {"detail", Cells::text}},
                      rows_of(list_of(answer, "left_out"), {"code", "account", "path", "detail"}));
   std::vector<std::vector<std::string>> accounts;
   for (const Json* account : by_size(answer)) {
     auto cells = row(*account);
     accounts.emplace_back(std::make_move_iterator(cells.begin()), std::make_move_iterator(cells.end()));
   }
-  body += table_html("Accounts", {k_columns.begin(), k_columns.end()}, accounts);
+  std::vector<HtmlColumn> columns;
+  for (std::size_t i = 0; i < k_columns.size(); ++i)
+    columns.push_back({k_columns[i], i < k_word_columns ? Cells::words : Cells::numbers});
+  body += html_table("Accounts", columns, accounts);
   return html_page("maildirsync: plan of a migration", body);
 }
 

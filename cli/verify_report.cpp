@@ -41,19 +41,14 @@ std::string fact(const char* name, const std::string& value) {
 }
 
 std::string differences_html(const Json& differences) {
-  if (differences.empty()) return "";
-  std::string html = "<h2>Differences</h2>\n<table>\n<thead><tr>";
-  for (const auto& [key, title] : k_columns)
-    html += fmt::format("<th>{}</th>", key);
-  html += "</tr></thead>\n<tbody>\n";
+  std::vector<std::vector<std::string>> rows;
   for (const auto& difference : differences) {
-    html += "<tr>";
-    for (const auto& [key, title] : k_columns) {
-      html += fmt::format("<td data-label=\"{}\">{}</td>", key, escape_html(text_of(difference, key)));
-    }
-    html += "</tr>\n";
+    rows.emplace_back();
+    for (const auto& [key, title] : k_columns)
+      rows.back().push_back(text_of(difference, key));
   }
-  return html + "</tbody>\n</table>\n";
+  return html_table("Differences", {{"kind"}, {"account"}, {"folder"}, {"name", Cells::text}, {"detail", Cells::text}},
+                    rows);
 }
 
 }  // namespace
