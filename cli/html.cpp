@@ -25,7 +25,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
-.text { overflow-wrap: anywhere; min-width: 14.5rem; }
+.text { overflow-wrap: anywhere; min-width: 15.5rem; }
 .numbers { text-align: right; white-space: nowrap; }
 @media (max-width: 40rem) {
   thead { display: none; }
