@@ -145,9 +145,9 @@ class Program {
 };
 
 /// To systemd too: `systemctl status` shows no line of the log that is older than the wait for the next try.
-int complain(const Error& error) {
-  service::notify_status(error.message());
-  std::cerr << "maildirsync-agent: " << error.message() << '\n';
+int complain(const std::string& sentence) {
+  service::notify_status(sentence);
+  std::cerr << "maildirsync-agent: " << sentence << '\n';
   return service::k_exit_configuration;
 }
 
@@ -159,9 +159,9 @@ int main(int argc, char** argv) try {
       "/etc/maildirsync/agent.toml");
   if (exit_status) return *exit_status;
   auto config = config::read_agent(options.config);
-  if (!config) return complain(config.error());
+  if (!config) return complain(config.error().message());
   if (options.check_config) {
-    if (const auto link = link_settings(*config); !link) return complain(link.error());
+    if (const auto link = link_settings(*config); !link) return complain(link.error().message());
     std::cout << options.config << ": good\n";
     return 0;
   }
@@ -170,7 +170,9 @@ int main(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);
   service::hold_signals();
   Program program(std::move(options));
-  if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
+  const std::string state_dir = config->state_dir;
+  if (const auto started = program.start(std::move(*config)); !started)
+    return complain(service::start_failure(started.error(), state_dir));
   program.run();
   return 0;
 } catch (const std::exception& exception) {

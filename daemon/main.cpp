@@ -106,9 +106,9 @@ class Program {
 };
 
 /// To systemd too: `systemctl status` shows no line of the log that is older than the wait for the next try.
-int complain(const Error& error) {
-  service::notify_status(error.message());
-  std::cerr << "maildirsyncd: " << error.message() << '\n';
+int complain(const std::string& sentence) {
+  service::notify_status(sentence);
+  std::cerr << "maildirsyncd: " << sentence << '\n';
   return service::k_exit_configuration;
 }
 
@@ -120,9 +120,9 @@ int main(int argc, char** argv) try {
       "/etc/maildirsync/receiver.toml");
   if (exit_status) return *exit_status;
   auto config = config::read_receiver(options.config);
-  if (!config) return complain(config.error());
+  if (!config) return complain(config.error().message());
   if (options.check_config) {
-    if (const auto good = check(*config); !good) return complain(good.error());
+    if (const auto good = check(*config); !good) return complain(good.error().message());
     std::cout << options.config << ": good\n";
     return 0;
   }
@@ -132,7 +132,9 @@ int main(int argc, char** argv) try {
   service::hold_signals();
   ::umask(0077);  // modes are set exactly, and nothing is open to others before that
   Program program(std::move(options));
-  if (const auto started = program.start(std::move(*config)); !started) return complain(started.error());
+  const std::string state_dir = config->state_dir;
+  if (const auto started = program.start(std::move(*config)); !started)
+    return complain(service::start_failure(started.error(), state_dir));
   program.run();
   return 0;
 } catch (const std::exception& exception) {

@@ -58,6 +58,7 @@ Error Database::error(int code) {
   } else {
     error.detail = std::string("the state database can't be used (") + message + ")";
     if (connection_ && has_errno(code)) error.error_number = sqlite3_system_errno(connection_.get());
+    if (code == SQLITE_FULL) error.error_number = ENOSPC;
   }
   return error;
 }

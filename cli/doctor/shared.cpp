@@ -118,6 +118,8 @@ void check_state(Checks& checks, const ServiceIdentity& identity, const std::str
   }
   // The daemon makes it, but not what is above.
   const std::string place = there ? state_dir : state_dir.substr(0, state_dir.rfind('/'));
+  // Without room the attempt would fail for that alone.
+  if (!check_room(checks, "state", place, "make space there, or put state_dir elsewhere")) return;
   const auto failed = run_as(identity, [&] { return try_to_write(place.empty() ? "/" : place); });
   if (!failed) return checks.skipped("state", "it can't be tried as " + identity.who + ": " + failed.error().message());
   if (!failed->empty()) {
@@ -125,8 +127,7 @@ void check_state(Checks& checks, const ServiceIdentity& identity, const std::str
                       there ? fmt::format("run: chown -R {} {}", user_text(identity.user), state_dir)
                             : fmt::format("make it: install -d -o {} -m 0700 {}", user_text(identity.user), state_dir));
   }
-  if (check_room(checks, "state", place, "make space there, or put state_dir elsewhere"))
-    checks.good("state", state_dir + (there ? " is writable and has room" : " will be made by the daemon"));
+  checks.good("state", state_dir + (there ? " is writable and has room" : " will be made by the daemon"));
 }
 
 Json check_daemon(Checks& checks, Role role, const Places& places, const std::string& control) {

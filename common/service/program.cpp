@@ -1,11 +1,13 @@
 #include "common/service/program.h"
 
+#include <cerrno>
 #include <csignal>
 
 #include <CLI/CLI.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "common/service/event.h"
 #include "common/service/service.h"
@@ -29,6 +31,24 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
     parsed.exit_status = app.exit(error) == 0 ? 0 : k_exit_configuration;
   }
   return parsed;
+}
+
+std::string start_failure(const Error& error, const std::string& state_dir) {
+  const std::string sentence = error.message();
+  if (!error.path.starts_with(state_dir)) return sentence;
+  switch (error.error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return sentence + "; make space there, or put state_dir elsewhere";
+    case EACCES:
+    case EPERM:
+      return sentence + "; it has to belong to the service's user: chown -R " + std::to_string(::geteuid()) + " " +
+             state_dir;
+    case EROFS:
+      return sentence + "; mount it writable, let the unit write there (ReadWritePaths=), or put state_dir elsewhere";
+    default:
+      return sentence;
+  }
 }
 
 namespace {

@@ -6,6 +6,8 @@
 
 #include <asio/io_context.hpp>
 
+#include "common/os/result.h"
+
 namespace maildirsync::service {
 
 /// What a daemon's command line said.
@@ -25,6 +27,9 @@ struct Parsed {
 };
 Parsed parse_options(int argc, char** argv, const std::string& name, const std::string& description,
                      const std::string& default_config);
+
+/// Why a daemon could not start, as one sentence; of what failed in its state directory, with what to do about it.
+std::string start_failure(const Error& error, const std::string& state_dir);
 
 /// What a running daemon is asked for; all called on the event loop's thread.
 struct Hooks {

@@ -553,6 +553,27 @@ class LabTest(unittest.TestCase):
         known = getattr(result, "errors", []) + getattr(result, "failures", [])
         return any(getattr(test, "test_case", test) is self for test, _ in known)
 
+    def mount_small(self, path: str, size: int) -> None:
+        """A tmpfs of so many bytes, which only this process and its children see; skips the test where that is not permitted."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        MS_REC, MS_PRIVATE, CLONE_NEWNS, MNT_DETACH = 0x4000, 1 << 18, 0x20000, 2
+        where = os.fsencode(path)
+        failed = libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+        if failed or libc.mount(b"maildirsync-test", where, b"tmpfs", 0, f"size={size},mode=755".encode()):
+            self.skipTest("mounting a small tmpfs in a private mount namespace is not permitted here")
+        self.lab.unmounts.append(lambda: libc.umount2(where, MNT_DETACH))
+
+    @staticmethod
+    def fill_up(path: str) -> str:
+        """Leaves no room on a small file system; the file to remove for it."""
+        ballast = os.path.join(path, "ballast")
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                return ballast
+
     def assert_exit(self, expected: int, done: subprocess.CompletedProcess):
         self.assertEqual(expected, done.returncode, f"stdout: {done.stdout}\nstderr: {done.stderr}")
 

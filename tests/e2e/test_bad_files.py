@@ -1,6 +1,6 @@
 """What Maildirs should not contain but do: that file is reported by name, all others arrive."""
 
-import ctypes
+import errno
 import os
 import random
 import signal
@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from maildirsync_testing import SANITIZED, LabTest, TreeSpec, deliver, make_tree, wait_until
+from maildirsync_testing import PATIENCE, SANITIZED, LabTest, TreeSpec, deliver, make_tree, program, wait_until
 from maildir_trees import make_directory, make_maildir, write_file
 
 OWNER = (5000, 5000)
@@ -267,25 +267,10 @@ class UnmappedOwner(LabTest):
         self.lab.assert_equal()
 
 
-libc = ctypes.CDLL(None, use_errno=True)
-MNT_DETACH = 2
-
-
-def mount_small(path: str, size: int) -> bool:
-    """A tmpfs that only this process and its children see; False when that is not permitted."""
-    MS_REC, MS_PRIVATE, CLONE_NEWNS = 0x4000, 1 << 18, 0x20000
-    if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
-        return False
-    return libc.mount(b"maildirsync-test", os.fsencode(path), b"tmpfs", 0, f"size={size}".encode()) == 0
-
-
 class FullDisk(LabTest):
     def test_a_full_destination_loses_nothing_and_goes_on_when_there_is_room(self):
         root = self.lab.add_root()
-        if not mount_small(root.destination, 12 << 20):
-            self.skipTest("mounting a small tmpfs in a private mount namespace is not permitted here")
-        self.lab.unmounts.append(lambda: libc.umount2(os.fsencode(root.destination), MNT_DETACH))
-        os.chmod(root.destination, 0o755)
+        self.mount_small(root.destination, 12 << 20)
         make_tree(root.source, TreeSpec(accounts=3, messages=60, seed=85, median_size=60_000, sigma=0.5))
         ballast = os.path.join(root.destination, ".ballast")
         with open(ballast, "wb") as file:
@@ -313,6 +298,56 @@ class FullDisk(LabTest):
         self.lab.flush(limit=300)
         self.lab.assert_equal()
         wait_until(lambda: not self.lab.agent.problems("no-space"), "the problem clears", alive=self.lab.daemons)
+
+
+class FullStateDirectory(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        make_tree(self.root.source, TreeSpec(accounts=3, messages=60, seed=86))
+        for daemon in self.lab.daemons:
+            os.makedirs(daemon.state_dir)
+            self.mount_small(daemon.state_dir, 2 << 20)
+
+    def assert_does_not_start(self, daemon):
+        daemon.write_config()
+        done = subprocess.run([program(daemon.executable), "--config", daemon.config], capture_output=True, text=True, timeout=60 * PATIENCE)
+        self.assertEqual(2, done.returncode, done.stderr)
+        last = done.stderr.splitlines()[-1]
+        for words in (daemon.state_dir, os.strerror(errno.ENOSPC), "make space there, or put state_dir elsewhere"):
+            self.assertIn(words, last)
+
+    def test_the_agent_names_it_loses_nothing_and_goes_on_when_there_is_room(self):
+        self.lab.start()
+        self.lab.flush()
+        ballast = self.fill_up(self.lab.agent.state_dir)
+        for number in range(300):
+            deliver(self.root.account(number % 3), BASE % number)
+        problem = self.lab.agent.wait_problem("state", self.lab.agent.state_dir)
+        self.assertIn(os.strerror(errno.ENOSPC), problem["detail"])
+        self.lab.agent.stop()
+        self.assert_does_not_start(self.lab.agent)
+        os.unlink(ballast)
+        self.lab.agent.start()
+        self.lab.flush(limit=300)
+        self.lab.assert_equal()
+
+    def test_the_problem_goes_without_a_restart(self):
+        self.lab.start()
+        self.lab.flush()
+        ballast = self.fill_up(self.lab.agent.state_dir)
+        for number in range(300):
+            deliver(self.root.account(number % 3), BASE % number)
+        self.lab.agent.wait_problem("state", self.lab.agent.state_dir)
+        os.unlink(ballast)
+        self.lab.flush(limit=300)
+        self.lab.assert_equal()
+        wait_until(lambda: not self.lab.agent.problems("state"), "the problem clears", alive=self.lab.daemons)
+
+    def test_neither_starts_without_room_for_a_new_state(self):
+        for daemon in self.lab.daemons:
+            self.fill_up(daemon.state_dir)
+            self.assert_does_not_start(daemon)
 
 
 if __name__ == "__main__":

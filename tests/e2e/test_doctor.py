@@ -12,7 +12,7 @@ import time
 import unittest
 
 from maildirsync_testing import PATIENCE, LabTest, TreeSpec, cli, free_port, keygen, make_tree, program, wait_until
-from network import HEADER_HELLO, field, frame, read_frame
+from network import HEADER_HELLO, connect, field, frame, read_frame
 
 NO_CAPABILITIES = ["setpriv", "--reuid", "5999", "--regid", "5999", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
 
@@ -124,6 +124,28 @@ class Machine(DoctorTest):
         for daemon in self.lab.daemons:
             self.edit(daemon, r"^state_dir.*", f'state_dir = "{self.lab.base}/nowhere/state"')
             self.assert_names(daemon, "state", f"{self.lab.base}/nowhere")
+
+    def test_a_state_directory_without_room(self):
+        for daemon in self.lab.daemons:
+            self.mount_small(daemon.state_dir, 1 << 20)
+            self.fill_up(daemon.state_dir)
+            self.assert_names(daemon, "state", daemon.state_dir, "0 B free", "make space there, or put state_dir elsewhere")
+
+    def test_a_state_directory_of_somebody_else(self):
+        for daemon in self.lab.daemons:
+            for path in (daemon.directory, daemon.identity.key, daemon.identity.certificate):
+                os.chown(path, 5999, 5999)
+            daemon.write_config()
+            os.chown(daemon.config, 5999, 5999)
+            self.assertIn("chown -R", self.start_without_capabilities(daemon))
+
+    def start_without_capabilities(self, daemon) -> str:
+        """What a daemon that cannot start says last."""
+        done = subprocess.run(
+            [*NO_CAPABILITIES, program(daemon.executable), "--config", daemon.config], capture_output=True, text=True, timeout=60 * PATIENCE
+        )
+        self.assertEqual(2, done.returncode, done.stderr)
+        return done.stderr.splitlines()[-1]
 
     def test_a_root_that_is_not_there(self):
         for daemon, path in ((self.lab.agent, self.root.source), (self.lab.receiver, self.root.destination)):
@@ -252,6 +274,17 @@ class Clock(DoctorTest):
     def test_an_hour_behind(self):
         self.serve(-3600)
         self.assert_names(self.lab.agent, "clock", "behind", "timedatectl")
+
+    def test_the_receiver_names_an_agent_whose_clock_is_wrong(self):
+        self.lab.receiver.start()
+        identity = self.lab.agent.identity
+        for offset, word in ((3600, "ahead"), (-3600, "behind")):
+            with connect(self.lab.receiver.port, identity.certificate, identity.key) as stream:
+                now = int((time.time() + offset) * 1e9)
+                hello = field(1, 1) + field(2, "test") + field(4, bytes(16)) + field(5, "vhosts") + field(8, now << 1)  # zigzag
+                stream.sendall(frame(field(HEADER_HELLO, hello)))
+                read_frame(stream)
+                self.assert_names(self.lab.receiver, "clock", "60 min", word, "timedatectl")
 
     def test_seconds_are_nothing(self):
         self.serve(20)
