@@ -93,6 +93,24 @@ class Configuration(LabTest):
             line = self.edit(daemon, r"^state_dir.*", "state_dir = ")
             self.assert_wrong(daemon, daemon.config, f"{line}")
 
+    def test_half_written(self):
+        """Cut anywhere, it is either refused by a sentence that names the file, or whole but for its last lines."""
+        refused = 0
+        for daemon in self.lab.daemons:
+            with open(daemon.config, encoding="utf-8") as file:
+                text = file.read()
+            for end in range(0, len(text), 13):
+                with open(daemon.config, "w", encoding="utf-8") as file:
+                    file.write(text[:end])
+                done = run(daemon.executable, "--config", daemon.config, "--check-config")
+                self.assertIn(done.returncode, (0, 2), f"{text[:end]}\n{done.stderr}")
+                if done.returncode == 2:
+                    refused += 1
+                    self.assertIn(daemon.config, done.stderr)
+                else:
+                    self.assertGreater(end, text.index("[tls]"))
+        self.assertGreater(refused, 30)
+
     def test_wrong_values(self):
         for pattern, replacement in (
             (r"^accounts.*", 'accounts = "%q/Maildir"'),
