@@ -100,7 +100,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
       if (indexed.contains(done[i].sequence)) job->indexed.insert(operation.to.folder);
       applied.push_back(std::move(operation));
     }
-    keep(job->order.account, std::move(applied));
+    keep(job, std::move(applied));
     finish_if_answered(job);
   }
 }
@@ -122,16 +122,16 @@ void Engine::has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t
 
 /// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
 /// many, for lanes wait while it lasts.
-void Engine::keep(AccountId id, std::vector<sync::Operation> applied) {
+void Engine::keep(const std::shared_ptr<Job>& job, std::vector<sync::Operation> applied) {
   constexpr std::size_t k_together = 1000;
   if (applied.empty()) return;
   const std::lock_guard lock(unkept_mutex_);
   const bool is_on_its_way = !unkept_.empty();
-  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == id; });
+  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == job; });
   if (last != unkept_.rend() && last->second.size() < k_together) {
     std::move(applied.begin(), applied.end(), std::back_inserter(last->second));
   } else {
-    unkept_.emplace_back(id, std::move(applied));
+    unkept_.emplace_back(job, std::move(applied));
   }
   if (is_on_its_way) return;
   asio::post(keeper_, [this] {
@@ -140,8 +140,11 @@ void Engine::keep(AccountId id, std::vector<sync::Operation> applied) {
       const std::lock_guard taking(unkept_mutex_);
       std::swap(taken, unkept_);
     }
-    for (const auto& [account, operations] : taken) {
-      if (const auto stored = state_->apply(account, operations); !stored) keeper_failed(stored.error());
+    for (const auto& [of, operations] : taken) {
+      if (const auto stored = state_->apply(of->order.account, operations); !stored) {
+        of->unkept = true;
+        keeper_failed(stored.error());
+      }
     }
   });
 }
@@ -211,20 +214,25 @@ void Engine::finish(const std::shared_ptr<Job>& job) {
   asio::post(keeper_, [this, job] {
     const AccountId id = job->order.account;
     const auto& report = job->report;
-    const auto note = [this](const Result<>& result) {
-      if (!result) keeper_failed(result.error());
+    // What the state lacks must be found again: by no stamps, and by the intent that stays.
+    const auto note = [&](const auto& write) {
+      if (job->unkept) return;
+      if (const Result<> written = write(); !written) {
+        job->unkept = true;
+        keeper_failed(written.error());
+      }
     };
-    for (const auto& [at, signature] : report.signatures) {
-      if (!job->lost) note(state_->set_signature(id, at, signature));
+    for (const auto& signature : report.signatures) {
+      if (!job->lost) note([&] { return state_->set_signature(id, signature.first, signature.second); });
     }
-    if (!report.stamps.empty()) note(state_->set_stamps(id, report.stamps));
+    if (!report.stamps.empty()) note([&] { return state_->set_stamps(id, report.stamps); });
     // An intent of a turn that was cut off stays: it says what may be there of ours.
-    if (report.intent && !job->lost) note(state_->end_job(*report.intent));
+    if (report.intent && !job->lost) note([&] { return state_->end_job(*report.intent); });
     const bool first_pass_done = report.structure && report.end == JobEnd::sent && !job->lost && !job->retry;
     if (first_pass_done && report.account_gone && job->refused.empty()) {
-      note(state_->forget_account(id));
+      note([&] { return state_->forget_account(id); });
     } else if (first_pass_done) {
-      note(state_->set_complete(id, true));
+      note([&] { return state_->set_complete(id, true); });
     }
     auto row = std::make_shared<Result<State::AccountRow>>(state_->account_row(id));
     asio::post(loop_, [this, job, row] { finished(job, *row); });
@@ -237,6 +245,11 @@ void Engine::finished(const std::shared_ptr<Job>& job, const Result<State::Accou
   Account& account = found->second;
   const JobReport& report = job->report;
   account.job.reset();
+  if (job->unkept) {
+    job->retry = job->wants_comparison = true;
+  } else if (report.end == JobEnd::sent && (report.structure || job->acknowledged > 0)) {
+    state_error_.reset();  // this turn wrote to it
+  }
   const bool sent = report.end == JobEnd::sent && !job->lost;
   if (row) {
     if (row->complete && !account.complete) {

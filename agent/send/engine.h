@@ -110,7 +110,7 @@ class Engine {
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
   void has_lesser_mode(Job& job, sync::Operation& operation, std::uint32_t mode);
-  void keep(AccountId id, std::vector<sync::Operation> applied);
+  void keep(const std::shared_ptr<Job>& job, std::vector<sync::Operation> applied);
   void refused(Job& job, const sync::Operation& operation, const wire::Ack::Failed& failed);
   void lane_done(std::shared_ptr<Job> job);
   void finish_if_answered(const std::shared_ptr<Job>& job);
@@ -182,7 +182,7 @@ class Engine {
   Mounts mounts_;
   asio::posix::stream_descriptor watch_descriptor_, mount_descriptor_;
   std::mutex unkept_mutex_;
-  std::vector<std::pair<AccountId, std::vector<sync::Operation>>>
+  std::vector<std::pair<std::shared_ptr<Job>, std::vector<sync::Operation>>>
       unkept_;                   ///< acknowledged, and for the keeper to take
   asio::thread_pool keeper_{1};  ///< the state database's thread, in order
   asio::thread_pool walkers_{1};

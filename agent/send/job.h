@@ -81,6 +81,8 @@ struct Job {
   // Counters for `status`: raised by the lane, lowered by the event loop.
   std::atomic<std::uint64_t> pending_messages{0}, pending_bytes{0};
 
+  bool unkept = false;  ///< the state could not take it all down; the keeper's until the turn is finished
+
   // Event loop only:
   std::size_t acknowledged = 0;  ///< operations that were answered
   bool lane_done = false;
