@@ -200,6 +200,16 @@ class Dovecot:
                 _signal(pid, signal.SIGTERM)
         wait_until(lambda: not [pid for pid in pids if _runs(pid)], f"the processes of Dovecot {self.name} end", interval=0.01)
 
+    def forget_lists(self) -> None:
+        """The server, which does not run, looks for its mailboxes in the tree again.
+
+        Its index of them may list one that a client created while another looked, and that is not there: nobody can open it.
+        """
+        for directory, _, names in os.walk(self.tree):
+            for name in names:
+                if name.startswith("dovecot.list.index"):
+                    os.unlink(os.path.join(directory, name))
+
     def kill(self) -> None:
         """kill -9 of master and sessions, in the middle of whatever they do."""
         process, self.process = self.process, None

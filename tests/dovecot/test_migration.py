@@ -51,6 +51,7 @@ class MigrationTest(DovecotTest):
         seen = oracle.look(self.new)
         # The old server is asked now, for its word counts; nothing is mirrored any more.
         agent.stop()
+        self.old.forget_lists()
         self.old.start()
         differences = oracle.compare(oracle.look(self.old), seen)
         print(f"seed {seed}: {traffic.journal.summary()}; last flush {result['elapsed_seconds']:.2f} s; {len(differences)} differences")

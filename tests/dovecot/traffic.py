@@ -18,7 +18,7 @@ import re
 import smtplib
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from dovecot import Dovecot, quote, utf7
 
@@ -180,6 +180,12 @@ class Deliverer(Worker):
     def step(self) -> int:
         users = self.traffic.users
         recipients = self.rng.sample(users, min(len(users), self.rng.choice([1, 1, 1, 1, 2, 3])))
+        # Dovecot keeps one recipient's lock while it saves for another: two such deliveries may wait for each other for ever.
+        with self.traffic.to_several if len(recipients) > 1 else nullcontext():
+            self._deliver(recipients)
+        return len(recipients)
+
+    def _deliver(self, recipients) -> None:
         message_id, body = self.writer.message()
         lmtp = self.lmtp
         lmtp.mail("sender@example.net")
@@ -207,7 +213,6 @@ class Deliverer(Worker):
                 refusal = smtplib.SMTPDataError(code, answer)
         if refusal:
             raise refusal
-        return len(recipients)
 
     def close(self) -> None:
         self.lmtp.quit()
@@ -486,6 +491,7 @@ class Traffic:
         self.journal = Journal()
         self.highest_uid: dict[str, int] = {}
         self.ending = threading.Event()
+        self.to_several = threading.Lock()
         self.errors: list[BaseException] = []
         self._cut = False
         self.workers: list[Worker] = [Owner(self, f"owner-{user}", user) for user in self.users]
