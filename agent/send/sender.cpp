@@ -326,27 +326,18 @@ Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view bo
   head.set_sequence(sequence);
   head.set_basis(basis);
   const std::string digest = digest_bytes(*operation.result.digest);
-  const std::string_view first = body.substr(0, k_piece);
-  body.remove_prefix(first.size());
-  head.set_more(!body.empty());
-  bool last = body.empty();
-  if (!packer_.push(header, first, last ? std::optional(record(std::move(operation), sequence)) : std::nullopt)) {
-    return Step::broken;
-  }
-  while (!last) {
-    const std::string_view piece = body.substr(0, k_piece);
+  head.set_more(body.size() > k_piece);
+  std::string_view piece = body.substr(0, k_piece);
+  body.remove_prefix(piece.size());
+  while (!body.empty()) {
+    if (!packer_.push(header, piece, std::nullopt)) return Step::broken;
+    piece = body.substr(0, k_piece);
     body.remove_prefix(piece.size());
-    last = body.empty();
-    wire::Header body_header;
-    auto& next = *body_header.mutable_body();
-    next.set_last(last);
-    if (last) next.set_digest(digest);
-    if (!packer_.push(body_header, piece,
-                      last ? std::optional(record(std::move(operation), sequence)) : std::nullopt)) {
-      return Step::broken;
-    }
+    auto& next = *header.mutable_body();
+    next.set_last(body.empty());
+    if (body.empty()) next.set_digest(digest);
   }
-  return Step::sent;
+  return packer_.push(header, piece, record(std::move(operation), sequence)) ? Step::sent : Step::broken;
 }
 
 Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) {
