@@ -1,5 +1,6 @@
 """maildirsync's own daemons, started as the end-to-end tests start them."""
 
+import json
 import os
 import socket
 import time
@@ -72,6 +73,14 @@ class Ours:
     def flush(self, before=None) -> Measurement:
         """A flush of running daemons; `before()` changes the source, and counts."""
         return self._measure(lambda: (before() if before else None, self._flush())[1])
+
+    def verify(self, *arguments: str) -> Measurement:
+        """Both trees are compared, and nothing is sent."""
+        return self._measure(lambda: self._verify(*arguments))
+
+    def _verify(self, *arguments: str) -> dict:
+        answer = json.loads(self._lab.agent.cli("--json", "verify", *arguments, limit=PATIENCE).stdout)
+        return {"complete": answer.get("equal"), "answer": answer}
 
     def while_running(self, action) -> Measurement:
         """What it costs while `action()` delivers and waits."""

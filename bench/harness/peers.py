@@ -86,6 +86,21 @@ class RsyncFuzzy(Rsync):
     options = ("--fuzzy", "--delete-after")
 
 
+class RsyncCompare(Rsync):
+    """Says what differs; over a copy that is there."""
+
+    name = "rsync -na"
+    options: tuple[str, ...] = ("--dry-run",)
+
+    def reset(self) -> None:
+        pass
+
+
+class RsyncCompareBytes(RsyncCompare):
+    name = "rsync -nac"
+    options = ("--dry-run", "--checksum")
+
+
 class Tar(Peer):
     name = "tar, zstd, ssh, tar"
     programs = ("tar", "zstd", "ssh")

@@ -218,6 +218,8 @@ def changes(bench: Bench, medium: str) -> None:
                 bench.record("no change, running", medium, repetition, ours.flush, ours.name)
                 if rsync:
                     bench.record("no change, running", medium, repetition, rsync.copy, rsync.name)
+        if bench.wants("verify") and rsync:
+            verify(bench, medium, corpus, ours, rsync)
         for name, work, change in (
             ("flags", "flags of all messages", corpus.change_all_flags),
             ("churn", "5 % new, 5 % flags, 1 % deleted", corpus.change_some),
@@ -237,6 +239,19 @@ def changes(bench: Bench, medium: str) -> None:
             saturated(bench, medium, corpus, ours)
     finally:
         close(ours, *others)
+
+
+def verify(bench: Bench, medium: str, corpus: Corpus, ours: Ours, rsync) -> None:
+    """Are both trees the same? By what is known of each message, and by its bytes."""
+    ours.ensure_running()
+    for work, kind, arguments in (("verify", peers.RsyncCompare, ()), ("verify --deep", peers.RsyncCompareBytes, ("--deep",))):
+        peer = kind(bench.ssh, corpus.source, rsync.destination)
+        try:
+            for repetition in range(bench.scale.repetitions):
+                bench.record(work, medium, repetition, lambda: ours.verify(*arguments), ours.name)
+                bench.record(work, medium, repetition, peer.copy, peer.name)
+        finally:
+            peer.close()
 
 
 def seeded(bench: Bench, medium: str, corpus: Corpus, rsync) -> None:
@@ -379,13 +394,13 @@ def soak_once(bench: Bench, medium: str) -> None:
     soak(bench, medium, bench.corpus(corpora.SOAK))
 
 
-WORKS = ("first-copy", "no-change", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "link", "million", "soak")
+WORKS = ("first-copy", "no-change", "verify", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "link", "million", "soak")
 
 
 def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
     for medium in bench.media:
         bench.attempt(first_copy, medium, "first-copy")
-        bench.attempt(changes, medium, "no-change", "flags", "churn", "live", "flush", "seeded")
+        bench.attempt(changes, medium, "no-change", "verify", "flags", "churn", "live", "flush", "seeded")
         bench.attempt(large_folder, medium, "large-folder", "uidlist")
     bench.attempt(wire_copy, bench.media[-1], "link")
     if with_million:
