@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import time
 import traceback
@@ -60,8 +62,8 @@ def drop_page_cache() -> None:
 class Bench:
     """Holds the corpora, the ssh server and the results; cleans up when it is left."""
 
-    def __init__(self, scale: Scale, only: list[str], media: list[str], *, cold: bool = False):
-        self.scale, self._only, self.media, self._cold = scale, only, media, cold
+    def __init__(self, scale: Scale, only: list[str], media: list[str], *, cold: bool = False, profiles: str = ""):
+        self.scale, self._only, self.media, self._cold, self._profiles = scale, only, media, cold, profiles
         self.records: list[Record] = []
         self.soaks: list[Soak] = []
         self.corpora: dict[str, Corpus] = {}
@@ -109,7 +111,8 @@ class Bench:
         if self._cold:
             drop_page_cache()
         try:
-            measurement = run()
+            with self._sampled(work, medium, tool):
+                measurement = run()
         except Exception as error:
             measurement = Measurement(tool, problem=f"{type(error).__name__}: {str(error)[:3000]}")
         self.records.append(Record(work, medium, repetition, measurement))
@@ -117,6 +120,24 @@ class Bench:
         figures = f"p50 {latency['p50']} ms, p99 {latency['p99']} ms, {latency['behind']} s behind" if "p50" in latency else f"{measurement.wall:.3f} s"
         say(f"{work}, {medium}: {measurement.tool}: {measurement.problem or figures}, {measurement.wire:,} bytes")
         return measurement
+
+    @contextlib.contextmanager
+    def _sampled(self, work: str, medium: str, tool: str):
+        """Where the time of ours goes; the last repetition's samples stay."""
+        if not self._profiles or tool != Ours.name:
+            yield
+            return
+        path = os.path.join(self._profiles, re.sub("[^a-z0-9]+", "-", f"{work} {medium}".lower()))
+        sampler = subprocess.Popen(["perf", "record", "-q", "-a", "-F", "499", "-o", path + ".data"], stderr=subprocess.DEVNULL)
+        time.sleep(1)  # until it samples
+        try:
+            yield
+        finally:
+            sampler.send_signal(signal.SIGINT)
+            sampler.wait()
+        shown = ["perf", "report", "--stdio", "--comm", "maildirsync-age,maildirsyncd", "--sort", "comm,dso,symbol", "-i", path + ".data"]
+        with open(path + ".txt", "w", encoding="utf-8") as file:
+            subprocess.run(shown, stdout=file, stderr=subprocess.DEVNULL, check=False)
 
     def attempt(self, work, medium: str, *names: str) -> None:
         """Runs a work that is wanted; one that breaks off does not take the others along."""
