@@ -318,7 +318,7 @@ void Engine::plan_next(Account& account, const Job& job) {
   const JobReport& report = job.report;
   const bool verifies = job.order.generation > account.verified_generation;
   account.work.merge(report.again);
-  if (job.lost || job.retry || report.end == JobEnd::failed) account.work.merge(report.later);
+  if (job.lost || job.retry || report.end != JobEnd::sent) account.work.merge(report.later);
   if (job.lost) {
     account.work.merge(job.order.work);
     account.work.compare = account.work.structure = true;

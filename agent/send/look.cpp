@@ -307,13 +307,20 @@ class Looker {
     return {};
   }
 
-  /// What the watcher has been told of until now; false when that cannot be known.
+  /// What the watcher has been told of until now; false when that cannot be known. A folder that was listed before may
+  /// lack it: that is for the next turn.
   bool add_later(std::map<std::string, std::set<AreaName>>& messages) {
     const auto later = order_.later ? order_.later() : std::nullopt;
     if (!later) return false;
     report_.later.merge(*later);
-    for (const auto& [path, dirt] : later->folders)
-      messages[path].insert(dirt.names.begin(), dirt.names.end());
+    for (const auto& [path, dirt] : later->folders) {
+      if (is_looked_at(path)) {
+        for (const auto& name : dirt.names)
+          report_.again.add_name(path, name, later->oldest.value_or(Clock::now()));
+      } else {
+        messages[path].insert(dirt.names.begin(), dirt.names.end());
+      }
+    }
     return true;
   }
 

@@ -211,6 +211,18 @@ TEST_F(LookTest, what_came_before_a_control_file_was_read_goes_before_it) {
             Lines({"rename .Old/cur/1.x:2,S .Old/cur/1.x:2,Sa", "put_control .Old/dovecot-keywords"}));
 }
 
+TEST_F(LookTest, what_came_into_a_folder_after_it_was_listed_is_for_the_next_turn) {
+  root_.file("a/.Old/dovecot-keywords", "0 label\n");
+  order_.later = [&] {
+    root_.message("a/.Drafts/new/9.x");
+    return std::optional(told(".Drafts", {{Area::new_, "9.x"}}));
+  };
+  Work work = told(".Old", {{Area::folder, "dovecot-keywords"}});
+  work.add_folder(".Drafts", Clock::now());
+  EXPECT_EQ(lines(plan_of(work)), Lines({"put_control .Old/dovecot-keywords"}));
+  EXPECT_TRUE(report_.again.folders[".Drafts"].names.contains({Area::new_, "9.x"}));
+}
+
 TEST_F(LookTest, a_control_file_waits_while_it_is_not_known_what_came_before_it) {
   root_.file("a/.Old/dovecot-uidlist", "1 :1.x\n");
   order_.later = [] { return std::nullopt; };
