@@ -119,15 +119,19 @@ class Looker {
     return {};
   }
 
-  /// An unreadable directory hides what is below it: nothing is removed for that. A folder that was seen under another
-  /// path stays, so that its messages are linked to there and not sent.
+  /// What the walk missed, behind a directory that is unreadable or was renamed meanwhile, is taken to be as it was:
+  /// nothing of it is removed, and what was copied from it is linked to there.
   void keep_what_was_not_seen() {
     std::unordered_set<std::uint64_t> seen;
     for (const auto& folder : look_.after.folders)
       seen.insert(folder.inode);
-    std::erase_if(look_.before.folders, [&](const FolderManifest& folder) {
-      return look_.after.find(folder.path) == nullptr && !seen.contains(folder.inode);
-    });
+    for (const auto& folder : look_.before.folders) {
+      if (look_.after.find(folder.path) != nullptr || seen.contains(folder.inode)) continue;
+      look_.unseen.insert(folder.path);
+    }
+    for (const auto& folder : look_.before.folders) {
+      if (look_.unseen.contains(folder.path)) look_.after.folders.push_back(folder);
+    }
   }
 
   bool names_everything(const std::string& folder) const {
@@ -193,13 +197,10 @@ class Looker {
     auto scan = scan_folder(account, shape.path, before.entries, full ? Depth::full : Depth::names);
     if (scan && !full) look_again_at_names(account, shape.path, before.entries, *scan);
     if (!scan) {
-      if (scan.error().code == ErrorCode::vanished) {  // the walk is old already
-        look_.after.structure_whole = false;
-        report_.again.structure = true;
-      } else {
-        unreadable_folder(known, std::move(shape), scan.error());
-      }
-      return {};
+      look_.after.structure_whole = false;
+      if (scan.error().code != ErrorCode::vanished) return unreadable_folder(known, std::move(shape), scan.error());
+      report_.again.structure = true;  // the walk is old already
+      return known != nullptr ? add_before(*known) : Result<>();
     }
     take_scan(shape.path, *scan);
     scan->manifest.path = shape.path;
@@ -209,15 +210,16 @@ class Looker {
   }
 
   /// It is there, for what lies below it, and nothing in it is touched.
-  void unreadable_folder(const FolderManifest* known, FolderManifest shape, const Error& error) {
+  Result<> unreadable_folder(const FolderManifest* known, FolderManifest shape, const Error& error) {
     report_.problems.push_back({error.code, shape.path, error.message()});
-    look_.after.structure_whole = false;
-    shape.scope = sync::Scope::names;
     if (known != nullptr) {
-      look_.before.folders.push_back(*known);
-      look_.before.folders.back().scope = sync::Scope::names;
+      MAILDIRSYNC_TRY(add_before(*known));
+      shape.entries = look_.before.folders.back().entries;
+    } else {
+      shape.scope = sync::Scope::names;
     }
     look_.after.folders.push_back(std::move(shape));
+    return {};
   }
 
   /// A listing does not see that a known message changed in place; the events that told of it do.

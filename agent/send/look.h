@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace maildirsync::agent {
 struct Look {
   sync::AccountManifest before;  ///< what the state says was acknowledged
   sync::AccountManifest after;   ///< what the source holds
+  std::set<std::string> unseen;  ///< folders that the walk missed: in `after` they are as in `before`
   Snapshots snapshots{location_less};
 };
 

@@ -153,7 +153,20 @@ class Turn {
     report_.extra = reconciled.extra.size();
     report_.compared = true;
     looked.before = std::move(reconciled.before);
+    take_unseen_from(looked.before, looked);
     return {};
+  }
+
+  /// What the walk missed is to stay as it is there.
+  static void take_unseen_from(const sync::AccountManifest& before, Look& looked) {
+    if (looked.unseen.empty()) return;
+    auto& folders = looked.after.folders;
+    std::erase_if(folders, [&](const auto& folder) { return looked.unseen.contains(folder.path); });
+    for (const auto& folder : before.folders) {
+      if (looked.unseen.contains(folder.path)) folders.push_back(folder);
+    }
+    std::sort(folders.begin(), folders.end(),
+              [](const auto& left, const auto& right) { return left.path < right.path; });
   }
 
   /// What the destination holds under a name that was not taken, under our name for it.

@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -17,6 +18,27 @@ using maildirsync::testing::Tree;
 using sync::Area;
 using sync::Operation;
 using sync::OperationKind;
+
+/// The kernel's watcher, and what happens while a directory is being watched.
+class BusyWatcher : public Watcher {
+ public:
+  Result<> watch(const os::Directory& directory, Place place) override {
+    if (meanwhile) meanwhile(place);
+    return real_->watch(directory, std::move(place));
+  }
+  void forget_account(std::uint32_t account) override { real_->forget_account(account); }
+  int fd() const override { return real_->fd(); }
+  Events read() override { return real_->read(); }
+  const char* backend() const override { return real_->backend(); }
+  const char* overflow_remedy() const override { return real_->overflow_remedy(); }
+  std::size_t watches() const override { return real_->watches(); }
+  std::vector<std::string> recent() const override { return real_->recent(); }
+
+  std::function<void(const Place&)> meanwhile;
+
+ private:
+  std::unique_ptr<Watcher> real_ = make_inotify_watcher().value();
+};
 
 /// An account "a" of a root, of which the state knows what it held when it was settled.
 class LookTest : public ::testing::Test {
@@ -40,7 +62,7 @@ class LookTest : public ::testing::Test {
   std::vector<Operation> plan_of(const Work& work) {
     order_.work = work;
     report_ = {};
-    const auto looked = look(order_, *state_, *watcher_, totals_, report_);
+    const auto looked = look(order_, *state_, watcher_, totals_, report_);
     EXPECT_TRUE(looked) << looked.error().message();
     return looked ? sync::plan(looked->before, looked->after) : std::vector<Operation>();
   }
@@ -73,7 +95,7 @@ class LookTest : public ::testing::Test {
 
   Tree root_, state_directory_;
   std::unique_ptr<State> state_ = State::open(state_directory_.path()).value();
-  std::unique_ptr<Watcher> watcher_ = make_inotify_watcher().value();
+  BusyWatcher watcher_;
   Totals totals_;
   JobOrder order_;
   JobReport report_;
@@ -209,6 +231,42 @@ TEST_F(LookTest, what_came_before_a_control_file_was_read_goes_before_it) {
   order_.later = [&] { return std::optional(told(".Old", {{Area::cur, "1.x:2,S"}, {Area::cur, "1.x:2,Sa"}})); };
   EXPECT_EQ(lines(plan_of(told(".Old", {{Area::folder, "dovecot-keywords"}}))),
             Lines({"rename .Old/cur/1.x:2,S .Old/cur/1.x:2,Sa", "put_control .Old/dovecot-keywords"}));
+}
+
+TEST_F(LookTest, a_folder_that_the_walk_missed_stays_as_it_was) {
+  root_.directory("elsewhere");
+  link("a/.Old/cur/1.x:2,S", "a/.Drafts/cur/1.x:2,S");
+  bool done = false;
+  watcher_.meanwhile = [&](const Place& place) {
+    if (!done && place.path == ".Drafts") rename("a/.Old", "elsewhere/.Old");
+    done |= place.path == ".Drafts";
+  };
+  order_.work.structure = true;
+  const auto looked = look(order_, *state_, watcher_, totals_, report_);
+  ASSERT_TRUE(looked);
+  EXPECT_FALSE(looked->after.structure_whole);
+  EXPECT_EQ(looked->unseen, std::set<std::string>{".Old"});
+  ASSERT_NE(looked->before.find(".Old"), nullptr);
+  EXPECT_EQ(looked->before.find(".Old")->entries.size(), 1u);
+  EXPECT_EQ(lines(sync::plan(looked->before, looked->after)), Lines({"link .Old/cur/1.x:2,S .Drafts/cur/1.x:2,S"}));
+}
+
+TEST_F(LookTest, a_folder_that_vanished_between_the_walk_and_its_listing_stays_as_it_was) {
+  root_.directory("elsewhere");
+  root_.message("a/.Old/cur/2.x:2,").maildir("a/.Sub");
+  bool done = false;
+  watcher_.meanwhile = [&](const Place& place) {
+    if (!done && place.path == ".Sub") rename("a/.Old", "elsewhere/.Old");  // the last of the walk
+    done |= place.path == ".Sub";
+  };
+  order_.work.structure = order_.work.compare = true;
+  const auto looked = look(order_, *state_, watcher_, totals_, report_);
+  ASSERT_TRUE(looked);
+  EXPECT_FALSE(looked->after.structure_whole);
+  for (const auto* side : {&looked->before, &looked->after}) {
+    ASSERT_NE(side->find(".Old"), nullptr);
+    EXPECT_EQ(side->find(".Old")->entries.size(), 1u);
+  }
 }
 
 TEST_F(LookTest, what_came_into_a_folder_after_it_was_listed_is_for_the_next_turn) {
