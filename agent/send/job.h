@@ -73,6 +73,9 @@ struct JobReport {
   bool compared = false;
 };
 
+/// Later calls give higher numbers, from 1: by them the receiver orders what different connections say of an account.
+std::uint64_t next_turn();
+
 /// An account's turn.
 struct Job {
   JobOrder order;

@@ -1,10 +1,17 @@
 #include "agent/send/lane.h"
 
+#include <atomic>
+
 #include <asio/post.hpp>
 
 #include "agent/send/questions.h"
 
 namespace maildirsync::agent {
+
+std::uint64_t next_turn() {
+  static std::atomic<std::uint64_t> turn = 0;
+  return ++turn;
+}
 
 Lane::Lane(asio::io_context& loop, State& state, Watcher& watcher, Totals& totals, std::shared_ptr<Link> link,
            std::function<void(std::shared_ptr<Job>)> done)
@@ -48,6 +55,7 @@ Result<AccountListing> Lane::list(const JobOrder& order) {
   question.set_root(order.root_name);
   question.set_account(order.account_path);
   question.set_remove_indexes(order.work.reindex);
+  question.set_turn(next_turn());
   return ask_for_listing(*questions_, questions_epoch_, question);
 }
 

@@ -19,7 +19,7 @@ struct Account {
   std::string root_name;
   std::string path;                           ///< below the root; never empty
   std::string key;                            ///< the same for every connection that opens this account
-  std::uint64_t serial = 0;                   ///< the later a connection opened the account, the higher
+  std::uint64_t serial = 0;                   ///< the later the agent opened the account, the higher
   std::shared_ptr<const os::Directory> root;  ///< null with `root_error`
   std::optional<Error> root_error;
   std::shared_ptr<Tree> tree;

@@ -1,7 +1,6 @@
 #include "daemon/session/intake.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 
 #include <sys/stat.h>
@@ -16,11 +15,6 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
-
-std::uint64_t next_serial() {
-  static std::atomic<std::uint64_t> serial = 0;
-  return ++serial;
-}
 
 std::string key_of(const std::string& root, const std::string& account) {
   return root + '\0' + account;
@@ -164,6 +158,11 @@ Intake::OpenedRoot Intake::open_root(const std::string& name) const {
   return root;
 }
 
+std::uint64_t Intake::serial_of(std::uint64_t turn) const {
+  constexpr int k_turn_bits = 40;
+  return run_ << k_turn_bits | std::min(turn, (std::uint64_t{1} << k_turn_bits) - 1);
+}
+
 Result<> Intake::open_account(const wire::OpenAccount& open) {
   MAILDIRSYNC_TRY(check_account(open.account()));
   if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
@@ -172,7 +171,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->root_name = open.root();
   account->path = open.account();
   account->key = key_of(root.path, account->path);
-  account->serial = next_serial();
+  account->serial = serial_of(open.turn());
   account->root = root.directory;
   account->root_error = root.error;
   if (root.directory) {
@@ -229,7 +228,7 @@ Result<> Intake::list(const wire::List& list) {
                .root = root.directory,
                .account = list.account(),
                .account_key = key_of(root.path, list.account()),
-               .serial = next_serial(),
+               .serial = serial_of(list.turn()),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
                .looks_only = list.looks_only() || list.accounts(),

@@ -40,9 +40,10 @@ class Intake {
     std::function<void(wire::Header)> answer;
   };
 
-  /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor.
-  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part)
-      : peer_(std::move(peer)), sinks_(std::move(sinks)), part_(part) {}
+  /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the
+  /// agent's run, the higher the later; what an earlier turn of a run sent may arrive after a later one's.
+  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part, std::uint64_t run)
+      : peer_(std::move(peer)), sinks_(std::move(sinks)), part_(part), run_(run) {}
 
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
@@ -69,10 +70,12 @@ class Intake {
   Result<> list(const wire::List& list);
   Result<> map_owners(const wire::MapOwners& question);
   OpenedRoot open_root(const std::string& name) const;
+  std::uint64_t serial_of(std::uint64_t turn) const;
 
   std::shared_ptr<const Peer> peer_;
   Sinks sinks_;
   const std::size_t part_;
+  const std::uint64_t run_;
   PeerNames names_;
   codec::Decompressor decompressor_;
   std::string plain_;      ///< frames unpacked

@@ -54,6 +54,12 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
   };
+  services_.number_of_run = [this](const std::string& fingerprint, std::uint64_t session) {
+    auto& [last, number] = runs_[fingerprint];
+    if (number == 0 || last != session) number = ++newest_run_;
+    last = session;
+    return number;
+  };
   services_.known_fingerprints = [this] {
     std::string text;
     std::size_t count = 0;

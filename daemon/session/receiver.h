@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -48,6 +49,9 @@ class Receiver {
   asio::io_context& loop_;
   config::Receiver config_;
   Peers peers_;
+  /// By fingerprint: the session of the last run that greeted, and its number.
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> runs_;
+  std::uint64_t newest_run_ = 0;
   std::shared_ptr<asio::ssl::context> tls_;
   asio::ip::tcp::acceptor acceptor_;
   asio::thread_pool pool_;

@@ -31,6 +31,8 @@ struct Services {
   std::atomic<std::uint64_t> bytes_read{0};
   /// Event loop: who a fingerprint is; null for nobody of ours.
   std::function<std::shared_ptr<const Peer>(const std::string& fingerprint)> find_peer;
+  /// Event loop: numbers the runs of an agent in the order in which they greet.
+  std::function<std::uint64_t(const std::string& fingerprint, std::uint64_t session)> number_of_run;
   /// Event loop: a sentence on whom we know, for one that we don't.
   std::function<std::string()> known_fingerprints;
   /// Event loop: what became of operations, for `status`.

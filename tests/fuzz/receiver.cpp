@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                            .opened = [](const daemon::Account&) {},
                            .list = [](const daemon::ListRequest&) {},
                            .answer = [](const wire::Header&) {}},
-                          8);
+                          8, 1);
     std::string_view rest(reinterpret_cast<const char*>(data), size);
     while (rest.size() >= wire::k_prefix) {
       const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));

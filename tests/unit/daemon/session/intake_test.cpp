@@ -34,6 +34,37 @@ wire::Frame packed(int operations) {
   return frame;
 }
 
+// What an old connection sent may be handled after what came over a new one.
+TEST(Intake, orders_what_is_said_of_an_account_by_the_agents_turns) {
+  Tree tree;
+  tree.maildir("a");
+  const auto serial = [&](std::uint64_t run, std::uint64_t turn) {
+    std::uint64_t opened = 0, listed = 0;
+    Intake intake(peer_of(tree.path()),
+                  {.staged = [](const std::vector<StagedOperation>&) {},
+                   .opened = [&](const Account& account) { opened = account.serial; },
+                   .list = [&](const ListRequest& request) { listed = request.serial; },
+                   .answer = [](const wire::Header&) {}},
+                  1, run);
+    wire::Frame frame;
+    frame.header.mutable_open_account()->set_root("root");
+    frame.header.mutable_open_account()->set_account("a");
+    frame.header.mutable_open_account()->set_turn(turn);
+    EXPECT_TRUE(intake.handle(frame).value());
+    frame.header.mutable_list()->set_root("root");
+    frame.header.mutable_list()->set_account("a");
+    frame.header.mutable_list()->set_turn(turn);
+    EXPECT_TRUE(intake.handle(frame).value());
+    EXPECT_EQ(opened, listed);
+    return opened;
+  };
+  const auto later = serial(1, 8);
+  EXPECT_LT(serial(1, 7), later);
+  EXPECT_EQ(serial(1, 8), later);
+  EXPECT_LT(later, serial(2, 1));
+  EXPECT_LT(serial(1, ~std::uint64_t{0}), serial(2, 0));
+}
+
 TEST(Intake, stages_no_more_at_once_than_its_part) {
   Tree tree;
   tree.maildir("a");
@@ -43,7 +74,7 @@ TEST(Intake, stages_no_more_at_once_than_its_part) {
                  .opened = [](const Account&) {},
                  .list = [](const ListRequest&) {},
                  .answer = [](const wire::Header&) {}},
-                4);
+                4, 1);
   wire::Frame open;
   open.header.mutable_open_account()->set_root("root");
   open.header.mutable_open_account()->set_account("a");
