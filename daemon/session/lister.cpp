@@ -129,7 +129,7 @@ bool Lister::open_next_folder() {
     exists_ = true;
     sync::FolderShape shape{attributes_of(*status), area_of(*directory, "cur"), area_of(*directory, "new"),
                             area_of(*directory, "tmp")};
-    folder_.emplace();
+    folder_ = Folder();
     folder_->path = path;
     folder_->indexed = has_index_written_here(*directory);
     wire::to_wire(shape, folder_->shape);
