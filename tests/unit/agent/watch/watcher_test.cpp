@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -92,7 +93,10 @@ TEST_P(WatcherTest, is_silent_and_does_not_wait_while_nothing_happens) {
 
 TEST_P(WatcherTest, becomes_readable_when_there_are_events) {
   pollfd poller{watcher->fd(), POLLIN, 0};
-  EXPECT_EQ(::poll(&poller, 1, 0), 0);
+  // The mark is on the file system: what others do there wakes it too.
+  if (watcher->backend() == std::string_view("inotify")) {
+    EXPECT_EQ(::poll(&poller, 1, 0), 0);
+  }
   tree.message("new/1.x");
   EXPECT_EQ(::poll(&poller, 1, 0), 1);
 }
