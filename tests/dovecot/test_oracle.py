@@ -72,7 +72,13 @@ class Oracle(unittest.TestCase):
             self.new.add_user(user, home=False)
         self.user = USERS[1]
         self.kept = self.new.folder(self.user, "Kept")
-        self.message = os.path.join(self.kept, "cur", sorted(os.listdir(os.path.join(self.kept, "cur")))[3])
+        self.message = os.path.join(self.kept, "cur", self.file_of(uid=4))
+
+    def file_of(self, uid: int) -> str:
+        """The name in `cur/` of a message of the folder. By its UID, for the order of the names is not that of arrival."""
+        with open(os.path.join(self.kept, "dovecot-uidlist")) as file:
+            base = re.search(rf"(?m)^{uid} [^:]*:([^:\n]*)", file.read())[1]
+        return next(name for name in os.listdir(os.path.join(self.kept, "cur")) if name.partition(":2,")[0] == base)
 
     def differences(self):
         self.new.start()
