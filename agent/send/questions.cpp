@@ -4,24 +4,27 @@
 
 #include "agent/send/names.h"
 #include "common/wire/convert.h"
+#include "common/wire/listing.h"
 
 namespace maildirsync::agent {
 
 Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question) {
   wire::Header header;
   *header.mutable_list() = question;
+  header.mutable_list()->set_packed(true);
   auto answer = link.ask(epoch, std::move(header));
   if (!answer) return Failure(answer.error());
   AccountListing account;
   sync::AccountManifest& manifest = account.manifest;
   manifest.exists = false;
   manifest.structure_whole = true;
-  for (const auto& part : *answer) {
-    const auto& listing = part.listing();
+  for (auto& part : *answer) {
+    wire::Listing listing = std::move(*part.mutable_listing());  // so that each goes before the next is unpacked
     if (listing.error() != 0) {
       return failure(static_cast<ErrorCode>(listing.error()), question.account(),
                      "the receiver cannot list the account: " + listing.detail());
     }
+    MAILDIRSYNC_TRY(wire::unpack(listing));
     manifest.exists |= listing.exists();
     for (const auto& folder : listing.folders()) {
       if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
@@ -59,15 +62,17 @@ Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoc
   list.set_accounts(true);
   list.set_pattern(pattern);
   list.set_looks_only(true);
+  list.set_packed(true);
   auto answer = link.ask(epoch, std::move(question));
   if (!answer) return Failure(answer.error());
   std::vector<std::string> accounts;
-  for (const auto& part : *answer) {
-    const auto& listing = part.listing();
+  for (auto& part : *answer) {
+    wire::Listing listing = std::move(*part.mutable_listing());  // so that each goes before the next is unpacked
     if (listing.error() != 0) {
       return failure(static_cast<ErrorCode>(listing.error()), root,
                      "the receiver cannot list the root's accounts: " + listing.detail());
     }
+    MAILDIRSYNC_TRY(wire::unpack(listing));
     accounts.insert(accounts.end(), listing.accounts().begin(), listing.accounts().end());
   }
   return accounts;

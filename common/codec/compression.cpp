@@ -121,6 +121,30 @@ Result<> Decompressor::decompress(std::string_view block, std::size_t limit, std
   return {};
 }
 
+std::string compress_whole(std::string_view bytes) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  out.resize(checked(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), k_min_level)));
+  return out;
+}
+
+Result<std::string> decompress_whole(std::string_view frame, std::size_t limit) {
+  const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) {
+    return failure(ErrorCode::protocol, "", "compressed data does not say its size");
+  }
+  if (size > limit) {
+    return failure(ErrorCode::too_big, "", "compressed data holds more than " + std::to_string(limit) + " bytes");
+  }
+  std::string out(size, '\0');
+  const std::size_t done = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
+  if (ZSTD_isError(done) || done != size) {
+    return failure(ErrorCode::protocol, "",
+                   std::string("compressed data is damaged") +
+                       (ZSTD_isError(done) ? std::string(": ") + ZSTD_getErrorName(done) : ""));
+  }
+  return out;
+}
+
 int pick_level(int current, double wire_share) {
   constexpr double k_waits_for_wire_most = 0.8;
   constexpr double k_waits_for_wire = 0.6;

@@ -50,6 +50,11 @@ class Decompressor {
   std::unique_ptr<State> state_;
 };
 
+/// One zstd frame that stands for itself.
+std::string compress_whole(std::string_view bytes);
+/// The other way; too_big beyond `limit` bytes, protocol for garbage.
+Result<std::string> decompress_whole(std::string_view frame, std::size_t limit);
+
 /// Chooses the level to go on with in "auto": one or two up while the wire is what we wait for, one down while a core
 /// is. `wire_share` is the share of the last time (0..1) in which the sender waited for the wire. Pure.
 int pick_level(int current, double wire_share);

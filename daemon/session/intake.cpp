@@ -234,6 +234,7 @@ Result<> Intake::list(const wire::List& list) {
                .looks_only = list.looks_only() || list.accounts(),
                .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),
+               .packed = list.packed(),
                .pattern = list.pattern()});
   return {};
 }

@@ -26,6 +26,7 @@ struct ListRequest {
   bool looks_only = false;
   bool remove_indexes = false;
   bool accounts = false;
+  bool packed = false;
   std::string pattern;
 };
 

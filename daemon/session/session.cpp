@@ -1,5 +1,7 @@
 #include "daemon/session/session.h"
 
+#include <algorithm>
+
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
@@ -9,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "common/os/clock.h"
+#include "common/wire/listing.h"
 #include "daemon/session/lister.h"
 
 namespace maildirsync::daemon {
@@ -351,8 +354,11 @@ asio::awaitable<void> Session::list(ListRequest request) {
       end(ErrorCode::protocol, layout.error().message());
       co_return;
     }
-    auto pieces =
-        co_await on_pool(services_.listers, [&] { return list_accounts(*request.root, *layout, request.id); });
+    auto pieces = co_await on_pool(services_.listers, [&] {
+      auto found = list_accounts(*request.root, *layout, request.id);
+      if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
+      return found;
+    });
     for (auto& piece : pieces) {
       *header.mutable_listing() = std::move(piece);
       send(header);
@@ -366,7 +372,11 @@ asio::awaitable<void> Session::list(ListRequest request) {
                 request.looks_only ? ChangeStamps::yes : ChangeStamps::no,
                 request.remove_indexes ? Indexes::remove : Indexes::keep);
   while (!ended_) {
-    *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return lister.next(); });
+    *header.mutable_listing() = co_await on_pool(services_.listers, [&] {
+      auto piece = lister.next();
+      if (request.packed) wire::pack(piece);
+      return piece;
+    });
     send(header);
     if (header.listing().last()) co_return;
     while (outgoing_.size() > k_listing_ahead && !ended_) {

@@ -67,16 +67,6 @@ def look(server: Dovecot, users=None) -> dict[str, Account]:
 
 
 def look_at_account(server: Dovecot, user: str) -> Account:
-    # Dovecot lists from an index. A folder that came and went within a clock tick may stand there until somebody opens it,
-    # which tells Dovecot better: then a client that lists again sees what is.
-    for _ in range(3):
-        account = _look_once(server, user)
-        if not any("doesn't exist" in mailbox.error for mailbox in account.mailboxes.values()):
-            break
-    return account
-
-
-def _look_once(server: Dovecot, user: str) -> Account:
     account = Account()
     with server.imap(user) as connection:
         for attributes, name in _names(connection.list('""', '"*"')):

@@ -11,7 +11,7 @@ import unittest
 
 import oracle
 from dovecot import DovecotTest
-from maildirsync_testing import SANITIZED, SECONDS, free_port
+from maildirsync_testing import SANITIZED, SECONDS, free_port, wait_until
 from network import Proxy
 from traffic import Traffic
 
@@ -43,6 +43,7 @@ class MigrationTest(DovecotTest):
                 if trouble == "cut":
                     proxy.cut()
             time.sleep(SECONDS / 5)
+            wait_until(lambda: traffic.journal.total() > 300, "enough traffic")
             traffic.expect_cut()
             self.old.stop()
         result = agent.flush(limit=300)

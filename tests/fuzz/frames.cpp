@@ -10,6 +10,7 @@
 #include "common/os/directory.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
+#include "common/wire/listing.h"
 
 namespace {
 
@@ -32,11 +33,11 @@ void check(const sync::Operation& operation) {
   }
 }
 
-void read(const wire::Header& header) {
+void read(wire::Header& header) {
   if (header.has_operation()) {
     if (const auto operation = wire::from_wire(header.operation())) check(*operation);
   }
-  if (!header.has_listing()) return;
+  if (!header.has_listing() || !wire::unpack(*header.mutable_listing())) return;
   for (const auto& folder : header.listing().folders()) {
     (void)wire::from_wire(folder.shape());
     for (const auto& entry : folder.entries())
@@ -53,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
     rest.remove_prefix(wire::k_prefix);
     if (!lengths || rest.size() < std::size_t{lengths->header} + lengths->payload) return 0;
-    const auto frame =
+    auto frame =
         wire::decode(rest.substr(0, lengths->header), std::string(rest.substr(lengths->header, lengths->payload)));
     if (!frame) return 0;
     read(frame->header);

@@ -49,6 +49,26 @@ RC_GTEST_PROP(Compression, survives_resets_of_both_ends,
   }
 }
 
+RC_GTEST_PROP(Compression, of_something_whole_gives_it_back, (const std::string& plain)) {
+  const auto back = decompress_whole(compress_whole(plain), plain.size());
+  RC_ASSERT(back.has_value());
+  RC_ASSERT(*back == plain);
+}
+
+TEST(Compression, of_something_whole_is_bounded_and_checked) {
+  const std::string frame = compress_whole(std::string(1000, 'x'));
+  EXPECT_TRUE(decompress_whole(frame, 1000));
+  EXPECT_EQ(decompress_whole(frame, 999).error().code, ErrorCode::too_big);
+  EXPECT_EQ(decompress_whole(frame.substr(0, frame.size() - 1), 1000).error().code, ErrorCode::protocol);
+  EXPECT_EQ(decompress_whole(frame + "x", 1000).error().code, ErrorCode::protocol);
+  EXPECT_EQ(decompress_whole("garbage", 1000).error().code, ErrorCode::protocol);
+  EXPECT_EQ(decompress_whole("", 1000).error().code, ErrorCode::protocol);
+  Compressor streamed(1);
+  std::string open_ended;
+  streamed.compress("no size is said", open_ended);
+  EXPECT_EQ(decompress_whole(open_ended, 1000).error().code, ErrorCode::protocol);
+}
+
 TEST(Compression, remembers_what_came_before_until_a_reset) {
   const std::string plain = noise(20'000, 2);
   Compressor compressor(3);
