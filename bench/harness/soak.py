@@ -19,6 +19,7 @@ INTERVAL = 60  # seconds between samples; a short soak has a dozen all the same
 LEAST_SAMPLES = 12
 PROBES = 10
 PATIENCE = 60  # seconds until a probe is given up
+MOST_DELETED = 30  # of an account within a minute: from 50 on it would be held as a mass deletion
 
 
 class LevelTraffic(Traffic):
@@ -27,6 +28,7 @@ class LevelTraffic(Traffic):
     def __init__(self, root, **options):
         super().__init__(root, LAYOUT, **options)
         self.journal = collections.deque(maxlen=100_000)
+        self.deletions = collections.defaultdict(lambda: collections.deque(maxlen=MOST_DELETED))  # account's path → when
         self._count()
         self.level = self.messages
 
@@ -43,8 +45,17 @@ class LevelTraffic(Traffic):
         return "delete" if self.messages > self.level else kind
 
     def delete(self, account) -> bool:
-        """Elsewhere where little is left: what cannot be done becomes a delivery."""
-        return super().delete(account) or any(super(LevelTraffic, self).delete(self.rng.choice(self.accounts)) for _ in range(20))
+        """Elsewhere where little is left or much was deleted: what cannot be done becomes a delivery."""
+        return self._delete(account) or any(self._delete(self.rng.choice(self.accounts)) for _ in range(20))
+
+    def _delete(self, account) -> bool:
+        lately = self.deletions[account.path]
+        if len(lately) == MOST_DELETED and time.monotonic() - lately[0] < 60:
+            return False
+        if not super().delete(account):
+            return False
+        lately.append(time.monotonic())
+        return True
 
 
 @dataclasses.dataclass

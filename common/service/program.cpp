@@ -35,7 +35,7 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
 
 std::string start_failure(const Error& error, const std::string& state_dir) {
   const std::string sentence = error.message();
-  if (!error.path.starts_with(state_dir)) return sentence;
+  if (!(error.path + "/").starts_with(state_dir + "/")) return sentence;
   switch (error.error_number) {
     case ENOSPC:
     case EDQUOT:
