@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <semaphore>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
@@ -114,18 +116,18 @@ void write_file(const std::string& destination, const File& file, std::string_vi
   if (::fchown(fd.get(), file.uid, file.gid) != 0 || ::fchmod(fd.get(), file.mode) != 0 ||
       ::futimens(fd.get(), times) != 0)
     fail("cannot set the attributes of", path);
-  const std::string unnamed = "/proc/self/fd/" + std::to_string(fd.get());
-  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) fail("cannot link", path);
+  if (::linkat(fd.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) != 0) fail("cannot link", path);
 }
 
 void receive(const std::string& destination, Way& way) {
   codec::Decompressor decompressor;
-  std::string bytes;
+  std::vector<char> room;
   while (const auto batch = way.batches.pop()) {
     way.room.release();
-    bytes.clear();
-    if (!decompressor.decompress(batch->block, batch->size, bytes)) fail("cannot decompress for", destination);
-    std::string_view rest = bytes;
+    if (room.size() < batch->size) room.resize(batch->size);
+    const std::span bytes(room.data(), batch->size);
+    if (!decompressor.decompress(batch->block, bytes)) fail("cannot decompress for", destination);
+    std::string_view rest(bytes.data(), bytes.size());
     for (const File& file : batch->files) {
       write_file(destination, file, rest.substr(0, file.size));
       rest.remove_prefix(file.size);

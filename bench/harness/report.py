@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 
+from . import profile
 from .soak import Soak
 from .works import AS_FAST, WIRE, Bench, Record
 
@@ -140,6 +141,8 @@ def table(bench: Bench) -> str:
         lines += best(ours, rows, live)
     for soak in bench.soaks:
         lines += soak_table(soak)
+    if bench.shares:
+        lines += profile.table(bench.shares)
     return "\n".join(lines).strip() + "\n"
 
 

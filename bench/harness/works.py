@@ -4,9 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import time
 import traceback
@@ -17,6 +15,7 @@ from .dsync import Dsync
 from .measure import Measurement
 from .network import Line, SshServer
 from .ours import Ours
+from .profile import sampled
 from .programs import CACHE, make_anew, program, put_away, say
 from .soak import Soak, soak
 from .syncthing import Syncthing
@@ -66,6 +65,7 @@ class Bench:
         self.scale, self._only, self.media, self._cold, self._profiles = scale, only, media, cold, profiles
         self.records: list[Record] = []
         self.soaks: list[Soak] = []
+        self.shares: dict[tuple[str, str], dict] = {}  # work, medium → where the time of ours went
         self.corpora: dict[str, Corpus] = {}
         self._cleanup = contextlib.ExitStack()
 
@@ -111,7 +111,7 @@ class Bench:
         if self._cold:
             drop_page_cache()
         try:
-            with self._sampled(work, medium, tool):
+            with self._sampled(work, medium) if self._profiles and tool == Ours.name else contextlib.nullcontext():
                 measurement = run()
         except Exception as error:
             measurement = Measurement(tool, problem=f"{type(error).__name__}: {str(error)[:3000]}")
@@ -121,23 +121,9 @@ class Bench:
         say(f"{work}, {medium}: {measurement.tool}: {measurement.problem or figures}, {measurement.wire:,} bytes")
         return measurement
 
-    @contextlib.contextmanager
-    def _sampled(self, work: str, medium: str, tool: str):
-        """Where the time of ours goes; the last repetition's samples stay."""
-        if not self._profiles or tool != Ours.name:
-            yield
-            return
-        path = os.path.join(self._profiles, re.sub("[^a-z0-9]+", "-", f"{work} {medium}".lower()))
-        sampler = subprocess.Popen(["perf", "record", "-q", "-a", "-F", "499", "-o", path + ".data"], stderr=subprocess.DEVNULL)
-        time.sleep(1)  # until it samples
-        try:
-            yield
-        finally:
-            sampler.send_signal(signal.SIGINT)
-            sampler.wait()
-        shown = ["perf", "report", "--stdio", "--comm", "maildirsync-age,maildirsyncd", "--sort", "comm,dso,symbol", "-i", path + ".data"]
-        with open(path + ".txt", "w", encoding="utf-8") as file:
-            subprocess.run(shown, stdout=file, stderr=subprocess.DEVNULL, check=False)
+    def _sampled(self, work: str, medium: str):
+        self.shares[work, medium] = {}
+        return sampled(self._profiles, work, medium, self.shares[work, medium])
 
     def attempt(self, work, medium: str, *names: str) -> None:
         """Runs a work that is wanted; one that breaks off does not take the others along."""

@@ -81,7 +81,6 @@ void Compressor::compress(std::string_view bytes, std::string& out) {
 
 struct Decompressor::State {
   std::unique_ptr<ZSTD_DCtx, FreeContext> context{ZSTD_createDCtx()};
-  std::vector<char> buffer = std::vector<char>(ZSTD_DStreamOutSize());
 };
 
 Decompressor::Decompressor() : state_(std::make_unique<State>()) {
@@ -97,26 +96,28 @@ void Decompressor::reset() {
   checked(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only));
 }
 
-Result<> Decompressor::decompress(std::string_view block, std::size_t limit, std::string& out) {
-  const std::size_t start = out.size();
-  const auto refuse = [&](ErrorCode code, std::string detail) {
-    out.resize(start);
-    return failure(code, "", std::move(detail));
-  };
+Result<> Decompressor::decompress(std::string_view block, std::span<char> out) {
   ZSTD_inBuffer input{block.data(), block.size(), 0};
-  bool more_to_flush = false;
-  while (input.pos < input.size || more_to_flush) {
-    ZSTD_outBuffer output{state_->buffer.data(), state_->buffer.size(), 0};
-    const std::size_t hint = ZSTD_decompressStream(state_->context.get(), &output, &input);
+  ZSTD_outBuffer output{out.data(), out.size(), 0};
+  char beyond = 0;  // room in which it shows when there is more than there ought to be
+  ZSTD_outBuffer rest{&beyond, 1, 0};
+  for (bool more = true; more;) {
+    ZSTD_outBuffer& into = output.pos < output.size ? output : rest;
+    const std::size_t hint = ZSTD_decompressStream(state_->context.get(), &into, &input);
     if (ZSTD_isError(hint)) {
-      return refuse(ErrorCode::protocol, std::string("compressed data is damaged: ") + ZSTD_getErrorName(hint));
+      return failure(ErrorCode::protocol, "", std::string("compressed data is damaged: ") + ZSTD_getErrorName(hint));
     }
-    if (output.pos > limit - (out.size() - start)) {
-      return refuse(ErrorCode::too_big, "compressed data holds more than " + std::to_string(limit) + " bytes");
+    if (rest.pos > 0) {
+      return failure(ErrorCode::too_big, "",
+                     "compressed data holds more than " + std::to_string(out.size()) + " bytes");
     }
-    out.append(state_->buffer.data(), output.pos);
-    if (hint == 0) return refuse(ErrorCode::protocol, "compressed data ends its stream, which only a reset may do");
-    more_to_flush = output.pos == output.size;
+    if (hint == 0) {
+      return failure(ErrorCode::protocol, "", "compressed data ends its stream, which only a reset may do");
+    }
+    more = input.pos < input.size || into.pos == into.size;
+  }
+  if (output.pos < output.size) {
+    return failure(ErrorCode::protocol, "", "compressed data holds less than " + std::to_string(out.size()) + " bytes");
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,9 @@ class Decompressor {
   Decompressor& operator=(Decompressor&&) noexcept;
 
   void reset();
-  /// Appends to `out` exactly what one compress() call took in; `limit` bounds its size (a bomb gives too_big, garbage
-  /// gives protocol).
-  Result<> decompress(std::string_view block, std::size_t limit, std::string& out);
+  /// Fills `out` with what one compress() call took in. too_big when there is more of it, protocol when there is less,
+  /// or for garbage; then a reset() is due.
+  Result<> decompress(std::string_view block, std::span<char> out);
 
  private:
   struct State;

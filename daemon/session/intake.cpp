@@ -103,19 +103,20 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
     return failure(ErrorCode::protocol, "", "packed frames are over the bound");
   }
   if (packed.fresh()) decompressor_.reset();
-  plain_.clear();
+  plain_ = {};
   taken_ = 0;
-  MAILDIRSYNC_TRY(decompressor_.decompress(payload, packed.plain_size(), plain_));
-  if (plain_.size() != packed.plain_size()) {
-    return failure(ErrorCode::protocol, "", "packed frames have another size than announced");
-  }
+  // Never smaller again: to make it larger costs as much as to clear it.
+  if (unpacked_.size() < packed.plain_size()) unpacked_.resize(packed.plain_size());
+  const std::span out(unpacked_.data(), packed.plain_size());
+  MAILDIRSYNC_TRY(decompressor_.decompress(payload, out));
+  plain_ = std::string_view(out.data(), out.size());
   return {};
 }
 
 Result<> Intake::take_unpacked() {
   wire::Header header;
   while (taken_ < plain_.size() && staged_.size() < part_) {
-    std::string_view rest = std::string_view(plain_).substr(taken_);
+    std::string_view rest = plain_.substr(taken_);
     const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
     if (!lengths) return Failure(lengths.error());
     rest.remove_prefix(wire::k_prefix);

@@ -79,8 +79,9 @@ class Intake {
   const std::uint64_t run_;
   PeerNames names_;
   codec::Decompressor decompressor_;
-  std::string plain_;      ///< frames unpacked
-  std::size_t taken_ = 0;  ///< bytes of them
+  std::vector<char> unpacked_;  ///< room for frames
+  std::string_view plain_;      ///< those that are there
+  std::size_t taken_ = 0;       ///< bytes of them
   Stager stager_;
   std::vector<StagedOperation> staged_;  ///< of the frame that is being handled
 };
