@@ -28,7 +28,7 @@ def part_of(library: str) -> str:
 def sampled(directory: str, work: str, medium: str, shares: dict):
     """Keeps the samples in the directory, and adds their shares of all that ours took: (side, part) → 0..1."""
     path = os.path.join(directory, re.sub("[^a-z0-9]+", "-", f"{work} {medium}".lower()))
-    sampler = subprocess.Popen(["perf", "record", "-q", "-a", "-F", "499", "-o", path + ".data"], stderr=subprocess.DEVNULL)
+    sampler = subprocess.Popen(["perf", "record", "-q", "-a", "-F", "1999", "-o", path + ".data"], stderr=subprocess.DEVNULL)
     time.sleep(1)  # until it samples
     try:
         yield

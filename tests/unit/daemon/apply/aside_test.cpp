@@ -1,7 +1,15 @@
 #include "daemon/apply/aside.h"
 
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <thread>
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/unit/support/tree.h"
 
@@ -52,6 +60,36 @@ TEST_F(SetAttributes, of_a_directory_keeps_all_bits_of_the_mode_beside_another_o
     EXPECT_EQ(tree_.status("d").st_uid, 5000u);
     tree_.remove("d");
   }
+}
+
+/// Of the calling thread alone. It has other credentials from then on, whether or not it had the capability.
+void give_up_search_capability() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  ASSERT_EQ(::syscall(SYS_capget, &header, data), 0);
+  data[0].effective &= ~(1U << CAP_DAC_READ_SEARCH);
+  ASSERT_EQ(::syscall(SYS_capset, &header, data), 0);
+}
+
+TEST(Aside, gets_its_name_with_and_without_the_right_to_give_it_by_descriptor) {
+  Tree tree;
+  const auto directory = std::make_shared<const os::Directory>(tree.open());
+  const auto link_one = [&](const std::string& name, const std::function<void()>& in_between) {
+    auto aside = Aside::create(directory);
+    ASSERT_TRUE(aside);
+    ASSERT_TRUE(aside->write(name));
+    in_between();
+    ASSERT_TRUE(aside->link(*directory, name));
+    EXPECT_EQ(tree.content(name), name);
+    const auto again = aside->link(*directory, name);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().error_number, EEXIST);
+  };
+  link_one("with", [] {});
+  std::thread([&] {
+    link_one("without", give_up_search_capability);
+    link_one("still without", [] {});
+  }).join();
 }
 
 }  // namespace
