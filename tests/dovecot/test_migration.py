@@ -55,7 +55,7 @@ class MigrationTest(DovecotTest):
         self.old.forget_lists()
         self.old.start()
         differences = oracle.compare(oracle.look(self.old), seen)
-        print(f"seed {seed}: {traffic.journal.summary()}; last flush {result['elapsed_seconds']:.2f} s; {len(differences)} differences")
+        print(f"seed {seed}: {traffic.journal.summary()}; last flush {result['elapsed_seconds']:.2f} s; {len(differences)} differences; {traffic.sessions_lost} sessions lost")
         self.assertEqual([], differences, self.explain(differences, traffic))
         faults = traffic.journal.faults(seen)
         self.assertEqual([], faults, "\n".join(faults[:20]))

@@ -34,6 +34,7 @@ class Refused(Exception):
     """The server said no. Whether it did what it was asked for all the same, or half of it, is not known."""
 
 
+MOST_SESSIONS_LOST = 3
 LOST = (imaplib.IMAP4.abort, smtplib.SMTPException, OSError, Refused)  # the server went away, or was about to
 
 
@@ -182,7 +183,12 @@ class Deliverer(Worker):
         recipients = self.rng.sample(users, min(len(users), self.rng.choice([1, 1, 1, 1, 2, 3])))
         # Dovecot keeps one recipient's lock while it saves for another: two such deliveries may wait for each other for ever.
         with self.traffic.to_several if len(recipients) > 1 else nullcontext():
-            self._deliver(recipients)
+            try:
+                self._deliver(recipients)
+            except smtplib.SMTPServerDisconnected as error:
+                # A session may end before its time, as any mail server's: what was under way is in doubt, and the next begins.
+                self.traffic.session_lost(error)
+                self.open()
         return len(recipients)
 
     def _deliver(self, recipients) -> None:
@@ -493,6 +499,7 @@ class Traffic:
         self.ending = threading.Event()
         self.to_several = threading.Lock()
         self.errors: list[BaseException] = []
+        self.sessions_lost = 0
         self._cut = False
         self.workers: list[Worker] = [Owner(self, f"owner-{user}", user) for user in self.users]
         self.workers += [Visitor(self, f"visitor{i}-{user}", user) for i, user in enumerate(self.users[:visitors])]
@@ -510,6 +517,14 @@ class Traffic:
         """The server may go away from now on."""
         self._cut = True
 
+    def session_lost(self, error: BaseException) -> None:
+        """Raises it, if the server may go away, or if it is one too many to be an accident."""
+        if self._cut:
+            raise error
+        self.sessions_lost += 1
+        if self.sessions_lost > MOST_SESSIONS_LOST:
+            raise error
+
     def stop(self) -> None:
         """Ends after the operations at hand; what went wrong in a worker is raised here."""
         self.ending.set()
@@ -517,6 +532,7 @@ class Traffic:
             thread.join()
         self._threads = []
         if self.errors:
+            self.errors[0].add_note("\n".join(self.server.complaints()[-20:]))
             raise self.errors[0]
 
     def __enter__(self) -> "Traffic":
