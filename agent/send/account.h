@@ -41,7 +41,8 @@ struct Account {
   std::uint64_t recently_removed(Time now);
 };
 
-/// For what has just come up; nothing is held back that was said before. `account` is empty for what concerns the root itself.
+/// For what has just come up; nothing is held back that was said before. `account` is empty for what concerns the root
+/// itself.
 void log_problem(std::string_view code, const std::string& root, const std::string& account, const std::string& path,
                  const std::string& detail);
 
