@@ -20,10 +20,19 @@ namespace {
 
 using sync::Attributes;
 
+/// The mode of a directory until it has its owner and, last, its mode: one that a crash came between is known by it. No
+/// mail server gives it.
+constexpr mode_t k_unfinished = 01700;
+
+bool is_unfinished(const os::Directory& directory) {
+  const auto status = directory.status("");
+  return status && (status->st_mode & 07777) == k_unfinished;
+}
+
 /// Makes a directory if it is not there; `attributes` none: as the directory that it is in.
 Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::string& name,
                                     const std::optional<Attributes>& attributes, os::SyncSet& sync) {
-  const bool made = ::mkdirat(parent->fd(), name.c_str(), 0700) == 0;
+  const bool made = ::mkdirat(parent->fd(), name.c_str(), k_unfinished) == 0;
   if (!made && errno != EEXIST) return os_failure(os::join(parent->path(), name), "cannot make the directory", errno);
   auto opened = parent->open_directory(name);
   if (!opened) {
@@ -35,7 +44,7 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
   auto directory = std::make_shared<const os::Directory>(std::move(*opened));
   if (attributes) {
     MAILDIRSYNC_TRY(set_directory_attributes(*directory, *attributes));
-  } else if (made) {
+  } else if (made || is_unfinished(*directory)) {
     const auto above = parent->status("");
     if (!above) return Failure(above.error());
     MAILDIRSYNC_TRY(set_directory_attributes(*directory, {above->st_mode & 07777, above->st_uid, above->st_gid}));
@@ -45,7 +54,7 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
   return directory;
 }
 
-/// The directories between the root and the account, where they are missing.
+/// The directories between the root and the account, where they are missing or were not finished.
 Result<> make_parents(const Tree& tree, os::SyncSet& sync) {
   DirectoryPtr directory = tree.root();
   std::string rest = split_last(tree.account()).first;
@@ -53,7 +62,7 @@ Result<> make_parents(const Tree& tree, os::SyncSet& sync) {
     const auto slash = std::min(rest.find('/'), rest.size());
     const std::string name = rest.substr(0, slash);
     rest.erase(0, std::min(slash + 1, rest.size()));
-    if (auto there = directory->open_directory(name)) {
+    if (auto there = directory->open_directory(name); there && !is_unfinished(*there)) {
       directory = std::make_shared<const os::Directory>(std::move(*there));
       continue;
     }
