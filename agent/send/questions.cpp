@@ -1,6 +1,7 @@
 #include "agent/send/questions.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "agent/send/names.h"
 #include "common/wire/convert.h"
@@ -8,23 +9,37 @@
 
 namespace maildirsync::agent {
 
-Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question) {
+namespace {
+
+/// Calls `take` for each piece of the answer, of which one at a time is unpacked. `of` and `what` are for the sentence
+/// when the receiver cannot answer.
+Result<> ask_for_pieces(Link& link, std::uint64_t epoch, wire::List question, const std::string& of, const char* what,
+                        const std::function<Result<>(const wire::Listing&)>& take) {
   wire::Header header;
-  *header.mutable_list() = question;
-  header.mutable_list()->set_packed(true);
+  question.set_packed(true);
+  *header.mutable_list() = std::move(question);
   auto answer = link.ask(epoch, std::move(header));
   if (!answer) return Failure(answer.error());
+  for (auto& part : *answer) {
+    wire::Listing listing = std::move(*part.mutable_listing());
+    if (listing.error() != 0) {
+      return failure(static_cast<ErrorCode>(listing.error()), of,
+                     std::string("the receiver cannot list ") + what + ": " + listing.detail());
+    }
+    MAILDIRSYNC_TRY(wire::unpack(listing));
+    MAILDIRSYNC_TRY(take(listing));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question) {
   AccountListing account;
   sync::AccountManifest& manifest = account.manifest;
   manifest.exists = false;
   manifest.structure_whole = true;
-  for (auto& part : *answer) {
-    wire::Listing listing = std::move(*part.mutable_listing());  // so that each goes before the next is unpacked
-    if (listing.error() != 0) {
-      return failure(static_cast<ErrorCode>(listing.error()), question.account(),
-                     "the receiver cannot list the account: " + listing.detail());
-    }
-    MAILDIRSYNC_TRY(wire::unpack(listing));
+  const auto take = [&](const wire::Listing& listing) -> Result<> {
     manifest.exists |= listing.exists();
     for (const auto& folder : listing.folders()) {
       if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
@@ -45,7 +60,9 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
         manifest.folders.back().entries.push_back(std::move(*entry));
       }
     }
-  }
+    return {};
+  };
+  MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, question, question.account(), "the account", take));
   std::sort(manifest.folders.begin(), manifest.folders.end(),
             [](const auto& left, const auto& right) { return left.path < right.path; });
   for (auto& folder : manifest.folders) {
@@ -56,25 +73,17 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
 
 Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoch, const std::string& root,
                                                   const std::string& pattern) {
-  wire::Header question;
-  auto& list = *question.mutable_list();
-  list.set_root(root);
-  list.set_accounts(true);
-  list.set_pattern(pattern);
-  list.set_looks_only(true);
-  list.set_packed(true);
-  auto answer = link.ask(epoch, std::move(question));
-  if (!answer) return Failure(answer.error());
+  wire::List question;
+  question.set_root(root);
+  question.set_accounts(true);
+  question.set_pattern(pattern);
+  question.set_looks_only(true);
   std::vector<std::string> accounts;
-  for (auto& part : *answer) {
-    wire::Listing listing = std::move(*part.mutable_listing());  // so that each goes before the next is unpacked
-    if (listing.error() != 0) {
-      return failure(static_cast<ErrorCode>(listing.error()), root,
-                     "the receiver cannot list the root's accounts: " + listing.detail());
-    }
-    MAILDIRSYNC_TRY(wire::unpack(listing));
+  const auto take = [&](const wire::Listing& listing) -> Result<> {
     accounts.insert(accounts.end(), listing.accounts().begin(), listing.accounts().end());
-  }
+    return {};
+  };
+  MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, std::move(question), root, "the root's accounts", take));
   return accounts;
 }
 

@@ -153,16 +153,16 @@ class Turn {
     report_.extra = reconciled.extra.size();
     report_.compared = true;
     looked.before = std::move(reconciled.before);
-    take_unseen_from(looked.before, looked);
+    take_unseen_from_before(looked);
     return {};
   }
 
   /// What the walk missed is to stay as it is there.
-  static void take_unseen_from(const sync::AccountManifest& before, Look& looked) {
+  static void take_unseen_from_before(Look& looked) {
     if (looked.unseen.empty()) return;
     auto& folders = looked.after.folders;
     std::erase_if(folders, [&](const auto& folder) { return looked.unseen.contains(folder.path); });
-    for (const auto& folder : before.folders) {
+    for (const auto& folder : looked.before.folders) {
       if (looked.unseen.contains(folder.path)) folders.push_back(folder);
     }
     std::sort(folders.begin(), folders.end(),
