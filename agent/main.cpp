@@ -7,7 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include "agent/send/engine.h"
+#include "agent/engine/engine.h"
 #include "common/net/identity.h"
 #include "common/service/metrics.h"
 #include "common/service/program.h"

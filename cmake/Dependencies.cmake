@@ -25,8 +25,9 @@ find_path(ASIO_INCLUDE asio.hpp REQUIRED)
 
 add_library(maildirsync_options INTERFACE)
 target_include_directories(maildirsync_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_definitions(maildirsync_options INTERFACE _GNU_SOURCE SPDLOG_FMT_EXTERNAL
-  MAILDIRSYNC_VERSION="${PROJECT_VERSION}")
+# Precompiled headers want the same macros in all files, so the libraries' are here.
+target_compile_definitions(maildirsync_options INTERFACE _GNU_SOURCE SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB SPDLOG_SHARED_LIB
+  ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION MAILDIRSYNC_VERSION="${PROJECT_VERSION}")
 target_compile_options(maildirsync_options INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wcast-qual -Wformat=2 -Wundef -Wduplicated-cond
   -Wno-missing-field-initializers -fno-omit-frame-pointer -fstack-protector-strong)
@@ -39,6 +40,8 @@ else()
 endif()
 target_link_libraries(maildirsync_options INTERFACE tl::expected fmt::fmt)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # ccache asks for it where there are precompiled headers.
+  target_compile_options(maildirsync_options INTERFACE -fpch-preprocess)
   # GCC 12 reports maybe-uninitialized and restrict in std::string code of its own that sanitizers instrument.
   target_compile_options(maildirsync_options INTERFACE -Wno-restrict -Wno-mismatched-new-delete -Wno-error=maybe-uninitialized)
   if(MAILDIRSYNC_SANITIZE)
@@ -61,5 +64,4 @@ endif()
 # as everywhere: Asio asks its macros whether there is aligned_alloc, and must free as the others allocate.
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/asio.cpp CONTENT "#include <cstddef>\n#include <asio/impl/src.hpp>\n#include <asio/ssl/impl/src.hpp>\n")
 add_library(maildirsync_asio STATIC ${CMAKE_BINARY_DIR}/asio.cpp)
-target_compile_definitions(maildirsync_asio PUBLIC ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_SEPARATE_COMPILATION)
 target_link_libraries(maildirsync_asio PUBLIC OpenSSL::SSL OpenSSL::Crypto Threads::Threads PRIVATE maildirsync_options)

@@ -146,14 +146,14 @@ class SqliteState final : public State {
 
   // -- intents
 
-  Result<std::uint64_t> begin_job(AccountId id, const std::vector<Intent>& intents) override {
+  Result<std::uint64_t> begin_turn(AccountId id, const std::vector<Intent>& intents) override {
     const std::string what = encode(intents);
     const std::scoped_lock lock(mutex_);
     MAILDIRSYNC_TRY(Statement(database(), "INSERT INTO intent (account, what) VALUES (?, ?)").bind(id, what).run());
     return static_cast<std::uint64_t>(database().last_id());
   }
 
-  Result<> end_job(std::uint64_t job) override {
+  Result<> end_turn(std::uint64_t job) override {
     const std::scoped_lock lock(mutex_);
     return Statement(database(), "DELETE FROM intent WHERE job = ?").bind(job).run();
   }

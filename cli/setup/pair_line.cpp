@@ -166,7 +166,7 @@ Result<PairLine> parse_pair_line(const std::string& text) {
   if (!fingerprint) return wrong("the fingerprint in the line is not whole");
   line.fingerprint = std::move(*fingerprint);
   for (std::size_t i = 5; i < words.size(); ++i) {
-    if (!words[i].starts_with(k_root)) return wrong("the line goes on with " + config::quoted(words[i]));
+    if (!words[i].starts_with(k_root)) return wrong("the line goes on with " + config::in_quotes(words[i]));
     auto root = parse_root(std::string_view(words[i]).substr(k_root.size()));
     if (!root) return Failure(root.error());
     line.roots.push_back(std::move(*root));

@@ -50,7 +50,7 @@ void read_compression(const Section& section, Transfer& transfer) {
   } else if (value->text == "off") {
     transfer.compression = Compression::off;
   } else if (value->text != "auto") {
-    section.wrong("compression", quoted(value->text) + " is not known here; " + remedy);
+    section.wrong("compression", in_quotes(value->text) + " is not known here; " + remedy);
   }
 }
 

@@ -15,7 +15,7 @@ constexpr std::size_t k_max_host = 253;  // RFC 1035, 2.3.4, without the root's 
 Failure wrong(const std::string& text, const std::string& what) {
   return failure(
       ErrorCode::config, "",
-      quoted(text) + " " + what + "; write host:port, such as \"mail.example.org:4465\" or \"[2001:db8::1]:4465\"");
+      in_quotes(text) + " " + what + "; write host:port, such as \"mail.example.org:4465\" or \"[2001:db8::1]:4465\"");
 }
 
 bool is_address(int family, const std::string& host) {

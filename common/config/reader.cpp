@@ -40,7 +40,7 @@ bool is_list_of_tables(const Value& value) {
 std::string known_names(const std::vector<std::string_view>& known) {
   std::string names;
   for (const auto name : known)
-    names += (names.empty() ? "" : ", ") + quoted(name);
+    names += (names.empty() ? "" : ", ") + in_quotes(name);
   return names;
 }
 
@@ -114,7 +114,7 @@ void Section::integer(std::string_view key, unsigned& target, unsigned least, un
 
 void Section::wrong(std::string_view key, const std::string& sentence) const {
   const Value* value = find(key);
-  findings_->add(value == nullptr ? line() : value->line, "key " + quoted(path_of(key)) + ": " + sentence);
+  findings_->add(value == nullptr ? line() : value->line, "key " + in_quotes(path_of(key)) + ": " + sentence);
 }
 
 void Section::wrong_type(const Value& value, const std::string& remedy) const {
@@ -129,29 +129,29 @@ bool Section::is_text(const Value& value) const {
 }
 
 void Section::missing(std::string_view key, std::string_view example) const {
-  const std::string remedy = std::string(key) + " = " + quoted(example);
+  const std::string remedy = std::string(key) + " = " + in_quotes(example);
   if (header_.empty()) {
-    return findings_->add(
-        0, "the required key " + quoted(key) + " is missing; add a line such as " + remedy + " above the first table");
+    return findings_->add(0, "the required key " + in_quotes(key) + " is missing; add a line such as " + remedy +
+                                 " above the first table");
   }
   if (table_ == nullptr) {
-    return findings_->add(0, "the table " + header_ + " with the required key " + quoted(key) +
+    return findings_->add(0, "the table " + header_ + " with the required key " + in_quotes(key) +
                                  " is missing; add the table with a line such as " + remedy);
   }
-  findings_->add(line(), "the table " + header_ + " lacks the required key " + quoted(key) + "; add a line such as " +
-                             remedy + " below its header");
+  findings_->add(line(), "the table " + header_ + " lacks the required key " + in_quotes(key) +
+                             "; add a line such as " + remedy + " below its header");
 }
 
 void Section::check_known(const Known& known) const {
   for (const Value& item : table_->items) {
     if (std::find(known.begin(), known.end(), item.key) != known.end()) continue;
     const bool is_table = item.kind == Kind::table || (is_list_of_tables(item) && !item.items.empty());
-    std::string sentence = std::string("unknown ") + (is_table ? "table " : "key ") + quoted(item.key);
+    std::string sentence = std::string("unknown ") + (is_table ? "table " : "key ") + in_quotes(item.key);
     if (!header_.empty()) sentence += " in " + header_;
     Known candidates = known;
     sort_by_distance(candidates, item.key);
     const bool mistyped = !candidates.empty() && is_like(item.key, candidates.front());
-    sentence += mistyped ? "; did you mean " + quoted(candidates.front()) + "?"
+    sentence += mistyped ? "; did you mean " + in_quotes(candidates.front()) + "?"
                          : "; remove it, or write one of those known here: " + known_names(candidates);
     return findings_->add(item.line, sentence);
   }

@@ -15,8 +15,8 @@ void read_ids(const Section& owner, std::string_view key, std::map<std::string, 
   for (const Value& item : table->items) {
     const bool number = item.kind == Value::Kind::integer;
     const auto wrong = [&](const std::string& sentence) {
-      owner.findings().add(item.line,
-                           "key " + quoted(item.key) + " in \"peer.root.owner." + std::string(key) + "\": " + sentence);
+      owner.findings().add(
+          item.line, "key " + in_quotes(item.key) + " in \"peer.root.owner." + std::string(key) + "\": " + sentence);
     };
     if (!number && item.kind != Value::Kind::text) {
       return wrong(std::string("its value is neither a name nor a number; write the table like ") + example);

@@ -86,7 +86,7 @@ void Unique::check(const Section& section, const std::string& value) {
   if (found == nullptr || value.empty()) return;
   const auto [earlier, is_new] = lines_.emplace(value, found->line);
   if (is_new) return;
-  section.wrong(key_, quoted(value) + " is already that of the " + what_ + " in line " +
+  section.wrong(key_, in_quotes(value) + " is already that of the " + what_ + " in line " +
                           std::to_string(earlier->second) + "; give each " + what_ + " its own");
 }
 

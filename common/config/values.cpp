@@ -26,7 +26,7 @@ bool has_control_characters(std::string_view text) {
 }
 
 Failure wrong(const std::string& text, const std::string& what) {
-  return failure(ErrorCode::config, "", quoted(text) + " " + what);
+  return failure(ErrorCode::config, "", in_quotes(text) + " " + what);
 }
 
 template <class T>
@@ -35,14 +35,14 @@ Result<T> choose(const std::string& text, std::initializer_list<std::pair<std::s
   std::size_t left = choices.size();
   for (const auto& [word, value] : choices) {
     if (text == word) return value;
-    known += quoted(word) + (--left == 0 ? "" : left == 1 ? " or " : ", ");
+    known += in_quotes(word) + (--left == 0 ? "" : left == 1 ? " or " : ", ");
   }
   return wrong(text, "is not known here; write " + known);
 }
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + os::printable(text) + "\"";
 }
 

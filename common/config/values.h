@@ -8,7 +8,7 @@
 namespace maildirsync::config {
 
 /// The text in quotes for a sentence; as printable.h shows it.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 /// The formats of texts in the configuration. Each returns the value in the form in which it is used, or
 /// ErrorCode::config with what is wrong and what to write instead; the caller adds file, line and key.

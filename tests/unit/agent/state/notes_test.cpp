@@ -173,42 +173,42 @@ class IntentsTest : public StateTest {
 };
 
 TEST_F(IntentsTest, of_a_job_that_did_not_end_are_known_after_a_restart) {
-  ASSERT_TRUE(state->begin_job(account, some));
+  ASSERT_TRUE(state->begin_turn(account, some));
   open();
   EXPECT_EQ(state->intents(account).value(), some);
   EXPECT_EQ(state->accounts_with_intents().value(), (std::vector<AccountId>{account}));
 }
 
 TEST_F(IntentsTest, go_with_the_end_of_their_job) {
-  const auto first = state->begin_job(account, some).value();
-  const auto second = state->begin_job(account, more).value();
+  const auto first = state->begin_turn(account, some).value();
+  const auto second = state->begin_turn(account, more).value();
   EXPECT_NE(first, second);
-  ASSERT_TRUE(state->end_job(first));
+  ASSERT_TRUE(state->end_turn(first));
   EXPECT_EQ(state->intents(account).value(), more);
-  ASSERT_TRUE(state->end_job(second));
+  ASSERT_TRUE(state->end_turn(second));
   EXPECT_TRUE(state->accounts_with_intents().value().empty());
 }
 
 TEST_F(IntentsTest, of_all_jobs_of_an_account_add_up) {
-  state->begin_job(account, some).value();
-  state->begin_job(account, more).value();
+  state->begin_turn(account, some).value();
+  state->begin_turn(account, more).value();
   EXPECT_EQ(state->intents(account).value().size(), some.size() + more.size());
 }
 
 TEST_F(IntentsTest, can_be_cleared_for_one_account) {
   const auto other = state->account("vhosts", "example.org/bob").value();
-  state->begin_job(account, some).value();
-  state->begin_job(other, more).value();
+  state->begin_turn(account, some).value();
+  state->begin_turn(other, more).value();
   ASSERT_TRUE(state->clear_intents(account));
   EXPECT_TRUE(state->intents(account).value().empty());
   EXPECT_EQ(state->accounts_with_intents().value(), (std::vector<AccountId>{other}));
 }
 
 TEST_F(IntentsTest, a_jobs_number_is_not_used_again) {
-  const auto first = state->begin_job(account, some).value();
-  ASSERT_TRUE(state->end_job(first));
+  const auto first = state->begin_turn(account, some).value();
+  ASSERT_TRUE(state->end_turn(first));
   open();
-  EXPECT_NE(state->begin_job(account, more).value(), first);
+  EXPECT_NE(state->begin_turn(account, more).value(), first);
 }
 
 TEST_F(IntentsTest, that_are_cut_off_are_not_read_as_others) {

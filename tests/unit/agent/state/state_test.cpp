@@ -78,7 +78,7 @@ TEST_F(AccountsTest, a_forgotten_account_leaves_nothing_and_its_number_is_not_us
   apply({make_folder(""), put(at("", "cur/1.x:2,"), 1), put(at("", "dovecot-uidlist"), 2)});
   ASSERT_TRUE(state->set_signature(account, at("", "dovecot-uidlist"), "signature"));
   ASSERT_TRUE(state->set_alias(account, "", "1.x", "1.x.c"));
-  ASSERT_TRUE(state->begin_job(account, {{at("", "cur/1.x:2,"), 1, 1}}));
+  ASSERT_TRUE(state->begin_turn(account, {{at("", "cur/1.x:2,"), 1, 1}}));
   ASSERT_TRUE(state->forget_account(account));
   EXPECT_TRUE(state->accounts("vhosts").value().empty());
   EXPECT_TRUE(state->folders(account).value().folders.empty());

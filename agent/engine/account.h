@@ -1,0 +1,71 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/scan/discovery.h"
+#include "agent/turn/turn.h"
+
+namespace maildirsync::agent {
+
+/// What the engine knows of an account. Event loop only.
+struct Account {
+  AccountId id = 0;
+  std::size_t root = 0;
+  std::string path;
+  std::string name;
+  Work work;                   ///< what its next turn is to look at
+  std::shared_ptr<Turn> turn;  ///< its present turn
+  bool queued = false;
+  bool complete = false;  ///< its first pass is done
+  bool held = false;      ///< the brake
+  bool released = false;  ///< a person looked; for the next turn
+  bool gone_confirmed = false;
+  bool awaits_discovery = false;
+  std::string hold_reason;
+  std::map<std::string, Problem> problems;  ///< by path
+  std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
+  Time not_before{};                        ///< its next turn does not begin earlier
+  unsigned failures = 0;                    ///< turns in a row that must be repeated
+  std::uint64_t wanted_generation = 0;      ///< the newest flush that waits for it
+  std::uint64_t verified_generation = 0;    ///< the newest flush that it satisfied
+  std::uint64_t folders = 0, messages = 0, bytes = 0;
+  std::size_t unwatched = 0, extra = 0;
+  std::deque<std::pair<Time, std::uint64_t>> removed;  ///< messages removed lately, for the brake
+
+  /// Messages removed within the brake's window.
+  std::uint64_t recently_removed(Time now);
+};
+
+/// For what has just come up; nothing is held back that was said before. `account` is empty for what concerns the root
+/// itself.
+void log_problem(std::string_view code, const std::string& root, const std::string& account, const std::string& path,
+                 const std::string& detail);
+
+/// What a person is told of an account whose `indexed` is not empty.
+std::string indexed_detail(const Account& account);
+
+/// A configured root. Event loop only.
+struct Root {
+  config::AgentRoot config;
+  maildir::Layout layout;
+  std::shared_ptr<const os::Directory> directory;
+  Identity identity;      ///< of the directory
+  std::string real_path;  ///< of the directory, as its mounts and links were when it was opened
+  bool discovered = false;
+  bool discovering = false;
+  bool discover_again = false;
+  bool held = false;
+  bool released = false;
+  bool removed = false;  ///< no longer configured
+  std::string hold_reason;
+  std::vector<Problem> problems;
+  config::Mode mode = config::Mode::mirror;
+  std::uint64_t discoveries = 0;  ///< finished ones
+};
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,223 @@
+// The accounts of the roots, as walks find them: new ones, vanished ones, and roots that are held.
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "agent/engine/engine.h"
+#include "common/service/event.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+bool is_ours(const Root& root, const std::string& account) {
+  return maildir::is_included(root.config.include, root.config.exclude, account);
+}
+
+}  // namespace
+
+Result<> Engine::add_root(const config::AgentRoot& config) {
+  auto layout = maildir::Layout::parse(config.accounts);
+  if (!layout) return Failure(layout.error());
+  Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
+  const auto mirrors_again = begin_mode(root);
+  if (!mirrors_again) return Failure(mirrors_again.error());
+  roots_.push_back(std::move(root));
+  const std::size_t index = roots_.size() - 1;
+  auto rows = state_->accounts(config.name);
+  if (!rows) return Failure(rows.error());
+  for (const auto& row : *rows) {
+    const auto name = roots_[index].layout.account_name(row.path);
+    Account account;
+    account.id = row.id;
+    account.root = index;
+    account.path = row.path;
+    account.name = name.value_or(row.path);
+    account.complete = row.complete;
+    account.folders = row.folders;
+    account.messages = row.messages;
+    account.bytes = row.bytes;
+    account.work.compare = compare_all_ || !row.complete || *mirrors_again;
+    account.awaits_discovery = true;
+    accounts_.emplace(row.id, std::move(account));
+  }
+  if (auto uncertain = state_->accounts_with_intents()) {
+    for (const AccountId id : *uncertain) {
+      if (const auto found = accounts_.find(id); found != accounts_.end()) found->second.work.compare = true;
+    }
+  }
+  discover_root(index);
+  return {};
+}
+
+void Engine::discover_root(std::size_t index) {
+  Root& root = roots_[index];
+  if (root.removed || stopping_) return;
+  if (root.discovering) {
+    root.discover_again = true;
+    return;
+  }
+  root.discovering = true;
+  asio::post(walkers_, [this, index, config = root.config, layout = root.layout] {
+    auto found = std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, *watcher_));
+    asio::post(loop_, [this, index, found] { discovered(index, std::move(*found)); });
+  });
+}
+
+std::vector<std::uint64_t> Engine::walk_roots() {
+  std::vector<std::uint64_t> discoveries;
+  for (std::size_t i = 0; i < roots_.size(); ++i) {
+    // A walk that is under way may have passed the place already: the next one counts.
+    discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
+    discover_root(i);
+  }
+  return discoveries;
+}
+
+bool Engine::have_walked(const std::vector<std::uint64_t>& discoveries) const {
+  bool walked = true;
+  for (std::size_t i = 0; i < discoveries.size() && i < roots_.size(); ++i)
+    walked &= roots_[i].removed || roots_[i].discoveries >= discoveries[i];
+  return walked;
+}
+
+std::vector<Account*> Engine::accounts_of(std::size_t root) {
+  std::vector<Account*> found;
+  for (auto& [id, account] : accounts_) {
+    if (account.root == root) found.push_back(&account);
+  }
+  return found;
+}
+
+/// An unmounted or emptied root must not look like mail that people deleted.
+bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanished) {
+  const std::size_t known = accounts_of(static_cast<std::size_t>(&root - roots_.data())).size();
+  std::string reason;
+  if (!discovery.directory) {
+    reason = "the root cannot be opened (" + discovery.error.message() + ")";
+  } else if (known > 0 && discovery.accounts.empty()) {
+    reason = "the root " + root.config.path + " is empty where there were " + std::to_string(known) + " accounts";
+  } else if (root.mode == config::Mode::mirror && vanished >= 10 && vanished * 4 > known) {
+    reason = std::to_string(vanished) + " of " + std::to_string(known) + " accounts of the root are gone at once";
+  }
+  const bool hold = !reason.empty() && !(root.released && discovery.directory);
+  if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
+  if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
+  root.held = hold;
+  root.hold_reason = hold ? reason +
+                                "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
+                                "maildirsync release"
+                          : "";
+  return hold;
+}
+
+/// After a reload: no longer ours to mirror. What was copied stays, and so does what the state knows of it.
+void Engine::drop_excluded(std::size_t index) {
+  for (const Account* account : accounts_of(index)) {
+    if (is_ours(roots_[index], account->name)) continue;
+    spdlog::info("account-excluded root={} account={}", roots_[index].config.name, account->name);
+    drop_account(account->id);
+  }
+}
+
+void Engine::discovered(std::size_t index, Discovery discovery) {
+  if (stopping_) return;
+  Root& root = roots_[index];
+  root.discovering = false;
+  ++root.discoveries;
+  const bool is_another = root.directory && discovery.directory && root.identity != discovery.identity;
+  root.directory = discovery.directory;
+  root.identity = discovery.identity;
+  root.real_path = std::move(discovery.real_path);
+  const auto before = std::exchange(root.problems, {});
+  for (const auto& link : discovery.links) {
+    root.problems.push_back(
+        {ErrorCode::special_file, link, "a symbolic link where an account would be; it is not followed"});
+  }
+  for (const auto& error : discovery.problems)
+    root.problems.push_back({error.code, error.path, error.message()});
+  for (const auto& problem : root.problems) {
+    const auto is_same = [&](const Problem& one) { return one.path == problem.path && one.code == problem.code; };
+    if (std::none_of(before.begin(), before.end(), is_same)) {
+      log_problem(to_string(problem.code), root.config.name, "", problem.path, problem.detail);
+    }
+  }
+  std::unordered_set<std::string> found;
+  for (const auto& account : discovery.accounts)
+    found.insert(account.path);
+  drop_excluded(index);
+  const auto known = accounts_of(index);
+  const auto vanished = static_cast<std::size_t>(
+      std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
+  if (!must_hold(root, discovery, vanished)) {
+    root.discovered = true;
+    root.released = false;
+    for (Account* account : known) {
+      if (found.erase(account->path) == 0) {
+        is_not_found(*account, discovery.whole);
+        continue;
+      }
+      if (account->awaits_discovery || account->gone_confirmed || is_another) {
+        account->gone_confirmed = false;
+        account->awaits_discovery = false;
+        account->work.structure = true;
+      }
+      schedule(*account);  // also what waited while the root was held
+    }
+    for (const auto& account : discovery.accounts) {
+      if (!found.contains(account.path) || !is_ours(root, account.name)) continue;
+      if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
+    }
+  }
+  if (root.discover_again) {
+    root.discover_again = false;
+    discover_root(index);
+  }
+  dispatch();
+  check_flushes();
+  check_plans();
+}
+
+/// It may be away for a moment only: its own turn, which makes sure, waits for that.
+void Engine::is_not_found(Account& account, bool whole_walk) {
+  // A turn that found the account gone before this was known waits for this answer as well.
+  const bool is_known = account.gone_confirmed && !account.awaits_discovery;
+  if (!whole_walk || is_known || account.held) return;
+  account.gone_confirmed = true;
+  account.awaits_discovery = false;
+  account.work.structure = true;
+  delay(account, 1s);
+}
+
+Account* Engine::add_account(std::size_t root, const std::string& path, const std::string& name) {
+  auto id = state_->account(roots_[root].config.name, path);
+  if (!id) {
+    keeper_failed(id.error());
+    return nullptr;
+  }
+  Account account;
+  account.id = *id;
+  account.root = root;
+  account.path = path;
+  account.name = name;
+  account.work.structure = true;
+  account.work.compare = true;
+  service::log_event(
+      {service::Severity::info, "account-started", {{"root", roots_[root].config.name}, {"account", name}}});
+  const bool after_first_look = roots_[root].discoveries > 1;
+  if (after_first_look) account.work.oldest = Clock::now();
+  return &accounts_.insert_or_assign(*id, std::move(account)).first->second;
+}
+
+void Engine::drop_account(AccountId id) {
+  watcher_->forget_account(id);
+  accounts_.erase(id);
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,386 @@
+// What the receiver answered: into the state, into the problems, and into the account's next turn.
+
+#include <algorithm>
+#include <cstdio>
+#include <unordered_set>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "agent/engine/engine.h"
+#include "common/maildir/name.h"
+#include "common/service/event.h"
+
+namespace maildirsync::agent {
+
+using namespace std::chrono_literals;
+
+void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
+  if (link_error_ || lane == 0) {
+    spdlog::info("connected lane={} receiver={} software=\"{}\" fingerprint={}", lane, config_.receiver.text(),
+                 receiver.software(), link_settings_.receiver_fingerprint);
+  }
+  link_error_.reset();
+  ++connections_made_;
+  if (receiver.instance() != receiver_instance_) {
+    // Another state directory there: another history. What it holds must be asked.
+    if (!receiver_instance_.empty()) {
+      spdlog::warn("receiver-changed action=\"every account is compared with what it holds\"");
+      for (auto& [id, account] : accounts_) {
+        account.complete = false;
+        account.work.compare = true;
+        account.work.structure = true;
+        schedule(account);
+      }
+    }
+    receiver_instance_ = receiver.instance();
+    if (const auto stored = state_->set_value("receiver_instance", receiver_instance_); !stored) {
+      keeper_failed(stored.error());
+    }
+  }
+  asio::post(loop_, [this] {
+    dispatch();
+    check_plans();
+  });
+}
+
+void Engine::link_down(std::size_t lane, const Error& error, std::vector<Sent> lost) {
+  if (stopping_) return;
+  if (!link_error_ || link_error_->detail != error.detail) {
+    spdlog::warn("disconnected lane={} receiver={} code={} reason=\"{}\"", lane, config_.receiver.text(),
+                 to_string(error.code), error.message());
+  }
+  link_error_ = error;
+  std::vector<std::shared_ptr<Turn>> turns;
+  for (auto& sent : lost) {
+    if (!sent.turn->lost) turns.push_back(sent.turn);
+    sent.turn->lost = true;
+  }
+  for (const auto& turn : turns)
+    finish_if_answered(turn);
+}
+
+void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
+  std::unordered_map<std::uint64_t, const wire::Ack::Failed*> failed;
+  for (const auto& failure : ack.failed())
+    failed.emplace(failure.sequence(), &failure);
+  std::unordered_map<std::uint64_t, const wire::Ack::Renamed*> renamed;
+  for (const auto& rename : ack.renamed())
+    renamed.emplace(rename.sequence(), &rename);
+  std::unordered_map<std::uint64_t, std::uint32_t> lesser_modes;
+  for (const auto& lesser : ack.lesser_modes())
+    lesser_modes.emplace(lesser.sequence(), lesser.mode());
+  const std::unordered_set<std::uint64_t> indexed(ack.indexed().begin(), ack.indexed().end());
+  for (std::size_t i = 0; i < done.size();) {
+    const auto turn = done[i].turn;
+    std::vector<sync::Operation> applied;
+    for (; i < done.size() && done[i].turn == turn; ++i) {
+      auto& operation = done[i].operation;
+      ++turn->acknowledged;
+      if (operation.kind == sync::OperationKind::put) {
+        --turn->pending_messages;
+        turn->pending_bytes -= std::min<std::uint64_t>(turn->pending_bytes, operation.result.size);
+      }
+      if (const auto refusal = failed.find(done[i].sequence); refusal != failed.end()) {
+        refused(*turn, operation, *refusal->second);
+        continue;
+      }
+      if (const auto rename = renamed.find(done[i].sequence); rename != renamed.end()) {
+        ++totals_.conflicts;
+        turn->refused.push_back({ErrorCode::conflict, path_of(operation.to), rename->second->detail()});
+        const auto alias = std::string(maildir::base_of(rename->second->name()));
+        const auto base = std::string(sync::base_name(operation.result));
+        asio::post(keeper_, [this, id = turn->order.account, folder = operation.to.folder, base, alias] {
+          if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
+        });
+      }
+      if (const auto lesser = lesser_modes.find(done[i].sequence); lesser != lesser_modes.end()) {
+        has_lesser_mode(*turn, operation, lesser->second);
+      }
+      if (indexed.contains(done[i].sequence)) turn->indexed.insert(operation.to.folder);
+      applied.push_back(std::move(operation));
+    }
+    keep(turn, std::move(applied));
+    finish_if_answered(turn);
+  }
+}
+
+/// The state takes down the mode that the file has there, and no inode, for a listing believes what it knows of an
+/// inode: so each look asks for the source's mode again, and hears again that it can't be had.
+void Engine::has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode) {
+  char sentence[200];
+  std::snprintf(
+      sentence, sizeof sentence,
+      "arrived, but with mode %04o instead of %04o: the receiver may not set the set-group-ID bit of a file that "
+      "is executable; chmod g-s it here, or give the receiver CAP_FSETID",
+      mode, operation.result.attributes.mode);
+  turn.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence});
+  turn.failed_folders.insert(operation.to.folder);
+  operation.result.attributes.mode = mode;
+  operation.result.inode = 0;
+}
+
+/// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
+/// many, for lanes wait while it lasts.
+void Engine::keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied) {
+  constexpr std::size_t k_together = 1000;
+  if (applied.empty()) return;
+  const std::lock_guard lock(unkept_mutex_);
+  const bool is_on_its_way = !unkept_.empty();
+  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == turn; });
+  if (last != unkept_.rend() && last->second.size() < k_together) {
+    std::move(applied.begin(), applied.end(), std::back_inserter(last->second));
+  } else {
+    unkept_.emplace_back(turn, std::move(applied));
+  }
+  if (is_on_its_way) return;
+  asio::post(keeper_, [this] {
+    decltype(unkept_) taken;
+    {
+      const std::lock_guard taking(unkept_mutex_);
+      std::swap(taken, unkept_);
+    }
+    for (const auto& [of, operations] : taken) {
+      if (const auto stored = state_->apply(of->order.account, operations); !stored) {
+        of->unkept = true;
+        keeper_failed(stored.error());
+      }
+    }
+  });
+}
+
+void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed) {
+  const bool takes_away =
+      operation.kind == sync::OperationKind::remove || operation.kind == sync::OperationKind::remove_folder;
+  const sync::Location& at = takes_away ? operation.from : operation.to;
+  const auto code = static_cast<ErrorCode>(failed.code());
+  turn.failed_folders.insert(at.folder);
+  std::erase_if(turn.report.signatures, [&](const auto& signature) { return signature.first == at; });
+  if (operation.kind == sync::OperationKind::set_attributes) {
+    asio::post(keeper_, [this, id = turn.order.account, at] {
+      if (const auto doubted = state_->doubt(id, at); !doubted) keeper_failed(doubted.error());
+    });
+  }
+  spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
+                to_string(code), failed.detail());
+  switch (code) {
+    case ErrorCode::postponed:
+    case ErrorCode::changed_while_read:
+      turn.retry = true;
+      return;
+    case ErrorCode::unexpected:
+      turn.wants_comparison = turn.retry = true;
+      return;
+    case ErrorCode::basis_mismatch:
+      turn.retry = true;
+      asio::post(keeper_, [this, id = turn.order.account, at] {
+        if (const auto dropped = state_->drop_signature(id, at); !dropped) keeper_failed(dropped.error());
+      });
+      return;
+    case ErrorCode::no_space:
+    case ErrorCode::root_gone:
+    case ErrorCode::io:
+      turn.retry = true;
+      break;
+    default:
+      break;
+  }
+  turn.refused.push_back({code, path_of(at), failed.detail()});
+}
+
+void Engine::lane_done(std::shared_ptr<Turn> turn) {
+  turn->lane_done = true;
+  if (turn->report.end == TurnEnd::lost_link) turn->lost = true;
+  finish_if_answered(turn);
+  dispatch();
+}
+
+void Engine::finish_if_answered(const std::shared_ptr<Turn>& turn) {
+  if (!turn->lane_done || turn->finishing) return;
+  if (turn->lost || turn->acknowledged >= turn->report.operations) finish(turn);
+}
+
+/// Writes the end of a turn to the state, after all its operations.
+void Engine::finish(const std::shared_ptr<Turn>& turn) {
+  turn->finishing = true;
+  auto& stamps = turn->report.stamps;
+  if (turn->lost || turn->retry || turn->report.end != TurnEnd::sent) stamps.clear();
+  // What was refused or waits for the next turn is only in memory: after a restart nobody knows of it, so the folder
+  // must be listed then.
+  for (const auto& folder : turn->failed_folders)
+    stamps[folder] = {};
+  for (const auto& [folder, dirt] : turn->report.again.folders)
+    stamps[folder] = {};
+  asio::post(keeper_, [this, turn] {
+    const AccountId id = turn->order.account;
+    const auto& report = turn->report;
+    // What the state lacks must be found again: by no stamps, and by the intent that stays.
+    const auto note = [&](const auto& write) {
+      if (turn->unkept) return;
+      if (const Result<> written = write(); !written) {
+        turn->unkept = true;
+        keeper_failed(written.error());
+      }
+    };
+    for (const auto& signature : report.signatures) {
+      if (!turn->lost) note([&] { return state_->set_signature(id, signature.first, signature.second); });
+    }
+    if (!report.stamps.empty()) note([&] { return state_->set_stamps(id, report.stamps); });
+    // An intent of a turn that was cut off stays: it says what may be there of ours.
+    if (report.intent && !turn->lost) note([&] { return state_->end_turn(*report.intent); });
+    const bool first_pass_done = report.structure && report.end == TurnEnd::sent && !turn->lost && !turn->retry;
+    if (first_pass_done && report.account_gone && turn->refused.empty()) {
+      note([&] { return state_->forget_account(id); });
+    } else if (first_pass_done) {
+      note([&] { return state_->set_complete(id, true); });
+    }
+    auto row = std::make_shared<Result<State::AccountRow>>(state_->account_row(id));
+    asio::post(loop_, [this, turn, row] { finished(turn, *row); });
+  });
+}
+
+void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row) {
+  const auto found = accounts_.find(turn->order.account);
+  if (found == accounts_.end() || found->second.turn != turn) return;
+  Account& account = found->second;
+  const TurnReport& report = turn->report;
+  account.turn.reset();
+  if (turn->unkept) {
+    turn->retry = turn->wants_comparison = true;
+  } else if (report.end == TurnEnd::sent && (report.structure || turn->acknowledged > 0)) {
+    state_error_.reset();  // this turn wrote to it
+  }
+  const bool sent = report.end == TurnEnd::sent && !turn->lost;
+  if (row) {
+    if (row->complete && !account.complete) {
+      service::log_event({service::Severity::info,
+                          "account-copied",
+                          {{"root", turn->order.root_name},
+                           {"account", account.name},
+                           {"folders", std::to_string(row->folders)},
+                           {"messages", std::to_string(row->messages)},
+                           {"bytes", std::to_string(row->bytes)}}});
+    }
+    account.complete = row->complete;
+    account.folders = row->folders;
+    account.messages = row->messages;
+    account.bytes = row->bytes;
+  }
+  if (sent && report.account_gone && turn->refused.empty() && !turn->retry) {
+    service::log_event(
+        {service::Severity::info, "account-removed", {{"root", turn->order.root_name}, {"account", account.name}}});
+    const std::size_t root = account.root;
+    drop_account(turn->order.account);
+    discover_root(root);  // it may have been made again meanwhile
+    check_flushes();
+    return;
+  }
+  if (sent && report.messages_removed > 0) account.removed.emplace_back(Clock::now(), report.messages_removed);
+  if (sent) account.released = false;
+  settle_problems(account, *turn);
+  plan_next(account, *turn);
+  schedule(account);
+  dispatch();
+  check_flushes();
+  check_mode_changes();
+}
+
+void Engine::settle_problems(Account& account, const Turn& turn) {
+  const TurnReport& report = turn.report;
+  if (report.compared && (report.end == TurnEnd::sent || turn.order.work.reindex)) account.indexed.clear();
+  note_indexed(account, {report.indexed.begin(), report.indexed.end()});
+  note_indexed(account, {turn.indexed.begin(), turn.indexed.end()});
+  if (turn.lost) return;
+  const auto before = account.problems;
+  if (report.structure) {
+    account.problems.clear();
+    account.unwatched = report.unwatched;
+    if (report.compared) account.extra = report.extra;
+  } else {
+    for (const auto& [folder, dirt] : turn.order.work.folders) {
+      for (const auto& name : dirt.names)
+        account.problems.erase(sync::path_of({folder, name.area, name.name}));
+    }
+  }
+  for (const auto* list : {&report.problems, &turn.refused}) {
+    for (const auto& problem : *list) {
+      const auto known = before.find(problem.path);
+      account.problems[problem.path] = problem;
+      if (known == before.end() || known->second.code != problem.code) {  // said once, not at each retry
+        log_problem(to_string(problem.code), turn.order.root_name, account.name, problem.path, problem.detail);
+      }
+    }
+  }
+}
+
+/// What the account's next turn is to look at, and when.
+void Engine::plan_next(Account& account, const Turn& turn) {
+  const TurnReport& report = turn.report;
+  const bool verifies = turn.order.generation > account.verified_generation;
+  account.work.merge(report.again);
+  if (turn.lost || turn.retry || report.end != TurnEnd::sent) account.work.merge(report.later);
+  if (turn.lost) {
+    account.work.merge(turn.order.work);
+    account.work.compare = account.work.structure = true;
+  }
+  if (turn.wants_comparison) account.work.compare = true;
+  if (turn.retry) {
+    account.work.structure = true;
+    // A change in place leaves no trace in the stamps: only its event tells of it.
+    Work named;
+    named.folders = turn.order.work.folders;
+    account.work.merge(named);
+    if (turn.order.work.oldest) account.work.changed_at(*turn.order.work.oldest);
+  }
+  if (report.end == TurnEnd::failed) account.work.structure = true;
+  if (report.end == TurnEnd::held) {
+    account.held = true;
+    account.hold_reason =
+        std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
+        " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
+        "destination. If that is meant: maildirsync release --account '" +
+        account.name + "'";
+    service::log_event({service::Severity::warning,
+                        "account-held",
+                        {{"root", turn.order.root_name},
+                         {"account", account.name},
+                         {"removed", std::to_string(report.messages_removed)},
+                         {"messages", std::to_string(report.account_messages)}}});
+    return;
+  }
+  if (report.end == TurnEnd::gone) {
+    account.work.merge(turn.order.work);
+    account.awaits_discovery = true;
+    discover_root(account.root);
+    return;
+  }
+  const bool clean = report.end == TurnEnd::sent && !turn.lost && !turn.retry && report.again.empty();
+  if (clean) {
+    account.failures = 0;
+    if (turn.order.generation != 0)
+      account.verified_generation = std::max(account.verified_generation, turn.order.generation);
+    return;
+  }
+  if (verifies) {
+    account.work.structure = true;
+    // A flush names what the destination refuses (a full disk) rather than wait for ever.
+    if (turn.retry && !turn.refused.empty()) account.verified_generation = turn.order.generation;
+  }
+  if (report.removals_wait) {
+    account.work.settled = true;
+    account.not_before = Clock::now() + 250ms;
+  } else {
+    const unsigned failures = std::min(account.failures++, 10U);
+    const bool failed = turn.retry || report.end == TurnEnd::failed;
+    // Files that come and go while they are read are no failure: people wait for the others.
+    const auto step = turn.lost ? 0ms : failed ? 200ms : 10ms;
+    account.not_before = Clock::now() + std::min<Clock::duration>(step * (1U << failures), failed ? 30s : 500ms);
+  }
+}
+
+void Engine::keeper_failed(const Error& error) {
+  spdlog::error("state-failed detail=\"{}\"", error.message());
+  asio::post(loop_, [this, error] { state_error_ = error; });
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <nlohmann/json.hpp>
+
+#include "agent/engine/account.h"
+#include "agent/requests/verify_run.h"
+#include "agent/turn/lane.h"
+#include "agent/watch/choice.h"
+#include "agent/watch/mounts.h"
+#include "common/control/server.h"
+#include "common/service/metrics.h"
+
+namespace maildirsync::agent {
+
+/// The agent's heart: owns accounts, roots, lanes, and decides whose turn it is. All of it lives on the event loop;
+/// walks, reads and the state database are lanes', pool's and keeper's business.
+class Engine {
+ public:
+  struct Parts {
+    config::Agent config;
+    std::unique_ptr<State> state;
+    Choice watcher;
+    LinkSettings link;
+    bool compare_all = false;  ///< the last run ended so that the state may lack what was sent
+  };
+
+  Engine(asio::io_context& loop, Parts parts);
+  ~Engine();
+
+  /// Begins: known accounts, discovery, watching, links.
+  Result<> start();
+  /// Ends links and lanes; what is on its way is left to the next run. Then `stopped` may destroy the engine.
+  void stop();
+  /// A new configuration (SIGHUP): roots, transfer, receiver and keys change without a restart.
+  Result<> reload(config::Agent config, LinkSettings link);
+
+  /// Control requests.
+  void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  nlohmann::json status(const std::string& account_glob);
+  nlohmann::json peer_clock_offset() const;
+  /// One line for systemd.
+  std::string summary();
+  std::vector<service::Metric> metrics();
+  const Totals& totals() const { return totals_; }
+  std::string state_word() const;
+  std::optional<double> lag() const;
+  std::pair<std::uint64_t, std::uint64_t> pending() const;
+
+ private:
+  struct Flush;
+  struct ModeChange;
+  struct Verify;
+  /// Somebody waits for all that an account held at some moment to be durable.
+  struct Settling {
+    AccountId account = 0;
+    std::uint64_t generation = 0;
+    Time deadline;
+    std::function<void(std::string)> done;
+  };
+  struct Plan;
+
+  // accounts.cpp: discovery's results, and the accounts that follow
+  Result<> add_root(const config::AgentRoot& root);
+  void discover_root(std::size_t index);
+  /// Has every root walked anew; `have_walked` tells when that is done.
+  std::vector<std::uint64_t> walk_roots();
+  bool have_walked(const std::vector<std::uint64_t>& discoveries) const;
+  void discovered(std::size_t index, Discovery discovery);
+  bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
+  void is_not_found(Account& account, bool whole_walk);
+  std::vector<Account*> accounts_of(std::size_t root);
+  Account* add_account(std::size_t root, const std::string& path, const std::string& name);
+  void drop_account(AccountId id);
+  void drop_excluded(std::size_t root);
+
+  // watching.cpp
+  void watch();
+  void watch_events();
+  void watch_mounts();
+  void mount_changed(const std::string& point);
+  void take_event(const Event& event);
+  void lost_events();
+
+  // turns.cpp
+  void schedule(Account& account);
+  void schedule_all();
+  void dispatch();
+  Account* next_account(bool live_only);
+  std::optional<Work> take_later_messages(AccountId id);
+  std::optional<Work> ask_for_later_messages(AccountId id);
+  void give(Lane& lane, Account& account);
+  void delay(Account& account, Clock::duration by);
+  void arm_delay_timer();
+
+  // answers.cpp
+  void link_up(std::size_t lane, const wire::Hello& receiver);
+  void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
+  void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
+  void has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode);
+  void keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied);
+  void refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed);
+  void lane_done(std::shared_ptr<Turn> turn);
+  void finish_if_answered(const std::shared_ptr<Turn>& turn);
+  void finish(const std::shared_ptr<Turn>& turn);
+  void finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row);
+  void settle_problems(Account& account, const Turn& turn);
+  void plan_next(Account& account, const Turn& turn);
+  void keeper_failed(const Error& error);
+
+  // commands
+  void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void flush_accounts(const std::shared_ptr<Flush>& flush);
+  void check_flushes();
+  void verify(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void begin_verify();
+  void abort_verify();
+  void check_verify();
+  void finish_verify(Verification::Outcome outcome);
+  void recall_verify();
+  void remember_verify(bool deep, bool equal, std::size_t differences);
+  bool is_expected_account(const std::string& root, const std::string& path, const std::string& name) const;
+  void settle_account(AccountId id, Work work, std::function<void(std::string)> done);
+  std::optional<std::string> settled(const Settling& settling) const;
+  void check_settling();
+  void repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply);
+  void note_indexed(Account& account, const std::vector<std::string>& folders);
+  void set_paused(bool paused, control::Reply& reply);
+  void release(const std::string& glob, control::Reply& reply);
+  // modes.cpp
+  Result<bool> begin_mode(Root& root);
+  Result<> remember_mode(const Root& root);
+  Result<> change_mode(Root& root, config::Mode mode);
+  void set_mode(const nlohmann::json& request, config::Mode mode, std::shared_ptr<control::Reply> reply);
+  void check_mode_changes();
+  // plan.cpp
+  void plan(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
+  void check_plans();
+  void begin_plan(const std::shared_ptr<Plan>& plan);
+  void measure_first_copy(double seconds);
+  bool is_planning() const;
+  void abort_plans();
+
+  // evidence.cpp
+  void note_cut_over(const std::string& root) const;
+  static void note_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict);
+  static void note_step(const nlohmann::json& request, control::Reply& reply);
+
+  nlohmann::json root_status(std::size_t index) const;
+  nlohmann::json problems(const std::string& account_glob) const;
+  std::map<std::string, std::size_t> problems_by_code() const;
+  void tick();
+
+  asio::io_context& loop_;
+  config::Agent config_;
+  std::unique_ptr<State> state_;
+  std::unique_ptr<Watcher> watcher_;
+  std::string watcher_reason_;
+  LinkSettings link_settings_;
+  bool compare_all_;
+  Totals totals_;
+  std::shared_ptr<Limiter> limiter_ = std::make_shared<Limiter>();
+  std::vector<Root> roots_;
+  std::unordered_map<AccountId, Account> accounts_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::deque<AccountId> live_, bulk_;
+  std::multimap<Time, AccountId> delayed_;
+  asio::steady_timer delay_timer_;
+  asio::steady_timer tick_timer_;
+  Mounts mounts_;
+  asio::posix::stream_descriptor watch_descriptor_, mount_descriptor_;
+  std::mutex unkept_mutex_;
+  std::vector<std::pair<std::shared_ptr<Turn>, std::vector<sync::Operation>>>
+      unkept_;                   ///< acknowledged, and for the keeper to take
+  asio::thread_pool keeper_{1};  ///< the state database's thread, in order
+  asio::thread_pool walkers_{1};
+  std::vector<std::shared_ptr<Flush>> flushes_;
+  std::vector<std::shared_ptr<ModeChange>> mode_changes_;
+  std::shared_ptr<Verify> verify_;
+  std::vector<Settling> settling_;
+  nlohmann::json verified_;  ///< the last verification of everything; null before the first
+  std::vector<std::shared_ptr<Plan>> plans_;
+  struct {
+    double seconds = 0, bytes = 0, sent_before = 0;
+  } first_copy_;  ///< while it had something to send
+  std::uint64_t generation_ = 0;
+  std::uint64_t connections_made_ = 0;
+  bool paused_ = false;
+  bool stopping_ = false;
+  std::optional<Error> link_error_, state_error_;
+  std::string receiver_instance_;
+  Time last_retry_{}, last_look_at_unwatched_{};
+};
+
+}  // namespace maildirsync::agent

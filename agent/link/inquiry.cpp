@@ -1,0 +1,129 @@
+#include "agent/link/inquiry.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "common/os/owner_names.h"
+#include "common/wire/convert.h"
+#include "common/wire/listing.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+/// Calls `take` for each piece of the answer, of which one at a time is unpacked. `of` and `what` are for the sentence
+/// when the receiver cannot answer.
+Result<> ask_for_pieces(Link& link, std::uint64_t epoch, wire::List question, const std::string& of, const char* what,
+                        const std::function<Result<>(const wire::Listing&)>& take) {
+  wire::Header header;
+  question.set_packed(true);
+  *header.mutable_list() = std::move(question);
+  auto answer = link.ask(epoch, std::move(header));
+  if (!answer) return Failure(answer.error());
+  for (auto& part : *answer) {
+    wire::Listing listing = std::move(*part.mutable_listing());
+    if (listing.error() != 0) {
+      return failure(static_cast<ErrorCode>(listing.error()), of,
+                     std::string("the receiver cannot list ") + what + ": " + listing.detail());
+    }
+    MAILDIRSYNC_TRY(wire::unpack(listing));
+    MAILDIRSYNC_TRY(take(listing));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question) {
+  AccountListing account;
+  sync::AccountManifest& manifest = account.manifest;
+  manifest.exists = false;
+  manifest.structure_whole = true;
+  const auto take = [&](const wire::Listing& listing) -> Result<> {
+    manifest.exists |= listing.exists();
+    for (const auto& folder : listing.folders()) {
+      if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
+        auto shape = wire::from_wire(folder.shape());
+        if (!shape) return Failure(shape.error());
+        manifest.folders.push_back({.path = folder.path(),
+                                    .self = shape->self,
+                                    .cur = shape->cur,
+                                    .new_ = shape->new_,
+                                    .tmp = shape->tmp,
+                                    .entries = {}});
+        if (folder.indexed()) account.indexed.push_back(folder.path());
+      }
+      for (const auto& wire_entry : folder.entries()) {
+        auto entry = wire::from_wire(wire_entry);
+        if (!entry) return Failure(entry.error());
+        entry->inode = static_cast<std::uint64_t>(wire_entry.changed());
+        manifest.folders.back().entries.push_back(std::move(*entry));
+      }
+    }
+    return {};
+  };
+  MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, question, question.account(), "the account", take));
+  std::sort(manifest.folders.begin(), manifest.folders.end(),
+            [](const auto& left, const auto& right) { return left.path < right.path; });
+  for (auto& folder : manifest.folders) {
+    std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
+  }
+  return account;
+}
+
+Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoch, const std::string& root,
+                                                  const std::string& pattern) {
+  wire::List question;
+  question.set_root(root);
+  question.set_accounts(true);
+  question.set_pattern(pattern);
+  question.set_looks_only(true);
+  std::vector<std::string> accounts;
+  const auto take = [&](const wire::Listing& listing) -> Result<> {
+    accounts.insert(accounts.end(), listing.accounts().begin(), listing.accounts().end());
+    return {};
+  };
+  MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, std::move(question), root, "the root's accounts", take));
+  return accounts;
+}
+
+Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                            std::span<const sync::Attributes> owners, bool space) {
+  wire::Header names, question;
+  auto& map = *question.mutable_map_owners();
+  map.set_root(root);
+  map.set_space(space);
+  for (const auto& asked : owners) {
+    auto& user = *names.mutable_names()->add_users();
+    user.set_id(asked.uid);
+    user.set_name(os::user_name(asked.uid));
+    auto& group = *names.mutable_names()->add_groups();
+    group.set_id(asked.gid);
+    group.set_name(os::group_name(asked.gid));
+    auto& owner = *map.add_owners();
+    owner.set_uid(asked.uid);
+    owner.set_gid(asked.gid);
+  }
+  if (!owners.empty() && !link.outbox().push(epoch, names, {}, std::nullopt)) {
+    return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
+  }
+  auto answer = link.ask(epoch, std::move(question));
+  if (!answer) return Failure(answer.error());
+  return std::move(*answer->front().mutable_mapped_owners());
+}
+
+Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                                      const std::vector<sync::Attributes>& owners) {
+  std::vector<sync::MappedOwner> mapped;
+  for (std::span<const sync::Attributes> rest = owners; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), k_owners_at_once));
+    const auto answer = ask_about_owners(link, epoch, root, some, false);
+    if (!answer) return Failure(answer.error());
+    for (const auto& owner : answer->owners())
+      mapped.push_back(owner.ok() ? std::optional(std::pair(owner.uid(), owner.gid())) : std::nullopt);
+    rest = rest.subspan(some.size());
+  }
+  return mapped;
+}
+
+}  // namespace maildirsync::agent

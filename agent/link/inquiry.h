@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/link/link.h"
+#include "common/sync/reconcile.h"
+
+namespace maildirsync::agent {
+
+// Questions to the receiver over one connection; each waits for the answer, or for the connection's end (cancelled).
+// Any thread but the event loop's; `epoch` is the connection's, from the link's outbox.
+
+struct AccountListing {
+  sync::AccountManifest manifest;    ///< sorted, with that side's owners; exists == false when nothing
+  std::vector<std::string> indexed;  ///< folders of which a Dovecot has written an index there
+};
+
+/// What the destination holds of an account. `inode` of an entry is its change stamp if `question` looks only, else 0.
+Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question);
+
+/// The paths of the accounts that the destination has below a root.
+Result<std::vector<std::string>> ask_for_accounts(Link& link, std::uint64_t epoch, const std::string& root,
+                                                  const std::string& pattern);
+
+/// How many owners one question is about at most; the receiver takes 10,000.
+inline constexpr std::size_t k_owners_at_once = 2000;
+
+/// What the receiver makes of these owners, at most k_owners_at_once, and with `space` how much room the root has.
+Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                            std::span<const sync::Attributes> owners, bool space);
+
+/// The destination's (uid, gid) for each of these owners at the source; nothing for one that is not mapped.
+Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
+                                                      const std::vector<sync::Attributes>& owners);
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,358 @@
+#include "agent/turn/sender.h"
+
+#include <cerrno>
+#include <tuple>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/codec/delta.h"
+#include "common/codec/digest.h"
+#include "common/maildir/name.h"
+#include "common/os/owner_names.h"
+#include "common/wire/convert.h"
+#include "common/wire/frame.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: what does not shrink grows a little
+constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
+constexpr std::size_t k_whole_message = k_piece;
+
+bool is_as_scanned(const struct stat& status, const sync::Entry& entry) {
+  return S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == entry.size &&
+         os::nanoseconds(status.st_mtim) == entry.mtime;
+}
+
+Failure changed(const std::string& path) {
+  return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
+}
+
+/// What the destination has already is found by size and mtime. Its digest would be a third of a flag change's bytes,
+/// and is worth reading the file for in the rare case that something else has its name.
+void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& out) {
+  const bool moves = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link;
+  if (!moves && operation.kind != sync::OperationKind::remove) return;
+  const auto& expected = operation.expected;
+  const auto& result = operation.result;
+  const bool as_result = moves && expected && expected->kind == result.kind && expected->size == result.size &&
+                         expected->mtime == result.mtime && expected->target == result.target;
+  if (moves) out.mutable_result()->clear_digest();
+  if (as_result) {
+    out.clear_expected();
+  } else if (expected) {
+    out.mutable_expected()->clear_digest();
+  }
+}
+
+std::string digest_bytes(const sync::Digest& digest) {
+  return {digest.bytes.begin(), digest.bytes.end()};
+}
+
+}  // namespace
+
+sync::Location location_of(const std::string& path) {
+  const auto split = [](const std::string& whole) {
+    const auto slash = whole.rfind('/');
+    return slash == std::string::npos ? std::pair(std::string(), whole)
+                                      : std::pair(whole.substr(0, slash), whole.substr(slash + 1));
+  };
+  const auto [directory, name] = split(path);
+  const auto [folder, area] = split(directory);
+  if (area == "cur") return {folder, sync::Area::cur, name};
+  if (area == "new") return {folder, sync::Area::new_, name};
+  return {directory, sync::Area::folder, name};
+}
+
+bool location_less(const sync::Location& left, const sync::Location& right) {
+  return std::tie(left.folder, left.area, left.name) < std::tie(right.folder, right.area, right.name);
+}
+
+void Sender::begin(std::uint64_t epoch, const config::Transfer& transfer) {
+  packer_.begin(epoch, transfer);
+  if (epoch == epoch_) return;
+  epoch_ = epoch;
+  users_.clear();
+  groups_.clear();
+}
+
+bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& account,
+                  std::vector<sync::Operation> operations, const Snapshots& snapshots, const Aliases& aliases) {
+  turn_ = turn;
+  account_ = &account;
+  aliases_ = &aliases;
+  held_back_ = false;
+  if (!open_account(turn->order)) return false;
+  for (auto& operation : operations) {
+    const bool follows = sync::follows_messages(operation.kind);
+    if (follows && held_back_) {
+      turn->report.again
+          .folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder : operation.from.folder]
+          .everything = true;
+      continue;
+    }
+    const auto snapshot =
+        operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
+    if (!announce_owners(operation)) return false;
+    const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
+    if (step == Step::broken) return false;
+  }
+  return packer_.flush();
+}
+
+bool Sender::open_account(const TurnOrder& order) {
+  wire::Header header;
+  auto& open = *header.mutable_open_account();
+  open.set_root(order.root_name);
+  open.set_account(order.account_path);
+  open.set_turn(next_turn_number());
+  wire::Header names_header;
+  for (std::size_t slash = order.account_path.find('/'); slash != std::string::npos;
+       slash = order.account_path.find('/', slash + 1)) {
+    const auto directory = order.root->open_directory(order.account_path.substr(0, slash));
+    const auto status = directory ? directory->status("") : Result<struct stat>(Failure(directory.error()));
+    if (!status) break;  // the account has gone; the receiver then makes nothing either
+    auto& parent = *open.add_parents();
+    parent.set_mode(status->st_mode & 07777);
+    parent.set_uid(status->st_uid);
+    parent.set_gid(status->st_gid);
+    announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
+  }
+  if (names_header.has_names() && !outbox_.push(epoch_, names_header, {}, std::nullopt)) return false;
+  return packer_.open(header);
+}
+
+void Sender::announce(const sync::Attributes& owner, wire::Names& names) {
+  if (users_.insert(owner.uid).second) {
+    auto& user = *names.add_users();
+    user.set_id(owner.uid);
+    user.set_name(os::user_name(owner.uid));
+  }
+  if (groups_.insert(owner.gid).second) {
+    auto& group = *names.add_groups();
+    group.set_id(owner.gid);
+    group.set_name(os::group_name(owner.gid));
+  }
+}
+
+bool Sender::announce_owners(const sync::Operation& operation) {
+  wire::Header header;
+  auto& names = *header.mutable_names();
+  if (operation.kind == sync::OperationKind::make_folder) {
+    announce(operation.folder.self, names);
+    for (const auto* area : {&operation.folder.cur, &operation.folder.new_, &operation.folder.tmp}) {
+      if (*area) announce(**area, names);
+    }
+  } else if (!operation.result.name.empty()) {
+    announce(operation.result.attributes, names);
+  }
+  if (names.users_size() == 0 && names.groups_size() == 0) return true;
+  return packer_.push(header, {}, std::nullopt);
+}
+
+Sender::Step Sender::send_one(sync::Operation& operation) {
+  switch (operation.kind) {
+    case sync::OperationKind::put:
+    case sync::OperationKind::put_control:
+      return operation.result.kind == sync::EntryKind::symlink ? send_header(operation) : send_message(operation);
+    case sync::OperationKind::rename:
+      ++totals_.renames;
+      break;
+    case sync::OperationKind::link:
+      ++totals_.links;
+      break;
+    case sync::OperationKind::remove:
+      ++totals_.deletes;
+      break;
+    default:
+      break;
+  }
+  return send_header(operation);
+}
+
+sync::Location Sender::at_destination(const sync::Location& at) const {
+  if (at.area == sync::Area::folder) return at;
+  const std::string_view base = maildir::base_of(at.name);
+  const auto alias = aliases_->find({at.folder, std::string(base)});
+  return alias == aliases_->end() ? at
+                                  : sync::Location{at.folder, at.area, alias->second + at.name.substr(base.size())};
+}
+
+void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
+  if (aliases_->empty()) {
+    wire::to_wire(operation, out);
+  } else {
+    sync::Operation named = operation;
+    named.from = at_destination(operation.from);
+    named.to = at_destination(operation.to);
+    if (!named.result.name.empty()) named.result.name = named.to.name;
+    wire::to_wire(named, out);
+  }
+  leave_out_what_is_known(operation, out);
+}
+
+Sent Sender::record(sync::Operation operation, std::uint64_t sequence) {
+  ++turn_->report.operations;
+  return {.sequence = sequence, .turn = turn_, .operation = std::move(operation)};
+}
+
+Sender::Step Sender::send_header(sync::Operation& operation) {
+  wire::Header header;
+  fill(operation, *header.mutable_operation());
+  const auto sequence = outbox_.next_sequence(epoch_);
+  header.mutable_operation()->set_sequence(sequence);
+  return packer_.push(header, {}, record(std::move(operation), sequence)) ? Step::sent : Step::broken;
+}
+
+Sender::Step Sender::send_message(sync::Operation& operation) {
+  const std::string path = path_of(operation.to);
+  auto fd = account_->open_for_reading(path);
+  if (!fd) return skip(operation, fd.error());
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0) return skip(operation, os_error(path, "cannot stat", errno));
+  if (!is_as_scanned(status, operation.result)) return skip(operation, changed(path).value());
+  if (operation.result.size > k_whole_message) return send_large(operation, fd->get(), path);
+  auto content = os::read_all(fd->get(), k_whole_message, path);
+  if (!content) {
+    return skip(operation, content.error().code == ErrorCode::too_big ? changed(path).value() : content.error());
+  }
+  if (::fstat(fd->get(), &status) != 0 || !is_as_scanned(status, operation.result) ||
+      content->size() != operation.result.size) {
+    return skip(operation, changed(path).value());
+  }
+  return send_content(operation, *content);
+}
+
+/// A body that is not kept in memory: pieces as they are read, the digest with the last one.
+Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::string& path) {
+  codec::Digester digester;
+  std::string piece(k_piece, '\0');
+  std::uint64_t offset = 0;
+  std::uint64_t sequence = 0;
+  const auto read_piece = [&]() -> Result<std::string_view> {
+    std::size_t filled = 0;
+    while (filled < piece.size()) {
+      const ssize_t count =
+          ::pread(fd, piece.data() + filled, piece.size() - filled, static_cast<off_t>(offset + filled));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return os_failure(path, "cannot read", errno);
+      if (count == 0) break;
+      filled += static_cast<std::size_t>(count);
+    }
+    offset += filled;
+    return std::string_view(piece.data(), filled);
+  };
+  auto first = read_piece();
+  if (!first) return skip(operation, first.error());
+  digester.update(*first);
+  wire::Header header;
+  auto& head = *header.mutable_operation();
+  fill(operation, head);
+  sequence = outbox_.next_sequence(epoch_);
+  head.set_sequence(sequence);
+  head.set_more(true);
+  totals_.bytes_source += first->size();
+  if (!packer_.push(header, *first, std::nullopt)) return Step::broken;
+  for (;;) {
+    const auto next = read_piece();
+    struct stat status {};
+    const bool at_end = !next || next->empty();
+    const bool good = next && ::fstat(fd, &status) == 0 && is_as_scanned(status, operation.result) &&
+                      offset <= operation.result.size && (!at_end || offset == operation.result.size);
+    wire::Header body_header;
+    auto& body = *body_header.mutable_body();
+    body.set_last(at_end || !good);
+    if (!good) {
+      body.set_abandoned(true);
+    } else if (at_end) {
+      operation.result.digest = digester.finish();
+      body.set_digest(digest_bytes(*operation.result.digest));
+    } else {
+      digester.update(*next);
+      totals_.bytes_source += next->size();
+      if (!packer_.push(body_header, *next, std::nullopt)) return Step::broken;
+      continue;
+    }
+    if (!packer_.push(body_header, {}, record(operation, sequence))) return Step::broken;
+    if (good) ++totals_.messages_sent;
+    return good ? Step::sent : skip(operation, next ? changed(path).value() : next.error());
+  }
+}
+
+Sender::Step Sender::send_content(sync::Operation& operation, std::string_view content) {
+  if (operation.kind == sync::OperationKind::put_control && content.size() >= k_delta_from) {
+    return send_control(operation, content);
+  }
+  operation.result.digest = codec::digest(content);
+  if (operation.kind == sync::OperationKind::put) ++totals_.messages_sent;
+  return send_pieces(operation, content, "");
+}
+
+/// As a delta against what the destination holds, where that is known. Mostly something was appended, and then the
+/// work does not grow with the file.
+Sender::Step Sender::send_control(sync::Operation& operation, std::string_view content) {
+  const auto basis = operation.expected && operation.expected->digest ? operation.expected : std::nullopt;
+  const bool may_be_appended = basis && basis->size <= content.size();
+  codec::Digester digester;
+  digester.update(content.substr(0, may_be_appended ? basis->size : 0));
+  const bool is_appended = may_be_appended && digester.finish() == *basis->digest;
+  digester.update(content.substr(may_be_appended ? basis->size : 0));
+  operation.result.digest = digester.finish();
+
+  const auto known =
+      basis ? state_.signature(turn_->order.account, operation.to) : Result<std::optional<std::string>>(std::nullopt);
+  const bool is_signed = known && *known;
+  std::optional<std::string> delta;
+  if (is_appended) {
+    delta = codec::delta_of_appended(basis->size, content);
+  } else if (is_signed) {
+    if (auto made = codec::delta(**known, content)) delta = std::move(*made);
+  }
+  auto fresh = is_appended && is_signed ? codec::signature_of_appended(**known, basis->size, content)
+                                        : codec::signature(content);
+  if (fresh) turn_->report.signatures.emplace_back(operation.to, std::move(*fresh));
+  if (!delta || delta->size() >= content.size() / 2) return send_pieces(operation, content, "");
+  ++totals_.deltas;
+  return send_pieces(operation, *delta, digest_bytes(*basis->digest));
+}
+
+Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis) {
+  totals_.bytes_source += body.size();
+  wire::Header header;
+  auto& head = *header.mutable_operation();
+  fill(operation, head);
+  const auto sequence = outbox_.next_sequence(epoch_);
+  head.set_sequence(sequence);
+  head.set_basis(basis);
+  const std::string digest = digest_bytes(*operation.result.digest);
+  head.set_more(body.size() > k_piece);
+  std::string_view piece = body.substr(0, k_piece);
+  body.remove_prefix(piece.size());
+  while (!body.empty()) {
+    if (!packer_.push(header, piece, std::nullopt)) return Step::broken;
+    piece = body.substr(0, k_piece);
+    body.remove_prefix(piece.size());
+    auto& next = *header.mutable_body();
+    next.set_last(body.empty());
+    if (body.empty()) next.set_digest(digest);
+  }
+  return packer_.push(header, piece, record(std::move(operation), sequence)) ? Step::sent : Step::broken;
+}
+
+Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) {
+  ++totals_.skipped;
+  auto& report = turn_->report;
+  const std::string path = path_of(operation.to);
+  report.stamps.erase(operation.to.folder);
+  if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
+    held_back_ = true;
+    report.again.folders[operation.to.folder].everything = true;
+  } else {
+    report.problems.push_back({error.code, path, error.message()});
+  }
+  return Step::skipped;
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,296 @@
+#include "agent/turn/take_turn.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include <spdlog/spdlog.h>
+
+#include "agent/turn/look.h"
+#include "agent/turn/resend.h"
+#include "common/sync/brake.h"
+#include "common/sync/drain.h"
+#include "common/sync/plan.h"
+#include "common/sync/reconcile.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using sync::Area;
+using sync::Operation;
+using sync::OperationKind;
+
+/// What changed this recently may be the beginning of an `rm -rf`: the brake must see all of it.
+constexpr auto k_settle = std::chrono::milliseconds(250);
+
+bool removes_message(const Operation& operation) {
+  return operation.kind == OperationKind::remove && operation.from.area != Area::folder;
+}
+
+bool removes(const Operation& operation) {
+  return operation.kind == OperationKind::remove || operation.kind == OperationKind::remove_folder;
+}
+
+std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) {
+  std::vector<State::Intent> intents;
+  for (const auto& operation : operations) {
+    switch (operation.kind) {
+      case OperationKind::put:
+      case OperationKind::put_control:
+      case OperationKind::link:
+      case OperationKind::rename:
+        intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
+        break;
+      case OperationKind::make_folder:
+      case OperationKind::rename_folder:
+        intents.push_back({operation.to, 0, 0, 0});
+        break;
+      default:
+        break;
+    }
+  }
+  return intents;
+}
+
+/// One turn.
+class Course {
+ public:
+  Course(const std::shared_ptr<Turn>& turn, State& state, Watcher& watcher, Sender& sender, TurnInquiry& inquiry,
+         Totals& totals)
+      : turn_(turn),
+        order_(turn->order),
+        report_(turn->report),
+        state_(state),
+        watcher_(watcher),
+        sender_(sender),
+        inquiry_(inquiry),
+        totals_(totals) {}
+
+  void run() {
+    auto looked = look(order_, state_, watcher_, totals_, report_);
+    if (!looked) return fail(looked.error());
+    if (report_.structure && !looked->after.exists) {
+      if (!order_.gone_confirmed) {
+        report_.end = TurnEnd::gone;
+        return;
+      }
+      // A drained root takes nothing away, and keeps in mind what it gave.
+      report_.account_gone = order_.mode == config::Mode::mirror;
+      looked->after.structure_whole = true;
+    }
+    if (order_.work.compare) {
+      const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
+      if (!compared) return fail(compared.error());
+    }
+    auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
+                               : sync::plan(looked->before, looked->after);
+    log(operations);
+    if (!let_removals_settle(operations) || brake(operations)) return;
+    if (operations.empty()) return;
+    looked->before.folders = {};  // of a large account, they are most of the memory
+    looked->after.folders = {};
+    send(*looked, std::move(operations));
+  }
+
+ private:
+  /// What was decided and why it was looked at, for who explains an account's history at log level debug.
+  void log(const std::vector<Operation>& operations) const {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    const Work& work = order_.work;
+    spdlog::debug("turn root={} account={} structure={} full={} compare={} folders={} operations={}", order_.root_name,
+                  order_.account_path, work.structure, work.full, work.compare, work.folders.size(), operations.size());
+    for (const auto& operation : operations) {
+      const auto& from = operation.from;
+      const auto& to = operation.to;
+      spdlog::debug("operation account={} kind={} from={} to={} inode={}", order_.account_path,
+                    sync::name_of(operation.kind), path_of(from), path_of(to), operation.result.inode);
+    }
+  }
+
+  void fail(const Error& error) {
+    report_.end = error.code == ErrorCode::cancelled ? TurnEnd::lost_link : TurnEnd::failed;
+    report_.again.merge(order_.work);
+    if (report_.end == TurnEnd::failed) report_.problems.push_back({error.code, "", error.message()});
+  }
+
+  bool drains() const { return order_.mode == config::Mode::drain; }
+
+  /// What the destination's users removed or moved stays as they have it: the listing only adds to what was given.
+  Result<> compare_drained(Look& looked) {
+    auto listed = inquiry_.list(order_);
+    if (!listed) return Failure(listed.error());
+    auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
+    MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
+    MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
+    looked.before = sync::apply(std::move(looked.before), reconciled.given);
+    missing_ = std::move(reconciled.missing);
+    return {};
+  }
+
+  /// The destination's own word for what it holds takes the place of the state.
+  Result<> compare(Look& looked) {
+    auto listing = inquiry_.list(order_);
+    if (!listing) return Failure(listing.error());
+    sync::AccountManifest* listed = &listing->manifest;
+    report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());
+    const auto aliases = state_.aliases(order_.account);
+    if (!aliases) return Failure(aliases.error());
+    if (!aliases->empty()) give_own_names(*listed, *aliases);
+    auto intents = state_.intents(order_.account);
+    if (!intents) return Failure(intents.error());
+    std::vector<sync::Ours> ours;
+    for (auto& intent : *intents)
+      ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
+    const auto owners = sync::owners_in(looked.after);
+    const auto mapped = inquiry_.map_owners(order_, owners);
+    if (!mapped) return Failure(mapped.error());
+    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
+    distrust(reconciled.before, *listed, order_.work.suspects);
+    if (order_.work.reindex) distrust_control_files(reconciled.before);
+    MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
+    MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
+    report_.extra = reconciled.extra.size();
+    report_.compared = true;
+    looked.before = std::move(reconciled.before);
+    take_unseen_from_before(looked);
+    return {};
+  }
+
+  /// What the walk missed is to stay as it is there.
+  static void take_unseen_from_before(Look& looked) {
+    if (looked.unseen.empty()) return;
+    auto& folders = looked.after.folders;
+    std::erase_if(folders, [&](const auto& folder) { return looked.unseen.contains(folder.path); });
+    for (const auto& folder : looked.before.folders) {
+      if (looked.unseen.contains(folder.path)) folders.push_back(folder);
+    }
+    std::sort(folders.begin(), folders.end(),
+              [](const auto& left, const auto& right) { return left.path < right.path; });
+  }
+
+  /// What the destination holds under a name that was not taken, under our name for it.
+  static void give_own_names(sync::AccountManifest& listed, const Aliases& aliases) {
+    std::map<std::pair<std::string, std::string>, std::string> own;
+    for (const auto& [place, alias] : aliases)
+      own.emplace(std::pair(place.first, alias), place.second);
+    for (auto& folder : listed.folders) {
+      // The taker of the name is somebody else's: it must not be mistaken for ours.
+      std::erase_if(folder.entries, [&](const sync::Entry& entry) {
+        return entry.area != Area::folder && aliases.contains({folder.path, std::string(sync::base_name(entry))});
+      });
+      for (auto& entry : folder.entries) {
+        if (entry.area == Area::folder) continue;
+        const std::string base(sync::base_name(entry));
+        const auto found = own.find({folder.path, base});
+        if (found != own.end()) entry.name = found->second + entry.name.substr(base.size());
+      }
+      std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
+    }
+  }
+
+  /// False when nothing may be sent now. What was removed a moment ago waits, with all that follows it, so that the
+  /// brake sees a mass deletion as a whole; what was added does not wait.
+  bool let_removals_settle(std::vector<Operation>& operations) {
+    if (order_.work.settled || order_.released || report_.account_gone || !order_.work.oldest) return true;
+    if (std::none_of(operations.begin(), operations.end(), removes)) return true;
+    if (Clock::now() - *order_.work.oldest > 4 * k_settle && !order_.work.structure) return true;
+    for (const auto& operation : operations) {
+      if (!sync::follows_messages(operation.kind)) continue;
+      const auto& at = operation.kind == OperationKind::put_control ? operation.to : operation.from;
+      report_.stamps.erase(at.folder);
+      if (operation.kind == OperationKind::remove_folder) {
+        report_.again.structure = true;
+      } else {
+        report_.again.add_name(at.folder, {at.area, at.name}, *order_.work.oldest);
+      }
+    }
+    if (report_.structure) report_.again.structure = true;
+    report_.removals_wait = true;
+    std::erase_if(operations, [](const Operation& operation) { return sync::follows_messages(operation.kind); });
+    return true;
+  }
+
+  /// How many names the files have that this turn removes a name of.
+  std::unordered_map<std::uint64_t, std::size_t> names_of_removed(const std::vector<Operation>& operations) {
+    std::unordered_map<std::uint64_t, const sync::Entry*> removed;
+    std::vector<std::uint64_t> inodes;
+    for (const auto& operation : operations) {
+      if (!removes_message(operation) || !operation.expected) continue;
+      if (removed.emplace(operation.expected->inode, &*operation.expected).second)
+        inodes.push_back(operation.expected->inode);
+    }
+    std::unordered_map<std::uint64_t, std::size_t> names;
+    const auto known = state_.find_inodes(order_.account, inodes);
+    if (!known) return names;  // all count as lost, then
+    for (const auto& place : *known) {
+      const bool is_it =
+          place.entry.area != Area::folder && sync::same_message(place.entry, *removed.at(place.entry.inode));
+      if (is_it) ++names[place.entry.inode];
+    }
+    return names;
+  }
+
+  bool brake(const std::vector<Operation>& operations) {
+    report_.messages_removed = sync::messages_lost(operations, names_of_removed(operations));
+    const auto row = state_.account_row(order_.account);
+    report_.account_messages = row ? row->messages : 0;
+    if (report_.messages_removed == 0 || order_.released) return false;
+    const std::uint64_t removed = report_.messages_removed + order_.recently_removed;
+    const std::uint64_t messages = report_.account_messages + order_.recently_removed;
+    if (!sync::should_hold(messages, removed)) return false;
+    report_.end = TurnEnd::held;
+    report_.messages_removed = removed;
+    report_.account_messages = messages;
+    report_.again.merge(order_.work);
+    report_.stamps.clear();
+    return true;
+  }
+
+  void send(const Look& looked, std::vector<Operation> operations) {
+    auto account = order_.root->open_directory(order_.account_path);
+    if (!account && !report_.account_gone) return fail(account.error());
+    auto intent = state_.begin_turn(order_.account, intents_of(operations));
+    if (!intent) return fail(intent.error());
+    report_.intent = *intent;
+    for (const auto& operation : operations) {
+      if (operation.kind != OperationKind::put) continue;
+      ++turn_->pending_messages;
+      turn_->pending_bytes += operation.result.size;
+    }
+    const os::Directory none;
+    const auto aliases = state_.aliases(order_.account);
+    if (!aliases) return fail(aliases.error());
+    if (!sender_.send(turn_, account ? *account : none, std::move(operations), looked.snapshots, *aliases)) {
+      report_.end = TurnEnd::lost_link;
+      report_.again.merge(order_.work);
+    }
+  }
+
+  const std::shared_ptr<Turn>& turn_;
+  const TurnOrder& order_;
+  TurnReport& report_;
+  State& state_;
+  Watcher& watcher_;
+  Sender& sender_;
+  TurnInquiry& inquiry_;
+  Totals& totals_;
+  sync::MissingFolders missing_;  ///< at the destination of a drained root
+};
+
+}  // namespace
+
+void TurnTaker::run(const std::shared_ptr<Turn>& turn) {
+  try {
+    Course(turn, state_, watcher_, sender_, inquiry_, totals_).run();
+  } catch (const std::exception& exception) {
+    // A bug or memory that ran out, in one account: the others go on, and this one is tried again.
+    spdlog::error("turn-exception root={} account={} what={}", turn->order.root_name, turn->order.account_path,
+                  exception.what());
+    turn->report.end = TurnEnd::failed;
+    turn->report.problems.push_back({ErrorCode::io, "", exception.what()});
+    turn->report.again.merge(turn->order.work);
+  }
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/state/state.h"
+#include "agent/turn/work.h"
+#include "common/config/config.h"
+#include "common/os/directory.h"
+#include "common/sync/operation.h"
+
+namespace maildirsync::agent {
+
+/// Something that a person should know of; `path` is below the account.
+struct Problem {
+  ErrorCode code = ErrorCode::io;
+  std::string path;
+  std::string detail;
+};
+
+/// What to do for one account. Made by the event loop, never changed afterwards.
+struct TurnOrder {
+  AccountId account = 0;
+  std::string root_name;
+  std::string account_path;  ///< below the root
+  std::string account_name;
+  std::shared_ptr<const os::Directory> root;
+  config::Mode mode = config::Mode::mirror;
+  Work work;
+  bool released = false;        ///< the brake was looked at by a person
+  bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
+  std::uint64_t recently_removed = 0;
+  std::uint64_t generation = 0;  ///< of the flush that it answers, if any
+  /// Messages that events told of since the order was given: asked by the lane once it has read control files, which
+  /// may name them. Nothing when events do not tell which.
+  std::function<std::optional<Work>()> later;
+};
+
+enum class TurnEnd : std::uint8_t {
+  sent,       ///< all operations are on their way (or there are none)
+  held,       ///< the brake: nothing was sent
+  gone,       ///< the account's directory is not there, and that is not confirmed: nothing was sent
+  lost_link,  ///< the connection broke
+  failed,     ///< the state or the account's directory could not be read
+};
+
+/// What the lane found and sent; written by the lane, read by the event loop once the lane is done.
+struct TurnReport {
+  TurnEnd end = TurnEnd::sent;
+  std::size_t operations = 0;  ///< sent
+  std::uint64_t messages_removed = 0;
+  std::uint64_t account_messages = 0;
+  std::vector<Problem> problems;
+  Work again;                            ///< must be looked at again
+  Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
+  bool removals_wait = false;            ///< `again` holds removals that have to settle
+  std::map<std::string, Stamps> stamps;  ///< of the folders that were scanned whole
+  std::set<std::string> folders;         ///< that this turn looked at
+  std::vector<std::pair<sync::Location, std::string>> signatures;
+  std::optional<std::uint64_t> intent;
+  std::size_t extra = 0;          ///< files of others at the destination (after a comparison)
+  std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
+  std::size_t unwatched = 0;      ///< folders that could not be watched
+  bool structure = false;
+  bool account_gone = false;  ///< its removal was sent
+  bool compared = false;
+};
+
+/// Later calls give higher numbers, from 1: by them the receiver orders what different connections say of an account.
+std::uint64_t next_turn_number();
+
+/// An account's turn.
+struct Turn {
+  TurnOrder order;
+  TurnReport report;  ///< lane, then event loop
+
+  // Counters for `status`: raised by the lane, lowered by the event loop.
+  std::atomic<std::uint64_t> pending_messages{0}, pending_bytes{0};
+
+  bool unkept = false;  ///< the state could not take it all down; the keeper's until the turn is finished
+
+  // Event loop only:
+  std::size_t acknowledged = 0;  ///< operations that were answered
+  bool lane_done = false;
+  bool finishing = false;
+  bool lost = false;              ///< some were on their way when the connection broke
+  bool wants_comparison = false;  ///< the destination is not as the state says
+  bool retry = false;             ///< something transient was refused
+  std::vector<Problem> refused;
+  std::set<std::string> failed_folders;
+  std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination was found to have an index
+};
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/scan/scanner.h"
+#include "common/sync/operation.h"
+
+namespace maildirsync::agent {
+
+using Clock = std::chrono::steady_clock;
+using Time = Clock::time_point;
+
+/// What may have changed in one folder.
+struct FolderDirt {
+  bool everything = false;
+  std::set<AreaName> names;  ///< empty when everything
+};
+
+/// More names than this in one folder, and listing it is cheaper.
+inline constexpr std::size_t k_names_before_listing = 2000;
+
+/// A file at the destination that is not what was acknowledged; to be sent again in its place.
+struct Suspect {
+  sync::Location at;  ///< at the destination
+  sync::Entry seen;   ///< what was there
+};
+
+/// What is to be looked at in one account: a value that events add to and that a turn takes. Merging says the same
+/// thing once; that many events for one file are one look is what keeps a flood cheap.
+struct Work {
+  bool structure = false;  ///< walk the folders and compare their stamps
+  bool full = false;       ///< stat every message, whatever the stamps say
+  bool compare = false;    ///< ask the receiver what it holds first
+  bool settled = false;    ///< removals have waited long enough to be believed
+  std::map<std::string, FolderDirt> folders;
+  std::vector<Suspect> suspects;  ///< with `compare`
+  bool reindex = false;           ///< with `compare`: the destination's indexes go, and control files are sent again
+  std::optional<Time> oldest;     ///< the first change that is not yet durable; none for looks that only make sure
+
+  bool empty() const { return !structure && !full && !compare && folders.empty(); }
+  std::size_t names() const;
+
+  void add_name(const std::string& folder, AreaName name, Time at);
+  void add_folder(const std::string& folder, Time at);
+  void add_structure(Time at);
+  void changed_at(Time at);
+  void merge(const Work& other);
+};
+
+}  // namespace maildirsync::agent
