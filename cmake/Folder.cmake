@@ -1,7 +1,8 @@
 # The headers of others that nearly every file includes are read once. They stay included where they are used: a file must not
 # depend on this list.
 add_library(maildirsync_headers STATIC ${CMAKE_SOURCE_DIR}/cmake/headers.cpp)
-target_link_libraries(maildirsync_headers PRIVATE maildirsync_options maildirsync_asio nlohmann_json::nlohmann_json spdlog::spdlog)
+# Whoever is compiled with Asio's headers has references to Asio's objects.
+target_link_libraries(maildirsync_headers PUBLIC maildirsync_asio PRIVATE maildirsync_options nlohmann_json::nlohmann_json spdlog::spdlog)
 target_precompile_headers(maildirsync_headers PRIVATE
   <algorithm> <array> <atomic> <chrono> <condition_variable> <deque> <filesystem> <functional> <future> <map> <memory> <mutex> <optional>
   <set> <string> <string_view> <thread> <unordered_map> <unordered_set> <variant> <vector>
@@ -25,7 +26,7 @@ function(maildirsync_folder name)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(sources)
     add_library(maildirsync_${name} STATIC ${sources})
-    target_link_libraries(maildirsync_${name} PUBLIC maildirsync_options ${ARG_LINK})
+    target_link_libraries(maildirsync_${name} PUBLIC maildirsync_options maildirsync_headers ${ARG_LINK})
     target_precompile_headers(maildirsync_${name} REUSE_FROM maildirsync_headers)
   else()
     add_library(maildirsync_${name} INTERFACE)
