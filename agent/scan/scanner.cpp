@@ -396,7 +396,7 @@ class StructureWalk {
     stamps.self = os::nanoseconds(status->st_mtim);
     std::vector<std::string> below;
     for (const auto& name : *names) {
-      if (!is_directory(directory, name)) continue;
+      if (name.name.starts_with(maildir::k_aside_prefix) || !is_directory(directory, name)) continue;
       if (is_area(name.name)) {
         area(directory, path, name.name, manifest, stamps);
       } else {

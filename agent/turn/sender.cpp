@@ -107,6 +107,7 @@ bool Sender::open_account(const TurnOrder& order) {
   auto& open = *header.mutable_open_account();
   open.set_root(order.root_name);
   open.set_account(order.account_path);
+  open.set_name(order.account_name);
   open.set_turn(next_turn_number());
   wire::Header names_header;
   for (std::size_t slash = order.account_path.find('/'); slash != std::string::npos;

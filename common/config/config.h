@@ -83,6 +83,7 @@ struct Owner {
 struct PeerRoot {
   std::string name;
   std::string path;
+  unsigned trash_days = 14;  ///< how long what was deleted in masses stays in the trash; 0: there is none
   Owner owner;
 };
 

@@ -5,6 +5,8 @@ namespace maildirsync::config {
 
 namespace {
 
+constexpr unsigned k_most_trash_days = 3650;
+
 /// `users` or `groups`: name or number of the source = name or number here.
 void read_ids(const Section& owner, std::string_view key, std::map<std::string, std::string>& ids) {
   const Value* table = owner.find(key);
@@ -38,10 +40,11 @@ void read_owner(const Section& root, Owner& owner) {
 
 void read_roots(const Section& peer, std::vector<PeerRoot>& roots) {
   Unique names("root", "name");
-  for (const Section& section : peer.tables("root", {"name", "path", "owner"})) {
+  for (const Section& section : peer.tables("root", {"name", "path", "trash_days", "owner"})) {
     PeerRoot root;
     section.required_text("name", "vhosts", root.name, parse_name);
     section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
+    section.integer("trash_days", root.trash_days, 0, k_most_trash_days);
     read_owner(section, root.owner);
     names.check(section, root.name);
     roots.push_back(std::move(root));

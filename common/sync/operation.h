@@ -47,6 +47,7 @@ struct Operation {
   Entry result;                    ///< put, put_control, link, rename, set_attributes: the entry afterwards
   FolderShape folder;              ///< make_folder
   std::uint64_t folder_inode = 0;  ///< make_folder, rename_folder: the source's
+  bool to_trash = false;           ///< remove, remove_folder: put aside at the destination, for some days
 };
 
 /// "put", "rename_folder", …: for logs.

@@ -108,6 +108,7 @@ void to_wire(const sync::Operation& operation, Operation& out) {
     if (operation.result.name == operation.to.name) out.mutable_result()->clear_name();
   }
   if (operation.kind == sync::OperationKind::make_folder) to_wire(operation.folder, *out.mutable_folder());
+  if (!has_to) out.set_to_trash(operation.to_trash);
 }
 
 Result<sync::Entry> from_wire(const Entry& entry) {
@@ -193,6 +194,7 @@ Result<sync::Operation> from_wire(const Operation& operation) {
     if (!shape) return Failure(shape.error());
     out.folder = *shape;
   }
+  out.to_trash = operation.to_trash();
   return out;
 }
 

@@ -105,8 +105,10 @@ Failure not_empty(const os::Directory& folder, const std::string& name) {
                  "the folder is gone at the source, but holds " + name + " of others here; move it away");
 }
 
-/// Empties a folder of what may go, and of nothing when something must stay.
-Result<> empty_folder(const os::Directory& folder) {
+/// Empties a folder of what may go, and of nothing when something must stay. With a trash, what cannot be made anew
+/// from the messages alone, such as their UIDs, goes there.
+Result<> empty_folder(Tree& tree, const os::Directory& folder, const std::string& path, Trash* trash,
+                      os::SyncSet& sync) {
   auto names = folder.list();
   if (!names) return Failure(names.error());
   for (const auto& entry : *names) {
@@ -120,7 +122,10 @@ Result<> empty_folder(const os::Directory& folder) {
     if (!inside) return Failure(inside.error());
     if (!inside->empty()) return not_empty(folder, os::join(entry.name, inside->front().name));
   }
+  if (trash != nullptr) MAILDIRSYNC_TRY(trash->note_folder(tree, path, sync));
   for (const auto& entry : *names) {
+    const bool is_kept = trash != nullptr && !is_area(entry.name) && !maildir::is_left_out(entry.name);
+    if (is_kept) MAILDIRSYNC_TRY(trash->take(tree, os::join(path, entry.name), sync));
     const int flags = is_area(entry.name) ? AT_REMOVEDIR : 0;
     if (::unlinkat(folder.fd(), entry.name.c_str(), flags) == 0 || errno == ENOENT) continue;
     if (errno == ENOTEMPTY || errno == EEXIST) return not_empty(folder, entry.name);
@@ -197,7 +202,8 @@ Result<> remove_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
     const bool gone = error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
     return gone ? Result<>{} : Failure(error);
   }
-  MAILDIRSYNC_TRY(empty_folder(*folder));
+  Trash* trash = operation.to_trash ? tree.trash() : nullptr;
+  MAILDIRSYNC_TRY(empty_folder(tree, *folder, operation.from.folder, trash, sync));
   tree.forget();
   if (::unlinkat(place->directory->fd(), place->name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     if (errno == ENOTEMPTY || errno == EEXIST) return not_empty(*folder, "something");

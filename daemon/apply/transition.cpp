@@ -296,7 +296,8 @@ class Transition {
     }
     if (S_ISDIR((*there)->st_mode))
       return unexpected(path_of(operation_.from), "a directory has the name at the destination");
-    return unlink_at(*from);
+    Trash* trash = operation_.to_trash ? tree_.trash() : nullptr;
+    return trash == nullptr ? unlink_at(*from) : trash->take(tree_, path_of(operation_.from), sync_);
   }
 
   Result<> set_attributes_of_target() {

@@ -12,6 +12,7 @@
 #include "common/os/directory.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
+#include "daemon/apply/trash.h"
 
 namespace maildirsync::daemon {
 
@@ -41,6 +42,11 @@ class Tree {
     recent_.clear();
   }
 
+  /// What operations say must go to the trash goes there, from now on; before, it is unlinked.
+  void keep_trash(TrashLabel label) { trash_.emplace(root_, account_, std::move(label)); }
+  /// Null without one.
+  Trash* trash() { return trash_ ? &*trash_ : nullptr; }
+
   const DirectoryPtr& root() const { return root_; }
   const std::string& account() const { return account_; }
   const std::vector<std::optional<sync::Attributes>>& parents() const { return parents_; }
@@ -61,6 +67,7 @@ class Tree {
   std::vector<std::optional<sync::Attributes>> parents_;
   std::unordered_map<std::string, Open> open_;
   std::list<std::string> recent_;  ///< last used first
+  std::optional<Trash> trash_;
   bool blocked_ = false;
   std::map<std::string, Error> missing_folders_;  ///< those that could not be made
 };

@@ -149,7 +149,8 @@ Intake::OpenedRoot Intake::open_root(const std::string& name) const {
                                "\" at the receiver; add a [[peer.root]] with that name there and reload it",
                            0}};
   }
-  OpenedRoot root{.path = found->second.path, .owners = found->second.owners};
+  OpenedRoot root{
+      .path = found->second.path, .owners = found->second.owners, .has_trash = found->second.trash_days > 0};
   auto directory = open_served_root(name, found->second.path);
   if (directory) {
     root.directory = std::make_shared<const os::Directory>(std::move(*directory));
@@ -183,6 +184,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
                               : std::nullopt);
     }
     account->tree = std::make_shared<Tree>(root.directory, account->path, std::move(parents));
+    if (root.has_trash) account->tree->keep_trash({open.name(), open.root(), peer_->name});
   }
   sinks_.opened(*account);
   decompressor_.reset();

@@ -59,6 +59,7 @@ class Intake {
     std::shared_ptr<const OwnerMap> owners;          ///< null for a root that is not configured
     std::shared_ptr<const os::Directory> directory;  ///< null with `error`
     std::optional<Error> error;
+    bool has_trash = false;
   };
 
   Result<> of_account(const wire::Header& header, std::string_view payload);

@@ -138,7 +138,7 @@ bool Lister::open_next_folder() {
     for (auto& name : *names) {
       const bool area = name.name == "cur" || name.name == "new" || name.name == "tmp";
       if (is_directory(*directory, name)) {
-        if (!area) waiting_.push_back(os::join(path, name.name));
+        if (!area && !name.name.starts_with(maildir::k_aside_prefix)) waiting_.push_back(os::join(path, name.name));
       } else if (is_stale_aside(name.name)) {
         ::unlinkat(directory->fd(), name.name.c_str(), 0);
       } else if (!maildir::is_left_out(name.name)) {

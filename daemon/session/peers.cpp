@@ -17,7 +17,8 @@ Result<Peers> make_peers(const config::Receiver& config) {
         error.detail = config.file + ": " + error.detail;
         return Failure(error);
       }
-      peer->roots[root.name] = {root.name, root.path, std::make_shared<const OwnerMap>(std::move(*owners))};
+      peer->roots[root.name] = {root.name, root.path, std::make_shared<const OwnerMap>(std::move(*owners)),
+                                root.trash_days};
     }
     peers[configured.fingerprint] = std::move(peer);
   }

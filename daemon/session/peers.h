@@ -17,6 +17,7 @@ struct ServedRoot {
   std::string name;
   std::string path;
   std::shared_ptr<const OwnerMap> owners;
+  unsigned trash_days = 0;
 };
 
 /// One configured agent. Immutable; sessions keep the one they began with.

@@ -191,8 +191,10 @@ asio::awaitable<Result<>> Session::greet() {
   reply.set_host(host_name());
   reply.set_instance(services_.instance);
   reply.set_refusal(refusal);
-  for (const auto& [name, root] : peer_->roots)
+  for (const auto& [name, root] : peer_->roots) {
     reply.add_roots(name);
+    if (root.trash_days > 0) reply.add_trash(name);
+  }
   const auto now = os::wall_clock();
   reply.set_time(now);
   clock_offset_ = os::clock_offset(hello.time(), now, now);

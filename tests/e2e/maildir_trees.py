@@ -13,6 +13,7 @@ import random
 import stat
 
 ASIDE = b".maildirsync."
+KEPT = (b".maildirsync.trash", b".maildirsync.root")
 AREAS = (b"cur", b"new")
 
 
@@ -187,9 +188,12 @@ def link_groups(tree: dict[bytes, Entry]) -> set[frozenset]:
 
 
 def leftovers(root) -> list[bytes]:
-    """Files that a receiver wrote aside and left, wherever they lie."""
+    """Files that a receiver wrote aside and left, wherever they lie; what it keeps directly below a root is meant to be there."""
     found = []
     for directory, directories, files in os.walk(os.fsencode(root)):
+        if directory == os.fsencode(root):
+            directories[:] = [name for name in directories if name not in KEPT]
+            files = [name for name in files if name not in KEPT]
         found += [os.path.join(directory, name) for name in directories + files if name.startswith(ASIDE)]
     return found
 
