@@ -57,6 +57,14 @@ std::string_view to_string(ErrorCode code) {
       return "root-gone";
     case ErrorCode::unwatched:
       return "unwatched";
+    case ErrorCode::decisions_lost:
+      return "decisions-lost";
+    case ErrorCode::foreign_agent:
+      return "foreign-agent";
+    case ErrorCode::older_decision:
+      return "older-decision";
+    case ErrorCode::users_at_destination:
+      return "users-at-destination";
   }
   return "unknown";
 }

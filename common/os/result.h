@@ -30,12 +30,16 @@ enum class ErrorCode : std::uint16_t {
   too_big = 17,            ///< over a bound
   cancelled = 18,          ///< the daemon is ending or the connection broke
   timed_out = 19,
-  unreachable = 20,    ///< resolve or connect failed
-  conflict = 21,       ///< somebody else's file has the name at the destination; it was kept
-  state = 22,          ///< the agent's state database failed
-  mass_deletion = 23,  ///< the brake
-  root_gone = 24,      ///< the root is missing, or empty where there were accounts
-  unwatched = 25,      ///< a folder without a watch: looked at periodically
+  unreachable = 20,           ///< resolve or connect failed
+  conflict = 21,              ///< somebody else's file has the name at the destination; it was kept
+  state = 22,                 ///< the agent's state database failed
+  mass_deletion = 23,         ///< the brake
+  root_gone = 24,             ///< the root is missing, or empty where there were accounts
+  unwatched = 25,             ///< a folder without a watch: looked at periodically
+  decisions_lost = 40,        ///< neither side knows what was decided of a root, or each says something else
+  foreign_agent = 41,         ///< another agent has filled the root
+  older_decision = 42,        ///< an operation goes by another decision than the receiver knows, or is not for a drain
+  users_at_destination = 43,  ///< users evidently work on a mirrored account at the destination
 };
 
 /// The stable word of a code, for instance "unmapped-owner".
