@@ -9,6 +9,7 @@
 
 #include "agent/engine/engine.h"
 #include "common/net/identity.h"
+#include "common/service/memory.h"
 #include "common/service/metrics.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
@@ -167,6 +168,7 @@ int main(int argc, char** argv) try {
   }
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
+  service::bound_heap();
   std::signal(SIGPIPE, SIG_IGN);
   service::hold_signals();
   Program program(std::move(options));

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/net/identity.h"
+#include "common/service/memory.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
 #include "daemon/session/receiver.h"
@@ -128,6 +129,7 @@ int main(int argc, char** argv) try {
   }
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
+  service::bound_heap();
   std::signal(SIGPIPE, SIG_IGN);
   service::hold_signals();
   ::umask(0077);  // modes are set exactly, and nothing is open to others before that

@@ -1,5 +1,6 @@
 #include "common/net/channel.h"
 
+#include <algorithm>
 #include <cstring>
 #include <tuple>
 
@@ -12,8 +13,10 @@ namespace maildirsync::net {
 namespace {
 
 constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
-constexpr std::size_t k_read_size = 256 * 1024;
-constexpr std::size_t k_record = 16 * 1024;  // of TLS, at most: what one read gives
+constexpr std::size_t k_read_size = 256 * 1024;  // room for a frame of the usual size and what is read with it
+constexpr std::size_t k_record = 16 * 1024;      // of TLS, at most: what one read gives
+static_assert(std::max(wire::k_max_frame + k_record, k_read_size) < 2 * wire::k_max_frame,
+              "the buffer holds less than two");
 
 Failure connection_ended(const asio::error_code& error) {
   const bool tls = error.category() == asio::error::get_ssl_category();
@@ -22,15 +25,23 @@ Failure connection_ended(const asio::error_code& error) {
 
 }  // namespace
 
+/// Room for `size` bytes from `position_` on and for one read more. What was given out is overwritten before the buffer
+/// grows: it moves at most what one read gave too much, and never gets larger than a frame and a record.
+void Channel::make_room(std::size_t size) {
+  const std::size_t waiting = filled_ - position_;
+  if (position_ > 0 && buffer_.size() < std::max(position_ + size, filled_ + k_record)) {
+    std::memmove(buffer_.data(), buffer_.data() + position_, waiting);
+    position_ = 0;
+    filled_ = waiting;
+  }
+  // Never smaller again: to make it larger costs as much as to clear it.
+  const std::size_t wanted = std::max(size, waiting + k_record);
+  if (buffer_.size() < wanted) buffer_.resize(std::max(wanted, k_read_size));
+}
+
 asio::awaitable<Result<>> Channel::fill(std::size_t size) {
   while (filled_ - position_ < size) {
-    if (buffer_.size() - filled_ < k_record) {  // what was read already makes room
-      std::memmove(buffer_.data(), buffer_.data() + position_, filled_ - position_);
-      filled_ -= position_;
-      position_ = 0;
-    }
-    // Never smaller again: to make it larger costs as much as to clear it.
-    if (buffer_.size() < std::max(position_ + size, filled_ + k_record)) buffer_.resize(position_ + size + k_read_size);
+    make_room(size);
     const auto [error, count] =
         co_await stream_.async_read_some(asio::buffer(buffer_.data() + filled_, buffer_.size() - filled_), k_await);
     filled_ += count;

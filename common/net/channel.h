@@ -13,8 +13,8 @@
 
 namespace maildirsync::net {
 
-/// Frames over one TLS stream; owns the stream. All calls on the event loop's thread. One reader and one writer
-/// coroutine at a time. Held by std::shared_ptr.
+/// Frames over one TLS stream; owns the stream. Holds less than two frames, however much comes. All calls on the event
+/// loop's thread. One reader and one writer coroutine at a time. Held by std::shared_ptr.
 class Channel : public std::enable_shared_from_this<Channel> {
  public:
   explicit Channel(TlsStream stream) : stream_(std::move(stream)) {}
@@ -36,6 +36,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   asio::awaitable<void> close_gently(std::chrono::milliseconds most);
 
   TlsStream& stream() { return stream_; }
+  std::size_t buffered() const { return buffer_.size(); }   ///< bytes of memory for what is read
   std::uint64_t bytes_read() const { return bytes_read_; }  ///< of frames, before TLS
   std::uint64_t bytes_written() const { return bytes_written_; }
 
@@ -46,6 +47,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_written_ = 0;
 
+  void make_room(std::size_t size);
   asio::awaitable<Result<>> fill(std::size_t size);
 };
 

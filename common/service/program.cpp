@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/service/event.h"
+#include "common/service/memory.h"
 #include "common/service/service.h"
 
 namespace maildirsync::service {
@@ -52,6 +53,8 @@ std::string start_failure(const Error& error, const std::string& state_dir) {
 }
 
 namespace {
+
+constexpr std::uint64_t k_between_looks_at_memory = 5;
 
 sigset_t signals_of_a_daemon() {
   sigset_t signals;
@@ -103,6 +106,7 @@ class Runner {
     notify_status(hooks_.summary());
     hooks_.each_second();
     report_suppressed_events();
+    if (++seconds_ % k_between_looks_at_memory == 0) free_memory_.give_back();
     second_.expires_after(std::chrono::seconds(1));
     second_.async_wait([this](const asio::error_code& error) {
       if (!error) tell_status();
@@ -113,6 +117,8 @@ class Runner {
   const Hooks& hooks_;
   asio::signal_set signals_;
   asio::steady_timer watchdog_, second_;
+  std::uint64_t seconds_ = 0;
+  FreeMemory free_memory_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t k_version = 1;
 inline constexpr std::size_t k_max_header = 512 * 1024;   ///< bytes of a protobuf header
 inline constexpr std::size_t k_max_payload = 256 * 1024;  ///< bytes of a raw payload
 inline constexpr std::size_t k_prefix = 8;                ///< two little-endian u32: header and payload length
+inline constexpr std::size_t k_max_frame = k_prefix + k_max_header + k_max_payload;
 inline constexpr std::size_t k_max_packed = 1024 * 1024;  ///< bytes of the frames in a Packed, unpacked
 
 /// One frame: a header and raw bytes.

@@ -1,0 +1,111 @@
+"""The memory of both daemons is the same for small messages and for large ones, and goes back afterwards.
+
+MAILDIRSYNC_E2E_MEMORY=full takes what a migration meets (2 GB of attachments, one message of 2 GB, a uidlist of 100 MB, a
+folder of 300,000 messages), with each daemon in a control group of 128 MiB.
+"""
+
+import os
+import random
+import subprocess
+import unittest
+
+from maildir_trees import account_path, make_maildir, write_file
+from maildirsync_testing import LAYOUT, SANITIZED, LabTest, wait_until
+from memory import MIB, ControlGroup, forget_peak, peak, resident
+
+FULL = os.environ.get("MAILDIRSYNC_E2E_MEMORY") == "full"
+BOUND = 128 * MIB
+REST = 64 * MIB  # what is left of it when all is done
+OWNER = (5000, 5000)
+STAMP = 1_700_000_000_000_000_000
+LARGE = 20_000_000  # bytes of a message with an attachment
+ATTACHMENTS = 100 if FULL else 12
+LARGEST = 2_000_000_000 if FULL else 250_000_000
+UIDLIST = 100_000_000 if FULL else 48_000_000
+FOLDER = 300_000 if FULL else 40_000
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer's own memory is what would be measured")
+class Bounded(LabTest):
+    """One connection carries everything, so that nothing is shared out."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        self.lab.agent.extra["transfer"] = {"connections": 1}
+        self.rng = random.Random(171)
+        self.account = self.make_account(0)
+        self.groups = []
+        if FULL:
+            if reason := ControlGroup.why_not():
+                self.skipTest(reason)
+            for daemon in self.lab.daemons:
+                group = ControlGroup(BOUND)
+                self.groups.append(group)
+                daemon.prefix = group.command
+                self.lab.unmounts.append(group.close)
+
+    def make_account(self, number: int) -> bytes:
+        account = os.path.join(os.fsencode(self.root.source), os.fsencode(account_path(LAYOUT, number)))
+        os.makedirs(os.path.dirname(account), exist_ok=True)
+        make_maildir(account, OWNER, is_account=True)
+        return account
+
+    def message(self, number: int, size: int, account: bytes | None = None) -> bytes:
+        """One that does not compress."""
+        path = os.path.join(account or self.account, b"cur", b"%d.M%dP1.mx,S=%d:2,S" % (1_700_000_000 + number, number, size))
+        with open(path, "wb") as file:
+            for left in range(size, 0, -MIB):
+                file.write(self.rng.randbytes(min(left, MIB)))
+        os.chown(path, *OWNER)
+        os.utime(path, ns=(STAMP, STAMP))
+        return path
+
+    def assert_bounded(self):
+        for daemon in self.lab.daemons:
+            self.assertLess(peak(daemon.process.pid), BOUND, f"{daemon.name}: bytes of memory at the most")
+        for group in self.groups:
+            self.assertEqual(0, group.kills)
+
+    def assert_given_back(self):
+        for daemon in self.lab.daemons:
+            wait_until(
+                lambda pid=daemon.process.pid: resident(pid) < REST,
+                f"{daemon.name} gives its memory back",
+                alive=[daemon],
+                limit=30,
+            )
+
+    def copy(self):
+        self.lab.start()
+        self.lab.flush(limit=600 if FULL else None)
+        self.lab.assert_equal()
+        self.assert_bounded()
+
+    def test_attachments(self):
+        for number in range(ATTACHMENTS):
+            self.message(number, LARGE)
+        self.copy()
+        self.assert_given_back()
+
+    def test_one_message(self):
+        self.message(1, LARGEST)
+        self.copy()
+        self.assert_given_back()
+
+    def test_a_listing_of_a_large_folder(self):
+        """Both trees are equal already: the agent, which knows nothing, has the receiver list its folder."""
+        for number in range(FOLDER):
+            write_file(os.path.join(self.account, b"cur", b"%d.M%dP1.mx,S=1,W=1:2,S" % (1_700_000_000 + number, number)), b"x", OWNER, 0o600, STAMP)
+        subprocess.run(["cp", "-a", self.root.source + "/.", self.root.destination], check=True)
+        self.copy()
+        self.assertEqual(0, self.lab.agent.totals()["messages_sent"])
+        for daemon in self.lab.daemons:
+            forget_peak(daemon.process.pid)
+        self.assertEqual(0, self.lab.agent.cli("verify", limit=300).returncode)
+        self.assert_bounded()
+        self.assert_given_back()
+
+
+if __name__ == "__main__":
+    unittest.main()
