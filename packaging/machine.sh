@@ -17,7 +17,7 @@ machine_base() {
   mkdir -p "$1"
   local mirror
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -1)
-  debootstrap --variant=minbase --include=systemd,systemd-sysv,procps,ca-certificates bookworm "$1" "${mirror:-http://deb.debian.org/debian}"
+  debootstrap --variant=minbase --include=systemd,systemd-sysv,procps,ca-certificates bookworm "$1" ${mirror:+"$mirror"}
   chroot "$1" apt-get clean
   touch "$1/.complete"
 }

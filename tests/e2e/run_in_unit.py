@@ -2,8 +2,9 @@
 
     run_in_unit.py EXECUTABLE BASE [WRITABLE…] -- PROGRAM [ARGUMENT…]
 
-EXECUTABLE names the unit (service_units.py). BASE, the directory of the test, is seen below a private /tmp, read-only as
-everything else but the WRITABLE directories, which stand for StateDirectory=, RuntimeDirectory= and ReadWritePaths=.
+EXECUTABLE names the unit (service_units.py). BASE, the directory of the test, is seen below a private /tmp, and so are
+PROGRAM's directory and this repository, where they are below /tmp. All is read-only but the WRITABLE directories, which stand for StateDirectory=,
+RuntimeDirectory= and ReadWritePaths=.
 
 What is not done: cgroups (MemoryMax=, IOWeight=, DevicePolicy=), and a private /home, below which the programs may have been built.
 """
@@ -51,19 +52,22 @@ def set_read_only(path: str, read_only: bool, *, below: bool = False) -> None:
 # ProtectSystem=strict, ReadWritePaths=, PrivateTmp=, PrivateDevices=, ProtectProc=, ProcSubset=
 
 
-def make_mounts(unit: dict, base: str, writable: list[str]) -> None:
+def make_mounts(unit: dict, base: str, program: str, writable: list[str]) -> None:
     def is_on(key: str, value: str = "yes") -> bool:
         return unit.get(key, [""])[-1] == value
 
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     if is_on("PrivateTmp"):
-        kept = os.open(base, os.O_PATH)
+        repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+        hidden = {os.path.realpath(path) for path in (base, repository, os.path.dirname(program))}
+        kept = {path: os.open(path, os.O_PATH) for path in sorted(hidden) if path.startswith(("/tmp/", "/var/tmp/"))}
         for directory in ("/tmp", "/var/tmp"):
             mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-        os.makedirs(base, exist_ok=True)
-        mount(f"/proc/self/fd/{kept}", base, None, MS_BIND | MS_REC)
-        os.close(kept)
+        for path, descriptor in kept.items():
+            os.makedirs(path, exist_ok=True)
+            mount(f"/proc/self/fd/{descriptor}", path, None, MS_BIND | MS_REC)
+            os.close(descriptor)
     if is_on("PrivateDevices"):
         devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in ("null", "zero", "full", "random", "urandom", "tty")}
         mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
@@ -202,7 +206,7 @@ def main() -> None:
     unit = service_units.settings(executable)
     if os.geteuid() == 0:
         # Twice through here: privileges that make mounts first, and without them for the filters, which are the last to come.
-        make_mounts(unit, base, writable)
+        make_mounts(unit, base, os.path.realpath(command[0]), writable)
         again = [sys.executable, "-B", __file__, executable, base, "--", *command]
         command = [*service_units.privileges(executable), *again]
     else:
