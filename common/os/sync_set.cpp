@@ -1,10 +1,12 @@
 #include "common/os/sync_set.h"
 
 #include <cerrno>
-#include <set>
+#include <map>
 
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/os/way_to_write.h"
 
 namespace maildirsync::os {
 
@@ -14,30 +16,27 @@ namespace {
 // writes what others have dirtied.
 constexpr std::size_t k_one_by_one = 8;
 
-Result<> sync_each(const std::vector<int>& fds) {
-  for (const int fd : fds) {
+class SystemSyncs : public Syncs {
+ public:
+  Result<> file(int fd) override {
     if (::fsync(fd) != 0) return os_failure("", "cannot sync to the disk", errno);
+    return {};
   }
-  return {};
-}
-
-Result<> sync_file_systems(const std::vector<int>& fds) {
-  std::set<dev_t> done;
-  for (const int fd : fds) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) return os_failure("", "cannot stat", errno);
-    if (!done.insert(status.st_dev).second) continue;
+  Result<> file_system(int fd) override {
     if (::syncfs(fd) != 0) return os_failure("", "cannot sync the file system to the disk", errno);
+    return {};
   }
-  return {};
-}
+};
 
 }  // namespace
 
+Syncs& system_syncs() {
+  static SystemSyncs syncs;
+  return syncs;
+}
+
 void SyncSet::add(std::shared_ptr<const Directory> directory) {
-  if (!known_.insert(directory.get()).second) return;
-  fds_.push_back(directory->fd());
-  directories_.push_back(std::move(directory));
+  if (known_.insert(directory.get()).second) directories_.push_back(std::move(directory));
 }
 
 void SyncSet::add(Fd file) {
@@ -45,9 +44,35 @@ void SyncSet::add(Fd file) {
   files_.push_back(std::move(file));
 }
 
+Result<> SyncSet::sync_each(const std::vector<int>& fds) {
+  for (const int fd : fds)
+    MAILDIRSYNC_TRY(syncs_->file(fd));
+  return {};
+}
+
+Result<> SyncSet::sync_file_systems(const std::vector<int>& fds) {
+  std::map<dev_t, bool> is_synced;  // or trusts nothing but each file's own sync
+  for (const int fd : fds) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return os_failure("", "cannot stat", errno);
+    const auto [known, is_new] = is_synced.emplace(status.st_dev, false);
+    if (is_new) {
+      const auto ground = ground_of(fd);
+      if (!ground) return Failure(ground.error());
+      known->second = ground->way != WayToWrite::careful;
+      if (known->second) MAILDIRSYNC_TRY(syncs_->file_system(fd));
+    }
+    if (!known->second) MAILDIRSYNC_TRY(syncs_->file(fd));
+  }
+  return {};
+}
+
 Result<> SyncSet::sync() {
-  const auto synced = fds_.size() <= k_one_by_one ? sync_each(fds_) : sync_file_systems(fds_);
-  *this = {};
+  std::vector<int> fds = std::move(fds_);
+  for (const auto& directory : directories_)
+    fds.push_back(directory->fd());
+  const auto synced = fds.size() <= k_one_by_one ? sync_each(fds) : sync_file_systems(fds);
+  *this = SyncSet(*syncs_);
   return synced;
 }
 

@@ -10,10 +10,26 @@
 
 namespace maildirsync::os {
 
-/// Files and directories that must be on the disk before something is promised. Few are synced one by one (fsync(2)),
-/// many by one syncfs(2) of each file system they lie on. Used by one thread.
+/// What makes things durable. Replaced by tests that leave a sync out; thread-safe.
+class Syncs {
+ public:
+  virtual ~Syncs() = default;
+  /// fsync(2) of a file or a directory.
+  virtual Result<> file(int fd) = 0;
+  /// syncfs(2).
+  virtual Result<> file_system(int fd) = 0;
+};
+
+/// The operating system's.
+Syncs& system_syncs();
+
+/// Files and directories that must be on the disk before something is promised, the files first. Few are synced one by
+/// one (fsync(2)), many by one syncfs(2) of each file system they lie on, where its way to write trusts that. Used by
+/// one thread.
 class SyncSet {
  public:
+  explicit SyncSet(Syncs& syncs = system_syncs()) : syncs_(&syncs) {}
+
   /// A directory: the names in it. Kept open until sync().
   void add(std::shared_ptr<const Directory> directory);
   /// A file, kept open until sync().
@@ -21,13 +37,17 @@ class SyncSet {
   /// A file that stays open elsewhere until sync().
   void add(int fd) { fds_.push_back(fd); }
 
-  bool empty() const { return fds_.empty(); }
+  bool empty() const { return fds_.empty() && directories_.empty(); }
 
   /// Blocks until all of it is durable, then forgets it. On failure nothing may be promised of any of it.
   Result<> sync();
 
  private:
-  std::vector<int> fds_;
+  Result<> sync_each(const std::vector<int>& fds);
+  Result<> sync_file_systems(const std::vector<int>& fds);
+
+  Syncs* syncs_;
+  std::vector<int> fds_;  ///< of files
   std::vector<std::shared_ptr<const Directory>> directories_;
   std::unordered_set<const Directory*> known_;
   std::vector<Fd> files_;

@@ -16,6 +16,14 @@ bool equal_file(const Entry& left, const Entry& right) {
          (left.mtime == right.mtime || left.kind == EntryKind::symlink);
 }
 
+/// What a power cut may leave of our file: shorter, and of our time or without any content, so that nobody else's is in
+/// it. Or of our size and time, with another content.
+bool is_torn(const Entry& listed, const Entry& ours) {
+  if (listed.kind != EntryKind::file || ours.kind != EntryKind::file) return false;
+  if (listed.size < ours.size) return listed.size == 0 || listed.mtime == ours.mtime;
+  return equal_file(listed, ours) && listed.digest && ours.digest && *listed.digest != *ours.digest;
+}
+
 /// The entries of a folder by name and by base name.
 class Index {
  public:
@@ -34,16 +42,20 @@ class Index {
   }
 
   /// The same message under another name.
-  const Entry* like(const Entry& entry) const {
+  const Entry* like(const Entry& entry) const { return find(entry, equal_file); }
+  /// The message that a torn file was, under this name or another one.
+  const Entry* torn(const Entry& entry) const { return find(entry, is_torn); }
+
+ private:
+  const Entry* find(const Entry& entry, bool (*is_it)(const Entry& listed, const Entry& ours)) const {
     if (entry.area == Area::folder) return nullptr;
     const auto [begin, end] = by_base_.equal_range(base_name(entry));
     for (auto candidate = begin; candidate != end; ++candidate) {
-      if (equal_file(*candidate->second, entry)) return candidate->second;
+      if (is_it(entry, *candidate->second)) return candidate->second;
     }
     return nullptr;
   }
 
- private:
   const FolderManifest* folder_;
   std::unordered_multimap<std::string_view, const Entry*> by_base_;
 };
@@ -125,6 +137,13 @@ class Reconciler {
              std::vector<Entry>& ours) {
     Entry entry = listed;
     const Entry* same = wanted.at(listed);
+    if (known.torn(listed) != nullptr || wanted.torn(listed) != nullptr) {
+      // Ours, and to be put again in its place: not the source's file by any mark that a plan goes by.
+      entry.inode = 0;
+      if (entry.digest) --entry.mtime;
+      ours.push_back(std::move(entry));
+      return;
+    }
     if (same != nullptr && equal_file(*same, listed)) {
       entry.inode = same->inode;
       entry.mtime = same->mtime;

@@ -33,8 +33,10 @@ struct Reconciled {
 
 /// Finds out what of a receiver's listing is ours, when the agent's state is missing, old, or uncertain. Ours is what
 /// the state or an intent names, and what equals something at the source (a destination filled earlier by another
-/// tool is adopted). `listed` has the destination's owners and no inodes; `before` comes out with the source's owners
-/// where they are as `owner_at_destination` maps them, and with the inodes of the source. Pure.
+/// tool is adopted), and what a power cut has left of it: that comes out as ours and stale, so that the plan puts it
+/// again in its place, or removes it where it has another name by now. `listed` has the destination's owners and no
+/// inodes; `before` comes out with the source's owners where they are as `owner_at_destination` maps them, and with the
+/// inodes of the source. Pure.
 Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination);
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -63,14 +64,16 @@ std::string aside_name() {
   return std::string(maildir::k_aside_prefix) + text;
 }
 
-Result<Aside> Aside::create(DirectoryPtr directory) {
-  auto fd = directory->open("", O_TMPFILE | O_RDWR, 0600);
-  if (fd) return Aside(std::move(directory), std::move(*fd), "");
-  if (!has_no_unnamed_files(fd.error().error_number)) return Failure(fd.error());
+Result<Aside> Aside::create(DirectoryPtr directory, os::WayToWrite way) {
+  if (way == os::WayToWrite::unnamed || way == os::WayToWrite::relinked) {
+    auto fd = directory->open("", O_TMPFILE | O_RDWR, 0600);
+    if (fd) return Aside(std::move(directory), std::move(*fd), "", way);
+    if (!has_no_unnamed_files(fd.error().error_number)) return Failure(fd.error());
+  }
   const std::string name = aside_name();
-  fd = directory->open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  auto fd = directory->open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!fd) return Failure(fd.error());
-  return Aside(std::move(directory), std::move(*fd), name);
+  return Aside(std::move(directory), std::move(*fd), name, way);
 }
 
 Aside& Aside::operator=(Aside&& other) noexcept {
@@ -78,7 +81,8 @@ Aside& Aside::operator=(Aside&& other) noexcept {
     remove();
     directory_ = std::move(other.directory_);
     fd_ = std::move(other.fd_);
-    name_ = std::move(other.name_);
+    name_ = std::exchange(other.name_, {});
+    way_ = other.way_;
   }
   return *this;
 }
@@ -107,14 +111,31 @@ int link_unnamed(int fd, int directory, const char* name) {
 }  // namespace
 
 Result<> Aside::link(const os::Directory& directory, const std::string& name) {
-  const int linked = name_.empty() ? link_unnamed(fd_.get(), directory.fd(), name.c_str())
-                                   : ::linkat(directory_->fd(), name_.c_str(), directory.fd(), name.c_str(), 0);
-  if (linked != 0) return os_failure(os::join(directory.path(), name), "cannot give the file its name", errno);
-  remove();
+  if (!name_.empty()) return rename(directory, name, RENAME_NOREPLACE);
+  if (link_unnamed(fd_.get(), directory.fd(), name.c_str()) == 0) return {};
+  return os_failure(os::join(directory.path(), name), "cannot give the file its name", errno);
+}
+
+/// Where the file system knows no RENAME_NOREPLACE (NFS), by a link, which never replaces.
+Result<> Aside::rename(const os::Directory& directory, const std::string& name, unsigned flags) {
+  const int from = directory_->fd();
+  int renamed = ::renameat2(from, name_.c_str(), directory.fd(), name.c_str(), flags);
+  if (renamed != 0 && errno == EINVAL && flags != 0) {
+    renamed = ::linkat(from, name_.c_str(), directory.fd(), name.c_str(), 0);
+    if (renamed == 0) ::unlinkat(from, name_.c_str(), 0);
+  }
+  if (renamed != 0) return os_failure(os::join(directory.path(), name), "cannot give the file its name", errno);
+  name_.clear();
   return {};
 }
 
+std::optional<os::Fd> Aside::take_file_to_sync() {
+  if (way_ != os::WayToWrite::careful && way_ != os::WayToWrite::relinked) return std::nullopt;
+  return std::move(fd_);
+}
+
 Result<> Aside::replace(const os::Directory& directory, const std::string& name) {
+  if (!name_.empty()) return rename(directory, name, 0);
   const std::string between = aside_name();
   MAILDIRSYNC_TRY(link(directory, between));
   if (::renameat(directory.fd(), between.c_str(), directory.fd(), name.c_str()) == 0) return {};

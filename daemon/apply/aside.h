@@ -1,23 +1,25 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/os/directory.h"
 #include "common/os/result.h"
+#include "common/os/way_to_write.h"
 #include "common/sync/manifest.h"
 #include "daemon/apply/tree.h"
 
 namespace maildirsync::daemon {
 
 /// A file that is being written and has no name that anybody looks at yet: without any name (O_TMPFILE), or, where the
-/// file system has no such files, under one of ours (".maildirsync.*") that goes with this object. Moves between
-/// threads; used by one at a time.
+/// file system has no such files or does not keep them over a power cut, under one of ours (".maildirsync.*") that goes
+/// with this object. Moves between threads; used by one at a time.
 class Aside {
  public:
-  /// On the file system of `directory`.
-  static Result<Aside> create(DirectoryPtr directory);
+  /// On the file system of `directory`, in the way that is right for it.
+  static Result<Aside> create(DirectoryPtr directory, os::WayToWrite way);
 
   Aside(Aside&&) noexcept = default;
   Aside& operator=(Aside&& other) noexcept;
@@ -25,21 +27,25 @@ class Aside {
 
   Result<> write(std::string_view bytes) { return os::write_all(fd_.get(), bytes, directory_->path()); }
 
-  /// Gives it the name, if that is free; `exists` when not. Stays usable then.
+  /// Gives it the name, if that is free; `exists` when not, and it stays usable.
   Result<> link(const os::Directory& directory, const std::string& name);
   /// Gives it the name and takes it from whatever has it, at once.
   Result<> replace(const os::Directory& directory, const std::string& name);
 
   int fd() const { return fd_.get(); }
+  /// The file once it has its name, where the way wants it synced under that; closed for good otherwise.
+  std::optional<os::Fd> take_file_to_sync();
 
  private:
-  Aside(DirectoryPtr directory, os::Fd fd, std::string name)
-      : directory_(std::move(directory)), fd_(std::move(fd)), name_(std::move(name)) {}
+  Aside(DirectoryPtr directory, os::Fd fd, std::string name, os::WayToWrite way)
+      : directory_(std::move(directory)), fd_(std::move(fd)), name_(std::move(name)), way_(way) {}
+  Result<> rename(const os::Directory& directory, const std::string& name, unsigned flags);
   void remove();
 
   DirectoryPtr directory_;
   os::Fd fd_;
   std::string name_;  ///< "" without one
+  os::WayToWrite way_;
 };
 
 /// A name of ours that nothing else has.

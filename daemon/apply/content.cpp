@@ -13,6 +13,12 @@
 
 namespace maildirsync::daemon {
 
+namespace {
+
+constexpr std::size_t k_compared = 128 * 1024;  // bytes at once
+
+}  // namespace
+
 Result<std::optional<struct stat>> look(const os::Directory& directory, const std::string& name) {
   auto status = directory.status(name);
   if (status) return std::optional(*status);
@@ -28,6 +34,30 @@ Result<bool> has_content(const os::Directory& directory, const std::string& name
   auto found = codec::digest_of(fd->get(), os::join(directory.path(), name));
   if (!found) return Failure(found.error());
   return *found == digest;
+}
+
+Result<bool> is_beginning(const os::Directory& directory, const std::string& name, const struct stat& status,
+                          int whole) {
+  struct stat wanted {};
+  if (::fstat(whole, &wanted) != 0) return os_failure(directory.path(), "cannot stat", errno);
+  if (!S_ISREG(status.st_mode) || status.st_size >= wanted.st_size) return false;
+  if (status.st_size == 0) return true;
+  auto fd = directory.open_for_reading(name);
+  if (!fd) return fd.error().code == ErrorCode::vanished ? Result<bool>(false) : Failure(fd.error());
+  std::vector<char> there(k_compared), ours(k_compared);
+  for (off_t offset = 0; offset < status.st_size;) {
+    const auto size = static_cast<std::size_t>(std::min<off_t>(k_compared, status.st_size - offset));
+    const ssize_t got = ::pread(fd->get(), there.data(), size, offset);
+    if (got < 0) return os_failure(os::join(directory.path(), name), "cannot read", errno);
+    if (got == 0) return false;  // it shrank at this moment
+    const auto end = there.begin() + got;
+    if (::pread(whole, ours.data(), static_cast<std::size_t>(got), offset) != got) {
+      return os_failure(directory.path(), "cannot read what was written aside", errno);
+    }
+    if (!std::equal(there.begin(), end, ours.begin())) return false;
+    offset += got;
+  }
+  return true;
 }
 
 bool has_target(const os::Directory& directory, const std::string& name, const struct stat& status,

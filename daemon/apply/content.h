@@ -17,6 +17,10 @@ Result<std::optional<struct stat>> look(const os::Directory& directory, const st
 /// Whether it is a regular file of that size and content.
 Result<bool> has_content(const os::Directory& directory, const std::string& name, const struct stat& status,
                          std::uint64_t size, const sync::Digest& digest);
+/// Whether it is a regular file that holds nothing but the beginning of `whole`, which is longer: what a power cut may
+/// leave of it. An empty one is.
+Result<bool> is_beginning(const os::Directory& directory, const std::string& name, const struct stat& status,
+                          int whole);
 /// Whether it is a symbolic link with that target.
 bool has_target(const os::Directory& directory, const std::string& name, const struct stat& status,
                 const std::string& target);

@@ -32,7 +32,7 @@ Failure violation(std::string detail) {
 
 Result<> Stager::open(std::shared_ptr<const Account> account, std::shared_ptr<const OwnerMap> owners) {
   if (current_) return violation("an account was opened in the middle of a body");
-  staging_directory_ = nullptr;
+  staging_place_.reset();
   account_ = std::move(account);
   owners_ = std::move(owners);
   return {};
@@ -130,16 +130,22 @@ Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) con
 /// waiting for its turn, and a file written aside may lie anywhere on the same file system. So it does not matter
 /// either if the directory was moved or removed since it was opened for an earlier message; but no file can be made in
 /// one that was removed, and then it is opened anew.
-Result<DirectoryPtr> Stager::staging_directory(const sync::Location& to) {
+Result<Stager::StagingPlace> Stager::staging_place(const sync::Location& to) {
   const std::string wanted = os::join(account_->path, directory_of(to));
-  if (staging_directory_ && staging_path_ == wanted) return staging_directory_;
+  if (staging_place_ && staging_path_ == wanted) return *staging_place_;
   for (std::string path = wanted;;) {
     auto directory = account_->root->open_directory(path);
     if (directory) {
-      auto opened = std::make_shared<const os::Directory>(std::move(*directory));
-      staging_directory_ = path == wanted ? opened : nullptr;
+      const auto ground = os::ground_of(directory->fd());
+      if (!ground) return Failure(ground.error());
+      auto way = ground->way;
+      // What a crash leaves of ours below an account is swept when the account is listed; above it, nobody looks.
+      const bool is_swept = path.size() >= account_->path.size();
+      if (!is_swept && way != os::WayToWrite::unnamed) way = os::WayToWrite::relinked;
+      StagingPlace place{std::make_shared<const os::Directory>(std::move(*directory)), way};
+      staging_place_ = path == wanted ? std::optional(place) : std::nullopt;
       staging_path_ = wanted;
-      return opened;
+      return place;
     }
     const Error& error = directory.error();
     const bool missing =
@@ -153,14 +159,14 @@ Result<> Stager::prepare(Current& current) {
   if (account_->root_error) return Failure(*account_->root_error);
   if (!has_body(current.staged.operation)) return {};
   for (bool again = true;; again = false) {
-    auto directory = staging_directory(current.staged.operation.to);
-    if (!directory) return Failure(directory.error());
-    auto aside = Aside::create(std::move(*directory));
+    auto place = staging_place(current.staged.operation.to);
+    if (!place) return Failure(place.error());
+    auto aside = Aside::create(std::move(place->directory), place->way);
     if (aside) {
       current.staged.aside = std::move(*aside);
       return {};
     }
-    staging_directory_ = nullptr;
+    staging_place_.reset();
     if (!again || aside.error().code != ErrorCode::vanished) return Failure(aside.error());
   }
 }

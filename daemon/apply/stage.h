@@ -68,7 +68,11 @@ class Stager {
 
   Result<> map_owners(StagedOperation& staged, const PeerNames& names) const;
   Result<> prepare(Current& current);
-  Result<DirectoryPtr> staging_directory(const sync::Location& to);
+  struct StagingPlace {
+    DirectoryPtr directory;
+    os::WayToWrite way = os::WayToWrite::careful;
+  };
+  Result<StagingPlace> staging_place(const sync::Location& to);
   Result<> take(Current& current, std::string_view plain) const;
   Result<> finish(Current& current, const std::optional<sync::Digest>& digest) const;
   Result<> patch(Current& current) const;
@@ -80,7 +84,7 @@ class Stager {
   std::uint64_t last_sequence_ = 0;
   /// Where the last body was staged, for the next one of the same directory.
   std::string staging_path_;
-  DirectoryPtr staging_directory_;
+  std::optional<StagingPlace> staging_place_;
 };
 
 }  // namespace maildirsync::daemon

@@ -129,6 +129,10 @@ class Transition {
       return failure(ErrorCode::conflict, path_of(operation_.to),
                      "another file has the link's name at the destination, and was kept");
     }
+    // A power cut, or a device that lost what it had acknowledged, left a part of ours there, and nobody's content.
+    auto torn = is_beginning(*to->directory, to->name, **there, staged_.aside->fd());
+    if (!torn) return Failure(torn.error());
+    if (*torn) return done(replace(*to));
     return put_beside(*to, *operation_.result.digest, [&](const Tree::Place& beside) { return create(beside); });
   }
 

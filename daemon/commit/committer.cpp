@@ -11,7 +11,8 @@ constexpr std::size_t k_group = 4096;
 
 }  // namespace
 
-Committer::Committer(std::size_t most_waiting) : most_waiting_(most_waiting), thread_([this] { work(); }) {}
+Committer::Committer(std::size_t most_waiting, os::Syncs& syncs)
+    : most_waiting_(most_waiting), syncs_(syncs), thread_([this] { work(); }) {}
 
 Committer::~Committer() {
   stop();
@@ -66,7 +67,7 @@ void Committer::work() {
 
 /// Before any of them gets a name.
 Result<> Committer::sync_bodies(const std::vector<Item>& group) {
-  os::SyncSet bodies;
+  os::SyncSet bodies(syncs_);
   for (const auto& item : group) {
     const auto* put = std::get_if<Put>(&item);
     if (put != nullptr && put->staged.aside) bodies.add(put->staged.aside->fd());
@@ -78,7 +79,7 @@ void Committer::commit(std::vector<Item> group) {
   const auto start = std::chrono::steady_clock::now();
   const auto bodies = sync_bodies(group);
   std::chrono::steady_clock::duration syncing = std::chrono::steady_clock::now() - start;
-  os::SyncSet names;
+  os::SyncSet names(syncs_);
   std::vector<std::pair<std::shared_ptr<Acknowledged>, std::vector<Committed>>> answers;
   std::vector<std::function<void()>> reached;
   for (auto& item : group) {
@@ -144,6 +145,7 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
     auto outcome = transition(staged, sync);
     if (outcome) {
       done.outcome = std::move(*outcome);
+      if (auto file = staged.aside ? staged.aside->take_file_to_sync() : std::nullopt) sync.add(std::move(*file));
     } else {
       done.error = outcome.error();
     }

@@ -45,12 +45,13 @@ struct CommitTotals {
 };
 
 /// The one thread that gives names to what was staged. It takes all that waits as one group: syncs the bodies, does the
-/// transitions in order, syncs the directories, and then acknowledges. So a name never stands for a body that a power
-/// cut could take, and under load a group costs two syncs however many messages are in it.
+/// transitions in order, syncs the directories (and bodies again, where the way to write wants that), and then
+/// acknowledges. So a name never stands for a body that a power cut could take, and under load a group costs two syncs
+/// however many messages are in it.
 class Committer {
  public:
-  /// `most_waiting`: how many operations may wait before is_full() says so.
-  explicit Committer(std::size_t most_waiting);
+  /// `most_waiting`: how many operations may wait before is_full() says so. `syncs` outlives it.
+  explicit Committer(std::size_t most_waiting, os::Syncs& syncs = os::system_syncs());
   ~Committer();
 
   /// Thread-safe, as all of these.
@@ -90,6 +91,7 @@ class Committer {
 
   os::BlockingQueue<Item> items_;
   const std::size_t most_waiting_;
+  os::Syncs& syncs_;
   std::mutex waiting_mutex_;
   std::unordered_map<std::string, std::size_t> waiting_;  ///< operations put and not done, of each account
   std::size_t all_waiting_ = 0;

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "common/net/identity.h"
+#include "common/os/way_to_write.h"
 #include "daemon/session/room.h"
 
 namespace maildirsync::daemon {
@@ -80,6 +81,7 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
                                                   std::string instance) {
   std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance)));
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
+  receiver->tell_ways({});
   MAILDIRSYNC_TRY(receiver->listen());
   asio::co_spawn(loop, receiver->accept(), asio::detached);
   return receiver;
@@ -119,6 +121,29 @@ Result<> Receiver::use(const config::Receiver& config) {
   tls_ = std::move(*tls);
   services_.own_fingerprint = std::move(*own);
   return {};
+}
+
+/// How mail is written on each root's file system, once for each, and again when its path is another after a reload.
+void Receiver::tell_ways(const std::vector<config::Peer>& told) const {
+  std::set<std::string> known;
+  for (const auto& peer : told) {
+    for (const auto& root : peer.roots)
+      known.insert(root.path);
+  }
+  for (const auto& peer : config_.peers) {
+    for (const auto& root : peer.roots) {
+      if (!known.insert(root.path).second) continue;
+      const auto directory = os::Directory::open_root(root.path);
+      const auto ground = directory ? os::ground_of(directory->fd()) : Result<os::Ground>(Failure(directory.error()));
+      if (!ground) {
+        spdlog::warn("root-way root={} path={} way=\"not known before it is there\" reason=\"{}\"", root.name,
+                     root.path, ground.error().message());
+      } else {
+        spdlog::info("root-way root={} path={} file_system={} kernel={}.{} way={}", root.name, root.path,
+                     ground->file_system, ground->kernel.major, ground->kernel.minor, os::name_of(ground->way));
+      }
+    }
+  }
 }
 
 Result<> Receiver::listen() {
@@ -193,6 +218,7 @@ Result<> Receiver::reload(config::Receiver config) {
   }
   config.listen = before.listen;
   config_ = std::move(config);
+  tell_ways(before.peers);
   return {};
 }
 

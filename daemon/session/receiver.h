@@ -41,6 +41,7 @@ class Receiver {
  private:
   Receiver(asio::io_context& loop, config::Receiver config, std::string instance);
   Result<> use(const config::Receiver& config);
+  void tell_ways(const std::vector<config::Peer>& told) const;
   Result<> listen();
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);

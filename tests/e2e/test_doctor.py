@@ -64,7 +64,7 @@ class Healthy(DoctorTest):
         self.lab.flush()
         for daemon, names in (
             (self.lab.agent, {"configuration", "key", "state", "daemon", "root", "mail", "watches", "receiver", "identity", "greeting", "clock"}),
-            (self.lab.receiver, {"configuration", "key", "state", "daemon", "root", "owners", "port", "peers", "clock"}),
+            (self.lab.receiver, {"configuration", "key", "state", "daemon", "root", "durability", "owners", "port", "peers", "clock"}),
         ):
             checks = self.doctor(daemon, status=0)
             self.assertLessEqual(names, {check["name"] for check in checks if check["state"] == "good"}, checks)

@@ -80,6 +80,63 @@ TEST(Reconcile, takes_another_message_under_our_name_for_the_others) {
   EXPECT_EQ(result.extra, (std::vector<Location>{{"", Area::cur, "1.x:2,S"}}));
 }
 
+/// As a power cut leaves it on a file system that had not written the body.
+Entry shortened(Entry entry, std::uint64_t size) {
+  entry.size = size;
+  return entry;
+}
+
+TEST(Reconcile, puts_a_shortened_message_again_in_its_place) {
+  const Entry whole = file("cur/1.x:2,S", 11);
+  const auto source = account({folder("", 1, {whole})});
+  for (const std::uint64_t size : {std::uint64_t{0}, whole.size - 1}) {
+    const auto there = at_destination(account({folder("", 1, {shortened(whole, size)})}));
+    for (const auto& known : {source, AccountManifest{}}) {
+      const auto result = reconciled(there, known, {}, source);
+      EXPECT_TRUE(result.extra.empty());
+      const auto operations = plan(result.before, source);
+      ASSERT_EQ(operations.size(), 1u) << describe(operations);
+      EXPECT_EQ(operations[0].kind, OperationKind::put);
+      ASSERT_TRUE(operations[0].expected);
+      EXPECT_EQ(operations[0].expected->size, size);
+    }
+  }
+}
+
+TEST(Reconcile, removes_a_shortened_message_that_has_another_name_by_now) {
+  const Entry whole = file("new/1.x", 11);
+  const auto known = account({folder("", 1, {whole})});
+  const auto after = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  const auto there = at_destination(account({folder("", 1, {shortened(whole, 0)})}));
+  const auto operations = plan(reconciled(there, known, {}, after).before, after);
+  ASSERT_EQ(operations.size(), 2u) << describe(operations);
+  EXPECT_EQ(operations[0].kind, OperationKind::put);
+  EXPECT_EQ(describe(operations[1]), "remove /new/1.x");
+}
+
+TEST(Reconcile, leaves_a_shorter_file_of_another_time_to_the_others) {
+  const Entry whole = file("cur/1.x:2,S", 11);
+  Entry theirs = shortened(whole, whole.size - 1);
+  ++theirs.mtime;
+  const auto source = account({folder("", 1, {whole})});
+  const auto result = reconciled(at_destination(account({folder("", 1, {theirs})})), source, {}, source);
+  EXPECT_EQ(result.extra.size(), 1u);
+}
+
+TEST(Reconcile, puts_a_message_again_whose_content_is_another_under_its_size_and_time) {
+  const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
+  auto known = source;
+  auto there = at_destination(source);
+  const Digest right{{1}}, wrong{{2}};
+  known.folders[0].entries[0].digest = there.folders[0].entries[0].digest = right;
+  EXPECT_TRUE(plan(reconciled(there, known, {}, source).before, source).empty());
+  there.folders[0].entries[0].digest = wrong;
+  const auto operations = plan(reconciled(there, known, {}, source).before, source);
+  ASSERT_EQ(operations.size(), 1u) << describe(operations);
+  EXPECT_EQ(operations[0].kind, OperationKind::put);
+  EXPECT_EQ(operations[0].expected->digest, wrong);
+}
+
 TEST(Reconcile, sends_again_what_the_destination_lost) {
   const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
   const auto result = reconciled(at_destination(account({folder("", 1)})), source, {}, source);

@@ -75,7 +75,7 @@ TEST(Aside, gets_its_name_with_and_without_the_right_to_give_it_by_descriptor) {
   Tree tree;
   const auto directory = std::make_shared<const os::Directory>(tree.open());
   const auto link_one = [&](const std::string& name, const std::function<void()>& in_between) {
-    auto aside = Aside::create(directory);
+    auto aside = Aside::create(directory, os::WayToWrite::unnamed);
     ASSERT_TRUE(aside);
     ASSERT_TRUE(aside->write(name));
     in_between();
