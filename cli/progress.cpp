@@ -24,7 +24,8 @@ void show_flush_progress(ProgressBar& bar, const Json& line) {
   bar.show(accounts > 0 ? 1 - waiting / accounts : 0,
            fmt::format("{:.0f} of {:.0f} accounts, {} pending ({})", accounts - waiting, accounts,
                        format_plural(count_of(progress, "pending_messages"), "message"),
-                       format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))));
+                       format_bytes(static_cast<double>(count_of(progress, "pending_bytes")))) +
+               (text_of(progress, "waits_for").empty() ? "" : "; " + text_of(progress, "waits_for")));
 }
 
 void show_plan_progress(ProgressBar& bar, const Json& line) {

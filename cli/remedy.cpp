@@ -23,6 +23,10 @@ std::string_view remedy(std::string_view code) {
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
       Pair{"conflict", "look at both files at the destination: theirs was kept, ours is beside it"},
       Pair{"not-empty", "move away at the destination what others put there"},
+      Pair{"unexpected", "find out what else writes at the destination: a Dovecot, a copy, a second agent"},
+      Pair{"basis-mismatch", "find out what else writes at the destination: a Dovecot, a copy, a second agent"},
+      Pair{"cancelled", "find the second agent that sends to this account, and stop one of them"},
+      Pair{"paused", "maildirsync resume"},
       Pair{"unwatched",
            "do what the message says (raise fs.inotify.max_user_watches, or set watch.backend), then restart "
            "maildirsync-agent"},

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/engine/refusals.h"
 #include "agent/scan/discovery.h"
 #include "agent/turn/turn.h"
 
@@ -31,8 +32,15 @@ struct Account {
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
   unsigned failures = 0;                    ///< turns in a row that must be repeated
-  std::uint64_t wanted_generation = 0;      ///< the newest flush that waits for it
-  std::uint64_t verified_generation = 0;    ///< the newest flush that it satisfied
+  Refusals refusals;
+  /// Why its last turn must be repeated, for whoever waits for it; all empty when it need not.
+  struct Unclean {
+    std::string refused;   ///< the first thing that could not be done, and why
+    std::string unrested;  ///< a folder that changed while it was looked at
+    bool removals_wait = false;
+  } unclean;
+  std::uint64_t wanted_generation = 0;    ///< the newest flush that waits for it
+  std::uint64_t verified_generation = 0;  ///< the newest flush that it satisfied
   std::uint64_t folders = 0, messages = 0, bytes = 0;
   std::size_t unwatched = 0, extra = 0;
   std::deque<std::pair<Time, std::uint64_t>> removed;  ///< messages removed lately, for the brake

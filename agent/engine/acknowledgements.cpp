@@ -9,11 +9,19 @@
 
 #include "agent/engine/engine.h"
 #include "common/maildir/name.h"
+#include "common/os/printable.h"
 #include "common/service/event.h"
 
 namespace maildirsync::agent {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+/// So often an account is tried that cannot be read, before a flush names it: it may come back at once.
+constexpr unsigned k_tries_before_named = 3;
+
+}  // namespace
 
 void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   if (link_error_ || lane == 0) {
@@ -163,29 +171,27 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   }
   spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
                 to_string(code), failed.detail());
-  switch (code) {
-    case ErrorCode::postponed:
-    case ErrorCode::changed_while_read:
-      turn.retry = true;
-      return;
-    case ErrorCode::unexpected:
-      turn.wants_comparison = turn.retry = true;
-      return;
-    case ErrorCode::basis_mismatch:
-      turn.retry = true;
-      asio::post(keeper_, [this, id = turn.order.account, at] {
-        if (const auto dropped = state_->drop_signature(id, at); !dropped) keeper_failed(dropped.error());
-      });
-      return;
-    case ErrorCode::no_space:
-    case ErrorCode::root_gone:
-    case ErrorCode::io:
-      turn.retry = true;
-      break;
-    default:
-      break;
+  if (code == ErrorCode::basis_mismatch) {
+    asio::post(keeper_, [this, id = turn.order.account, at] {
+      if (const auto forgotten = state_->forget_content(id, at); !forgotten) keeper_failed(forgotten.error());
+    });
   }
-  turn.refused.push_back({code, path_of(at), failed.detail()});
+  const auto account = accounts_.find(turn.order.account);
+  const auto after = account != accounts_.end() ? account->second.refusals.note(code, path_of(at)) : AfterRefusal::look;
+  turn.retry |= after != AfterRefusal::named;
+  turn.wants_comparison |= after == AfterRefusal::look || after == AfterRefusal::stuck;
+  if (after == AfterRefusal::again) return;
+  if (after == AfterRefusal::look) {
+    spdlog::info("destination-differs root={} account={} path={} code={} action=\"it is looked at, and sent again\"",
+                 turn.order.root_name, turn.order.account_name, os::printable(path_of(at)), to_string(code));
+    turn.looked_for.push_back({code, path_of(at), failed.detail()});
+    return;
+  }
+  const std::string stuck = after == AfterRefusal::stuck
+                                ? "; the destination was looked at several times and it stayed so: does something "
+                                  "else write there? It is tried again"
+                                : "";
+  turn.refused.push_back({code, path_of(at), failed.detail() + stuck});
 }
 
 void Engine::lane_done(std::shared_ptr<Turn> turn) {
@@ -275,6 +281,7 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     check_flushes();
     return;
   }
+  account.refusals.end_turn();
   if (sent && report.messages_removed > 0) account.removed.emplace_back(Clock::now(), report.messages_removed);
   if (sent) account.released = false;
   settle_problems(account, *turn);
@@ -311,6 +318,24 @@ void Engine::settle_problems(Account& account, const Turn& turn) {
       }
     }
   }
+}
+
+/// Why the turn must be repeated, as far as it says so.
+Account::Unclean Engine::unclean(const Turn& turn) {
+  Account::Unclean unclean;
+  for (const auto* list : {&turn.refused, &turn.looked_for}) {
+    if (!list->empty() && unclean.refused.empty()) unclean.refused = list->front().path + ": " + list->front().detail;
+  }
+  if (turn.report.end == TurnEnd::failed && !turn.report.problems.empty()) {
+    unclean.refused = turn.report.problems.back().detail;
+  }
+  const auto& again = turn.report.again;
+  unclean.removals_wait = turn.report.removals_wait;
+  if (!unclean.removals_wait && !again.empty()) {
+    const std::string folder = again.folders.empty() ? "" : again.folders.begin()->first;
+    unclean.unrested = folder.empty() ? "its own folder" : "folder " + folder;
+  }
+  return unclean;
 }
 
 /// What the account's next turn is to look at, and when.
@@ -354,6 +379,7 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     discover_root(account.root);
     return;
   }
+  account.unclean = unclean(turn);
   const bool clean = report.end == TurnEnd::sent && !turn.lost && !turn.retry && report.again.empty();
   if (clean) {
     account.failures = 0;
@@ -363,8 +389,9 @@ void Engine::plan_next(Account& account, const Turn& turn) {
   }
   if (verifies) {
     account.work.structure = true;
-    // A flush names what the destination refuses (a full disk) rather than wait for ever.
-    if (turn.retry && !turn.refused.empty()) account.verified_generation = turn.order.generation;
+    // A flush names what the destination refuses (a full disk), or what cannot be read here, rather than wait for ever.
+    const bool unreadable = report.end == TurnEnd::failed && account.failures >= k_tries_before_named;
+    if (unreadable || (turn.retry && !turn.refused.empty())) account.verified_generation = turn.order.generation;
   }
   if (report.removals_wait) {
     account.work.settled = true;

@@ -11,8 +11,14 @@ using namespace std::chrono_literals;
 
 constexpr auto k_tick = 1s;
 constexpr auto k_retry_problems = 30s;
+constexpr auto k_retry_obstacles = 10min;  // each costs a listing of the destination
 constexpr auto k_look_at_unwatched = 10s;
 constexpr auto k_look_at_missing_root = 5s;
+
+bool has_other_than_obstacles(const Account& account) {
+  return std::any_of(account.problems.begin(), account.problems.end(),
+                     [](const auto& problem) { return !tells_of_destination(problem.second.code); });
+}
 
 std::shared_ptr<const LinkSettings> shared(const LinkSettings& settings) {
   return std::make_shared<const LinkSettings>(settings);
@@ -97,11 +103,14 @@ void Engine::tick() {
   const Time now = Clock::now();
   const bool retry = now - last_retry_ > k_retry_problems;
   const bool look_at_unwatched = now - last_look_at_unwatched_ > k_look_at_unwatched;
+  const bool retry_obstacles = now - last_retry_of_obstacles_ > k_retry_obstacles;
   if (retry) last_retry_ = now;
+  if (retry_obstacles) last_retry_of_obstacles_ = now;
   if (look_at_unwatched) last_look_at_unwatched_ = now;
   for (auto& [id, account] : accounts_) {
     const bool unwatched = account.unwatched > 0 && look_at_unwatched;
-    if (account.turn || account.held || !((retry && !account.problems.empty()) || unwatched)) continue;
+    const bool problem = !account.problems.empty() && (retry_obstacles || (retry && has_other_than_obstacles(account)));
+    if (account.turn || account.held || !(problem || unwatched)) continue;
     account.work.structure = true;
     schedule(account);
   }

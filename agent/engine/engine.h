@@ -25,6 +25,8 @@
 
 namespace maildirsync::agent {
 
+struct FlushFacts;
+
 /// The agent's heart: owns accounts, roots, lanes, and decides whose turn it is. All of it lives on the event loop;
 /// walks, reads and the state database are lanes', pool's and keeper's business.
 class Engine {
@@ -56,11 +58,13 @@ class Engine {
   std::vector<service::Metric> metrics();
   const Totals& totals() const { return totals_; }
   std::string state_word() const;
+  bool is_connected() const;
   std::optional<double> lag() const;
   std::pair<std::uint64_t, std::uint64_t> pending() const;
 
  private:
   struct Flush;
+  struct FlushSurvey;
   struct ModeChange;
   struct Verify;
   /// Somebody waits for all that an account held at some moment to be durable.
@@ -117,6 +121,7 @@ class Engine {
   void finish(const std::shared_ptr<Turn>& turn);
   void finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row);
   void settle_problems(Account& account, const Turn& turn);
+  static Account::Unclean unclean(const Turn& turn);
   void plan_next(Account& account, const Turn& turn);
   void keeper_failed(const Error& error);
 
@@ -124,6 +129,13 @@ class Engine {
   void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void flush_accounts(const std::shared_ptr<Flush>& flush);
   void check_flushes();
+  bool waits(const Flush& flush) const;
+  FlushSurvey survey(const Flush& flush) const;
+  void survey_account(const Flush& flush, const Account& account, FlushSurvey& survey) const;
+  FlushFacts flush_facts(const Flush& flush, const Account& account) const;
+  void tell_progress(Flush& flush, const FlushSurvey& survey);
+  std::optional<std::string> cause_of_all() const;
+  void finish_flush(Flush& flush, FlushSurvey survey);
   void verify(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void begin_verify();
   void abort_verify();
@@ -201,7 +213,7 @@ class Engine {
   bool stopping_ = false;
   std::optional<Error> link_error_, state_error_;
   std::string receiver_instance_;
-  Time last_retry_{}, last_look_at_unwatched_{};
+  Time last_retry_{}, last_retry_of_obstacles_ = Clock::now(), last_look_at_unwatched_{};
 };
 
 }  // namespace maildirsync::agent

@@ -24,6 +24,8 @@ void look_at_problems(const Account& account, Work& work) {
     if (at.name.empty()) continue;
     auto& dirt = work.folders[at.folder];
     if (!dirt.everything) dirt.names.insert({at.area, std::move(at.name)});
+    // What is in the way there may have gone, or changed.
+    work.compare |= tells_of_destination(problem.code);
   }
 }
 

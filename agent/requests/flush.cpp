@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/engine/engine.h"
+#include "agent/requests/flush_standing.h"
 #include "common/service/event.h"
 
 namespace maildirsync::agent {
@@ -11,6 +12,8 @@ namespace maildirsync::agent {
 using nlohmann::json;
 
 namespace {
+
+constexpr auto k_progress = std::chrono::milliseconds(500);
 
 double seconds_since(Time start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -29,6 +32,24 @@ struct Engine::Flush {
   std::vector<std::uint64_t> discoveries;  ///< of each root, that must have finished
   bool accounts_marked = false;
   Time last_progress{};
+};
+
+/// Where a flush stands at a moment.
+struct Engine::FlushSurvey {
+  std::uint64_t accounts = 0, folders = 0, messages = 0;
+  json left_out = json::array();  ///< what cannot end, and the problems
+  json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
+  std::uint64_t waiting_accounts = 0;
+  bool waits_for_resume = false;
+
+  void waits_for(const std::string& root, const std::string& account, const std::string& cause) {
+    json one = {{"code", "waiting"}, {"root", root}, {"detail", "not finished in time: " + cause}, {"cause", cause}};
+    if (!account.empty()) {
+      one["account"] = account;
+      ++waiting_accounts;
+    }
+    waits.push_back(std::move(one));
+  }
 };
 
 void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) {
@@ -94,74 +115,146 @@ void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
 
 void Engine::check_flushes() {
   check_verify();
-  const Time now = Clock::now();
-  for (std::size_t i = 0; i < flushes_.size();) {
-    const auto flush = flushes_[i];
+  std::erase_if(flushes_, [this](const std::shared_ptr<Flush>& flush) {
     if (have_walked(flush->discoveries) && !flush->accounts_marked) flush_accounts(flush);
-    std::uint64_t accounts = 0, folders = 0, messages = 0, waiting = 0;
-    json left_out = json::array();
+    const Time now = Clock::now();
     const bool late = flush->deadline && now >= *flush->deadline;
-    for (const auto& [id, account] : accounts_) {
-      if (!maildir::is_chosen(flush->glob, account.name) || roots_[account.root].removed) continue;
-      ++accounts;
-      folders += account.folders;
-      messages += account.messages;
-      const bool held = account.held || roots_[account.root].held;
-      const bool verified = account.verified_generation >= flush->generation;
-      if (held) {
-        left_out.push_back({{"code", account.held ? "mass-deletion" : "root-gone"},
-                            {"account", account.name},
-                            {"detail", account.held ? account.hold_reason : roots_[account.root].hold_reason}});
-      } else if (!verified) {
-        ++waiting;
-        if (late) left_out.push_back({{"account", account.name}, {"detail", "not finished in time"}});
-      }
-      for (const auto& [path, problem] : account.problems) {
-        if (problem.code == ErrorCode::unwatched) continue;  // looked at by this flush all the same
-        left_out.push_back(
-            {{"code", to_string(problem.code)}, {"account", account.name}, {"path", path}, {"detail", problem.detail}});
-      }
+    if (!late && flush->reply->wanted() && waits(*flush)) {
+      if (now - flush->last_progress > k_progress) tell_progress(*flush, survey(*flush));
+      return false;
     }
-    for (const auto& root : roots_) {
-      if (root.removed) continue;
-      if (root.held) {
-        left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
-      }
-      for (const auto& problem : root.problems) {
-        if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
-        left_out.push_back({{"code", to_string(problem.code)},
-                            {"root", root.config.name},
-                            {"path", problem.path},
-                            {"detail", problem.detail}});
-      }
+    finish_flush(*flush, survey(*flush));
+    return true;
+  });
+}
+
+/// Whether anything waits that ends by itself. Asked at the end of each turn, of all accounts: so it says no more.
+bool Engine::waits(const Flush& flush) const {
+  if (!flush.accounts_marked) return true;
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& found) {
+    const Account& account = found.second;
+    if (account.verified_generation >= flush.generation) return false;
+    if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) return false;
+    return standing(flush_facts(flush, account)).end == FlushEnd::waits;
+  });
+}
+
+/// What of the flush is done, what waits and for what, and what cannot end without a person.
+Engine::FlushSurvey Engine::survey(const Flush& flush) const {
+  FlushSurvey survey;
+  for (std::size_t r = 0; r < roots_.size(); ++r) {
+    const Root& root = roots_[r];
+    if (root.removed) continue;
+    if (r < flush.discoveries.size() && root.discoveries < flush.discoveries[r]) {
+      survey.waits_for(root.config.name, "", "the root is being walked");
     }
-    const bool done = flush->accounts_marked && waiting == 0;
-    if (late && !done) {
-      left_out.push_back({{"detail", link_error_ ? "the receiver is not connected: " + link_error_->message()
-                                     : paused_   ? "the agent is paused; maildirsync resume"
-                                                 : "the time given was over"}});
+    if (root.held) {
+      survey.left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
     }
-    if (done || late || !flush->reply->wanted()) {
-      flush->reply->finish({{"complete", done && left_out.empty()},
-                            {"elapsed_seconds", seconds_since(flush->start)},
-                            {"accounts", accounts},
-                            {"folders", folders},
-                            {"messages", messages},
-                            {"left_out", std::move(left_out)}});
-      flushes_.erase(flushes_.begin() + static_cast<std::ptrdiff_t>(i));
-      continue;
+    for (const auto& problem : root.problems) {
+      if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
+      survey.left_out.push_back({{"code", to_string(problem.code)},
+                                 {"root", root.config.name},
+                                 {"path", problem.path},
+                                 {"detail", problem.detail}});
     }
-    if (now - flush->last_progress > std::chrono::milliseconds(500)) {
-      flush->last_progress = now;
-      const auto [pending_messages, pending_bytes] = pending();
-      flush->reply->progress({{"progress",
-                               {{"pending_accounts", waiting},
-                                {"accounts", accounts},
-                                {"pending_messages", pending_messages},
-                                {"pending_bytes", pending_bytes}}}});
-    }
-    ++i;
   }
+  for (const auto& [id, account] : accounts_) {
+    if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) continue;
+    survey_account(flush, account, survey);
+  }
+  if (survey.waits_for_resume) {
+    survey.left_out.push_back({{"code", "paused"}, {"detail", "the agent is paused; maildirsync resume"}});
+  }
+  return survey;
+}
+
+void Engine::survey_account(const Flush& flush, const Account& account, FlushSurvey& survey) const {
+  const std::string& root = roots_[account.root].config.name;
+  ++survey.accounts;
+  survey.folders += account.folders;
+  survey.messages += account.messages;
+  const auto stands = standing(flush_facts(flush, account));
+  if (stands.end == FlushEnd::waits) survey.waits_for(root, account.name, stands.cause);
+  if (stands.end == FlushEnd::cannot && stands.code == "paused") {
+    survey.waits_for_resume = true;  // said once, of all
+  } else if (stands.end == FlushEnd::cannot) {
+    survey.left_out.push_back(
+        {{"code", stands.code}, {"root", root}, {"account", account.name}, {"detail", stands.cause}});
+  }
+  for (const auto& [path, problem] : account.problems) {
+    if (problem.code == ErrorCode::unwatched) continue;  // looked at by this flush all the same
+    survey.left_out.push_back({{"code", to_string(problem.code)},
+                               {"root", root},
+                               {"account", account.name},
+                               {"path", path},
+                               {"detail", problem.detail}});
+  }
+}
+
+FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const {
+  const Root& root = roots_[account.root];
+  FlushFacts facts;
+  facts.satisfied = flush.accounts_marked && account.verified_generation >= flush.generation;
+  if (root.held) facts.root_hold = root.hold_reason;
+  if (account.held) facts.account_hold = account.hold_reason;
+  facts.paused = paused_ && flush.accounts_marked;
+  facts.connected = is_connected();
+  facts.complete = account.complete;
+  facts.removals_wait = account.unclean.removals_wait;
+  facts.refused = account.unclean.refused;
+  facts.unrested = account.unclean.unrested;
+  if (account.queued) facts.before_it = live_.size() + bulk_.size() - 1;
+  if (flush.accounts_marked && account.awaits_discovery && !root.discovering) {
+    const auto* why = root.problems.empty() ? nullptr : &root.problems.front();
+    facts.not_found_code = to_string(why != nullptr ? why->code : ErrorCode::vanished);
+    facts.not_found = "the walk of the root did not reach its directory" + (why != nullptr ? ": " + why->detail : "");
+  }
+  if (account.turn) {
+    facts.in_turn = true;
+    facts.to_send = account.turn->pending_messages;
+    facts.looked = account.turn->lane_done;
+    facts.answered = account.turn->acknowledged;
+    if (facts.looked) facts.sent = account.turn->report.operations;
+  }
+  return facts;
+}
+
+void Engine::tell_progress(Flush& flush, const FlushSurvey& survey) {
+  if (survey.waits.empty()) return;
+  flush.last_progress = Clock::now();
+  const auto [pending_messages, pending_bytes] = pending();
+  const json& first = survey.waits.front();
+  const std::string who = first.value("account", first.value("root", ""));
+  flush.reply->progress({{"progress",
+                          {{"pending_accounts", survey.waiting_accounts},
+                           {"accounts", survey.accounts},
+                           {"pending_messages", pending_messages},
+                           {"pending_bytes", pending_bytes},
+                           {"waits_for", cause_of_all().value_or(who + ": " + first.value("cause", ""))}}}});
+}
+
+/// What every account waits for.
+std::optional<std::string> Engine::cause_of_all() const {
+  if (is_connected()) return std::nullopt;
+  return "the receiver is not connected" + (link_error_ ? ": " + link_error_->message() : "");
+}
+
+void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
+  const bool done = survey.waits.empty();
+  for (auto& one : survey.waits) {
+    one.erase("cause");
+    survey.left_out.push_back(std::move(one));
+  }
+  if (!done) {
+    if (const auto cause = cause_of_all()) survey.left_out.push_back({{"code", "waiting"}, {"detail", *cause}});
+  }
+  flush.reply->finish({{"complete", done && survey.left_out.empty()},
+                       {"elapsed_seconds", seconds_since(flush.start)},
+                       {"accounts", survey.accounts},
+                       {"folders", survey.folders},
+                       {"messages", survey.messages},
+                       {"left_out", std::move(survey.left_out)}});
 }
 
 // ---- other commands ----

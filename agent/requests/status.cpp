@@ -17,9 +17,13 @@ const char* word(config::Mode mode) {
 
 }  // namespace
 
+/// Over any lane.
+bool Engine::is_connected() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+}
+
 std::string Engine::state_word() const {
-  const bool connected =
-      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected = is_connected();
   if (paused_) return "paused";
   const bool root_held = std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.held && !r.removed; });
   const bool account_held =
@@ -120,8 +124,7 @@ json Engine::problems(const std::string& account_glob) const {
                       {"detail", os::printable(detail)}});
     }
   };
-  const bool connected =
-      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected = is_connected();
   if (link_error_ && !connected) add(to_string(link_error_->code), "", "", "", link_error_->message());
   if (state_error_) add("state", "", "", "", state_error_->message());
   for (const auto& root : roots_) {
@@ -156,8 +159,7 @@ json Engine::peer_clock_offset() const {
 json Engine::status(const std::string& account_glob) {
   const auto [pending_messages, pending_bytes] = pending();
   const auto lag_now = lag();
-  const bool connected =
-      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected = is_connected();
   json roots = json::array();
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     if (!roots_[i].removed) roots.push_back(root_status(i));
@@ -233,8 +235,7 @@ std::map<std::string, std::size_t> Engine::problems_by_code() const {
 std::vector<service::Metric> Engine::metrics() {
   using Kind = service::Metric::Kind;
   const auto [pending_messages, pending_bytes] = pending();
-  const bool connected =
-      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+  const bool connected = is_connected();
   std::vector<service::Metric> metrics{
       {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, connected ? 1.0 : 0.0},
       {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge,

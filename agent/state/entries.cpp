@@ -212,6 +212,15 @@ Result<> EntryTable::forget_inode(FolderId folder, Area area, std::string_view n
   return forget.bind(folder, hash, slot->nth).run();
 }
 
+Result<> EntryTable::forget_digest(FolderId folder, Area area, std::string_view name) {
+  const std::int32_t hash = hash_of_name(area, name);
+  const auto slot = find(folder, hash, area, name);
+  if (!slot) return Failure(slot.error());
+  if (!slot->existed()) return {};
+  Statement forget(database_, "UPDATE entry SET digest = NULL WHERE folder = ? AND hash = ? AND nth = ?");
+  return forget.bind(folder, hash, slot->nth).run();
+}
+
 Result<EntryTable::Sum> EntryTable::sum(FolderId folder) {
   Statement sum(database_, "SELECT count(*), coalesce(sum(size), 0) FROM entry WHERE folder = ? AND area <> 0");
   const auto row = sum.bind(folder).step();

@@ -39,6 +39,7 @@ class EntryTable {
   Result<Replaced> put(FolderId folder, const sync::Entry& entry, MissingDigest missing);
   Result<Replaced> erase(FolderId folder, sync::Area area, std::string_view name);
   Result<> forget_inode(FolderId folder, sync::Area area, std::string_view name);
+  Result<> forget_digest(FolderId folder, sync::Area area, std::string_view name);
 
   /// Messages (not control files) and their bytes.
   struct Sum {

@@ -127,6 +127,13 @@ class SqliteState final : public State {
                            [&](FolderId folder) { return tables_.entries.forget_inode(folder, at.area, at.name); });
   }
 
+  Result<> forget_content(AccountId id, const sync::Location& at) override {
+    return in_folder<void>(id, at.folder, [&](FolderId folder) -> Result<> {
+      MAILDIRSYNC_TRY(tables_.signatures.erase(folder, at.area, at.name));
+      return tables_.entries.forget_digest(folder, at.area, at.name);
+    });
+  }
+
   Result<> replace(AccountId id, const sync::AccountManifest& manifest) override {
     return record(id, [&](Recorder& recorder) { return recorder.replace(manifest); });
   }
@@ -195,11 +202,6 @@ class SqliteState final : public State {
   Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) override {
     return in_folder<void>(
         id, at.folder, [&](FolderId folder) { return tables_.signatures.put(folder, at.area, at.name, signature); });
-  }
-
-  Result<> drop_signature(AccountId id, const sync::Location& at) override {
-    return in_folder<void>(id, at.folder,
-                           [&](FolderId folder) { return tables_.signatures.erase(folder, at.area, at.name); });
   }
 
   Result<std::map<std::pair<std::string, std::string>, std::string>> aliases(AccountId id) override {

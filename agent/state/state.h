@@ -71,6 +71,9 @@ class State {
   /// Forgets an entry's inode, so that the next listing looks at the file itself: it has not become at the destination
   /// what it is here.
   virtual Result<> doubt(AccountId id, const sync::Location& at) = 0;
+  /// Forgets an entry's digest and signature: the destination has another content than was believed, so that no delta
+  /// is made against it. The size and the time stay, and may be wrong.
+  virtual Result<> forget_content(AccountId id, const sync::Location& at) = 0;
   /// Replaces everything known of an account (after it was compared with the receiver's listing) but its aliases;
   /// stamps are forgotten.
   virtual Result<> replace(AccountId id, const sync::AccountManifest& manifest) = 0;
@@ -94,7 +97,6 @@ class State {
   //    had when the signature was set
   virtual Result<std::optional<std::string>> signature(AccountId id, const sync::Location& at) = 0;
   virtual Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) = 0;
-  virtual Result<> drop_signature(AccountId id, const sync::Location& at) = 0;
 
   // -- aliases: a message whose name was taken at the destination goes by another base name there
   virtual Result<std::map<std::pair<std::string, std::string>, std::string>> aliases(

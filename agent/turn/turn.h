@@ -94,6 +94,7 @@ struct Turn {
   bool wants_comparison = false;  ///< the destination is not as the state says
   bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
+  std::vector<Problem> looked_for;  ///< was refused because the destination is not as the state says
   std::set<std::string> failed_folders;
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination was found to have an index
 };

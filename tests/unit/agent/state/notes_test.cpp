@@ -40,9 +40,15 @@ TEST_F(SignaturesTest, the_last_one_counts) {
   EXPECT_EQ(signature(uidlist), std::string("\0newer", 6));
 }
 
-TEST_F(SignaturesTest, can_be_dropped) {
-  ASSERT_TRUE(state->drop_signature(account, uidlist));
-  ASSERT_TRUE(state->drop_signature(account, uidlist));
+TEST_F(SignaturesTest, are_forgotten_with_the_content) {
+  ASSERT_TRUE(state->forget_content(account, uidlist));
+  ASSERT_TRUE(state->forget_content(account, uidlist));
+  EXPECT_EQ(signature(uidlist), std::nullopt);
+  const auto entries = state->control_entries(account, "").value();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].digest, std::nullopt);
+  EXPECT_NE(entries[0].size, 0u);
+  apply({put(uidlist, 1)});
   EXPECT_EQ(signature(uidlist), std::nullopt);
 }
 
