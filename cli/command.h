@@ -2,8 +2,9 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
-#include <CLI/CLI.hpp>
+#include "cli/parser.h"
 
 namespace maildirsync::cli {
 
@@ -23,7 +24,7 @@ constexpr int k_exit_unreachable = 3;
 using Run = std::function<int(const Options&)>;
 
 /// Adds a command's own options to its parser.
-using AddCommand = Run(CLI::App& command);
+using AddCommand = Run(Parser& command);
 
 // A file each. A new command is its file, its name here, and its line in main.cpp's table.
 AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_repair_index, add_drain,
@@ -31,7 +32,16 @@ AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release
 AddCommand add_setup, add_pair, add_doctor;
 AddCommand add_cutover, add_plan;
 
-// Checks for CLI11: "", or what is wrong.
+struct Command {
+  const char* name;
+  const char* about;
+  AddCommand* add;
+};
+
+/// Reads the command line and runs the command that it names; gives the program's exit status.
+int run_command_line(int argc, char** argv, const std::vector<Command>& commands);
+
+// Checks of an option's value: "", or what is wrong.
 
 /// A finite number of seconds, 0 or more.
 std::string check_seconds(const std::string& text);

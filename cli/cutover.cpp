@@ -122,7 +122,7 @@ int cutover(const Options& options, const CutoverArguments& arguments) {
 
 }  // namespace
 
-Run add_cutover(CLI::App& command) {
+Run add_cutover(Parser& command) {
   auto arguments = std::make_shared<CutoverArguments>();
   const auto add = [&](const char* name, std::string& value, const char* about) {
     command.add_option(name, value, about)->type_name("CMD");

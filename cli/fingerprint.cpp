@@ -5,7 +5,7 @@
 
 namespace maildirsync::cli {
 
-Run add_fingerprint(CLI::App& command) {
+Run add_fingerprint(Parser& command) {
   auto file = std::make_shared<std::string>();
   command.add_option("FILE", *file, "a certificate in PEM form")->required();
   return [file](const Options& options) {

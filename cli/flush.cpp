@@ -50,7 +50,7 @@ int flush(const Options& options, const Arguments& arguments) {
 
 }  // namespace
 
-Run add_flush(CLI::App& command) {
+Run add_flush(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
   command.add_option("--timeout", arguments->timeout_seconds, "give up after so many seconds; 0: never")

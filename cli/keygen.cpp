@@ -42,7 +42,7 @@ int keygen(const Options& options, const Arguments& arguments) {
 
 }  // namespace
 
-Run add_keygen(CLI::App& command) {
+Run add_keygen(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   arguments->name = host_name();
   command.add_option("--out", arguments->prefix, "makes PREFIX.key and PREFIX.crt; never overwrites")

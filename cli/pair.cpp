@@ -131,7 +131,7 @@ std::string absolute(const std::string& path) {
   return std::string(here ? here.get() : "") + "/" + path;
 }
 
-void add_place_options(CLI::App& command, PairArguments& arguments) {
+void add_place_options(Parser& command, PairArguments& arguments) {
   command.add_option("--address", arguments.address, "receiver: how agents reach it, when that is not its host's name")
       ->type_name("HOST[:PORT]");
   command.add_option("--config", arguments.config, "the configuration; without it the one in /etc/maildirsync")
@@ -179,7 +179,7 @@ int finish_pairing(const Options& options, Role role, const Places& places, cons
   return good ? k_exit_done : k_exit_incomplete;
 }
 
-Run add_pair(CLI::App& command) {
+Run add_pair(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command
       .add_option("LINE", arguments->words,

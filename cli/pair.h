@@ -20,7 +20,7 @@ struct PairArguments {
 };
 
 /// --config, --prefix, --address, --no-start.
-void add_place_options(CLI::App& command, PairArguments& arguments);
+void add_place_options(Parser& command, PairArguments& arguments);
 
 /// An absolute path.
 std::string absolute(const std::string& path);

@@ -58,7 +58,7 @@ int plan(const Options& options, const Arguments& arguments) {
 
 }  // namespace
 
-Run add_plan(CLI::App& command) {
+Run add_plan(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
   command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");

@@ -213,11 +213,11 @@ int setup(const Options& options, Arguments arguments) {
 
 }  // namespace
 
-Run add_setup(CLI::App& command) {
+Run add_setup(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("SIDE", arguments->role, "agent: this is the old mail server; receiver: this is the new one")
       ->required()
-      ->check(CLI::IsMember({"agent", "receiver"}));
+      ->one_of({"agent", "receiver"});
   command.add_option("--root", arguments->roots, "agent: a tree that holds accounts; without it, what is found here")
       ->type_name("[NAME=]PATH")
       ->allow_extra_args(false);

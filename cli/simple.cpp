@@ -8,7 +8,7 @@ namespace maildirsync::cli {
 
 namespace {
 
-Run mode_command(CLI::App& command, const char* word) {
+Run mode_command(Parser& command, const char* word) {
   auto root = std::make_shared<std::string>();
   command.add_option("ROOT", *root, "the root's name in agent.toml")->required();
   return [root, word](const Options& options) { return ask_and_tell(options, {{"command", word}, {"root", *root}}); };
@@ -16,15 +16,15 @@ Run mode_command(CLI::App& command, const char* word) {
 
 }  // namespace
 
-Run add_pause(CLI::App&) {
+Run add_pause(Parser&) {
   return [](const Options& options) { return ask_and_tell(options, {{"command", "pause"}}); };
 }
 
-Run add_resume(CLI::App&) {
+Run add_resume(Parser&) {
   return [](const Options& options) { return ask_and_tell(options, {{"command", "resume"}}); };
 }
 
-Run add_release(CLI::App& command) {
+Run add_release(Parser& command) {
   auto glob = std::make_shared<std::string>();
   command.add_option("--account", *glob, "only accounts that match; without it, everything that is held")
       ->type_name("GLOB")
@@ -32,7 +32,7 @@ Run add_release(CLI::App& command) {
   return [glob](const Options& options) { return ask_and_tell(options, {{"command", "release"}, {"account", *glob}}); };
 }
 
-Run add_repair_index(CLI::App& command) {
+Run add_repair_index(Parser& command) {
   auto glob = std::make_shared<std::string>();
   command.add_option("--account", *glob, "only accounts that match; without it, all")
       ->type_name("GLOB")
@@ -45,11 +45,11 @@ Run add_repair_index(CLI::App& command) {
   };
 }
 
-Run add_drain(CLI::App& command) {
+Run add_drain(Parser& command) {
   return mode_command(command, "drain");
 }
 
-Run add_mirror(CLI::App& command) {
+Run add_mirror(Parser& command) {
   return mode_command(command, "mirror");
 }
 

@@ -118,7 +118,7 @@ class Watch {
 
 }  // namespace
 
-Run add_status(CLI::App& command) {
+Run add_status(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_flag("--watch", arguments->watch, "again each second, with rates");
   command

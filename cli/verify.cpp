@@ -66,7 +66,7 @@ int verify(const Options& options, const Arguments& arguments) {
 
 }  // namespace
 
-Run add_verify(CLI::App& command) {
+Run add_verify(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
   command.add_flag("--deep", arguments->deep, "compare the contents of both sides too");

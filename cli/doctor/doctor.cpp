@@ -126,7 +126,7 @@ int doctor(const Options& options, const Arguments& arguments) {
 
 }  // namespace
 
-Run add_doctor(CLI::App& command) {
+Run add_doctor(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("--config", arguments->config, "the configuration; without it those in /etc/maildirsync")
       ->type_name("FILE");
