@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/os/way_to_write.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
@@ -67,14 +68,28 @@ Result<DirectoryPtr> make_private(const DirectoryPtr& parent, const std::string&
   return directory;
 }
 
-/// A small file whose content is on the disk before it has its name; one that is there stays.
+Result<Aside> create_file(const DirectoryPtr& place) {
+  const auto ground = os::ground_of(place->fd());
+  if (!ground) return Failure(ground.error());
+  return Aside::create(place, ground->way);
+}
+
+/// Its content is on the disk before it has the name; `exists` when that is taken.
+Result<> name_file(Aside& file, const os::Directory& place, const std::string& name) {
+  if (::fsync(file.fd()) != 0) return os_failure(place.path(), "cannot sync to the disk", errno);
+  MAILDIRSYNC_TRY(file.link(place, name));
+  const auto again = file.take_file_to_sync();
+  if (again && ::fsync(again->get()) != 0) return os_failure(place.path(), "cannot sync to the disk", errno);
+  return {};
+}
+
+/// A small file; one that is there stays.
 Result<> write_note(const DirectoryPtr& directory, std::string_view name, const std::string& text) {
   if (directory->status(std::string(name))) return {};
-  auto note = Aside::create(directory);
+  auto note = create_file(directory);
   if (!note) return Failure(note.error());
   MAILDIRSYNC_TRY(note->write(text));
-  if (::fsync(note->fd()) != 0) return os_failure(directory->path(), "cannot sync to the disk", errno);
-  const auto linked = note->link(*directory, std::string(name));
+  const auto linked = name_file(*note, *directory, std::string(name));
   return linked || linked.error().code == ErrorCode::exists ? Result<>{} : linked;
 }
 
@@ -114,19 +129,18 @@ Result<> copy_content(int from, int to, const std::string& path) {
   }
 }
 
-/// A copy with owner, mode and mtime, on the disk, without a name.
+/// A copy with owner, mode and mtime, without a name.
 Result<Aside> copy_of(const os::Directory& live, const std::string& name, const DirectoryPtr& place) {
   const std::string path = os::join(live.path(), name);
   auto from = live.open_for_reading(name);
   if (!from) return Failure(from.error());
   struct stat status {};
   if (::fstat(from->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
-  auto copy = Aside::create(place);
+  auto copy = create_file(place);
   if (!copy) return copy;
   MAILDIRSYNC_TRY(copy_content(from->get(), copy->fd(), path));
   MAILDIRSYNC_TRY(set_attributes(copy->fd(), {status.st_mode & 07777, status.st_uid, status.st_gid},
                                  os::nanoseconds(status.st_mtim), path));
-  if (::fsync(copy->fd()) != 0) return os_failure(path, "cannot sync to the disk", errno);
   return copy;
 }
 
@@ -146,7 +160,7 @@ Result<> keep_uidlist(const DirectoryPtr& place, const os::Directory& live) {
   }
   auto copy = copy_of(live, std::string(k_uidlist), place);
   if (!copy) return copy.error().code == ErrorCode::vanished ? Result<>{} : Failure(copy.error());
-  const auto linked = copy->link(*place, fmt::format("{}{}", k_trash_uidlist, number + 1));
+  const auto linked = name_file(*copy, *place, fmt::format("{}{}", k_trash_uidlist, number + 1));
   return linked || linked.error().code == ErrorCode::exists ? Result<>{} : linked;
 }
 
@@ -171,7 +185,7 @@ Result<Moved> move_by_copy(const os::Directory& live, const std::string& name, c
   } else {
     auto copy = copy_of(live, name, place);
     if (!copy) return copy.error().code == ErrorCode::vanished ? Result<Moved>(Moved::done) : Failure(copy.error());
-    if (const auto linked = copy->link(*place, name); !linked) {
+    if (const auto linked = name_file(*copy, *place, name); !linked) {
       if (linked.error().code != ErrorCode::exists) return Failure(linked.error());
       const auto there = place->status(name);  // by us, just before a crash?
       if (!there || !is_same_version(*there, status)) return Moved::taken;
