@@ -9,6 +9,7 @@
 
 #include "agent/engine/engine.h"
 #include "common/net/identity.h"
+#include "common/os/boot.h"
 #include "common/service/memory.h"
 #include "common/service/metrics.h"
 #include "common/service/program.h"
@@ -17,11 +18,6 @@
 namespace {
 
 using namespace maildirsync;
-
-std::string boot_id() {
-  const auto id = os::read_file("/proc/sys/kernel/random/boot_id", 64);
-  return id ? *id : "";
-}
 
 std::string random_bytes(std::size_t count) {
   std::random_device device;
@@ -67,8 +63,8 @@ Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
   auto boot = state.value("running_since_boot");
   if (!boot) return Failure(boot.error());
   const bool unclean = *boot && !(*boot)->empty();
-  const bool compare = unclean && **boot != boot_id();
-  MAILDIRSYNC_TRY(state.set_value("running_since_boot", boot_id()));
+  const bool compare = unclean && **boot != os::boot_id();
+  MAILDIRSYNC_TRY(state.set_value("running_since_boot", os::boot_id()));
   return compare;
 }
 

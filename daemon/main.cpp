@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/net/identity.h"
+#include "common/os/boot.h"
 #include "common/service/memory.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
@@ -65,7 +66,15 @@ class Program {
       if (!metrics) return Failure(metrics.error());
       metrics_ = std::move(*metrics);
     }
-    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance));
+    auto mark = daemon::RunMark::begin(config.state_dir, os::boot_id());
+    if (!mark) return Failure(mark.error());
+    if (mark->is_new()) {
+      spdlog::warn(
+          "unclean-end number={} action=\"agents look again at what was acknowledged shortly before the machine's "
+          "end\"",
+          mark->last_unclean_end()->number);
+    }
+    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark));
     if (!receiver) return Failure(receiver.error());
     receiver_ = std::move(*receiver);
     return {};
@@ -76,6 +85,7 @@ class Program {
                          .summary = [this] { return receiver_->summary(); },
                          .each_second =
                              [this] {
+                               receiver_->tick();
                                if (metrics_) metrics_->show(receiver_->metrics());
                              }});
     control_.reset();

@@ -39,6 +39,8 @@ struct Account {
     std::string unrested;  ///< a folder that changed while it was looked at
     bool removals_wait = false;
   } unclean;
+  Time acknowledged{};                    ///< the last time that the receiver said of something that it is durable
+  bool doubted = false;                   ///< after an unclean end of the receiver: not yet compared with it
   std::uint64_t wanted_generation = 0;    ///< the newest flush that waits for it
   std::uint64_t verified_generation = 0;  ///< the newest flush that it satisfied
   std::uint64_t folders = 0, messages = 0, bytes = 0;

@@ -218,6 +218,7 @@ Account* Engine::add_account(std::size_t root, const std::string& path, const st
 void Engine::drop_account(AccountId id) {
   watcher_->forget_account(id);
   accounts_.erase(id);
+  check_looked_again();
 }
 
 }  // namespace maildirsync::agent

@@ -20,6 +20,8 @@ namespace {
 
 /// So often an account is tried that cannot be read, before a flush names it: it may come back at once.
 constexpr unsigned k_tries_before_named = 3;
+/// As far back before a receiver's unclean end as it looks itself: longer than any file system keeps what is dirty.
+constexpr auto k_look_back = 10min;
 
 }  // namespace
 
@@ -46,10 +48,45 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
       keeper_failed(stored.error());
     }
   }
+  if (receiver.has_unclean_end()) look_again(receiver.unclean_end());
   asio::post(loop_, [this] {
     dispatch();
     check_plans();
   });
+}
+
+/// After a power cut there: what was acknowledged shortly before it is compared, by content where it is that young.
+/// Which accounts these are is known only if we were running then, and long enough before; else it may be any. The end
+/// is noted as dealt with when the last of them is compared.
+void Engine::look_again(const wire::UncleanEnd& end) {
+  if (end.number() == unclean_end_) return;
+  unclean_end_ = end.number();
+  const Time since = last_acknowledged_ - k_look_back;
+  const bool is_known = last_acknowledged_ != Time{} && started_ < since;
+  std::size_t count = 0;
+  for (auto& [id, account] : accounts_) {
+    if (is_known && account.acknowledged < since) continue;
+    ++count;
+    account.doubted = true;
+    account.work.compare = account.work.structure = true;
+    account.work.doubted_since = end.since();
+    schedule(account);
+  }
+  spdlog::warn(
+      "receiver-unclean-end number={} accounts={} action=\"what it had acknowledged shortly before is looked at "
+      "again\"",
+      end.number(), count);
+  looks_again_ = true;
+  check_looked_again();
+}
+
+void Engine::check_looked_again() {
+  if (!looks_again_) return;
+  if (std::any_of(accounts_.begin(), accounts_.end(), [](const auto& known) { return known.second.doubted; })) return;
+  looks_again_ = false;
+  spdlog::info("receiver-looked-at unclean_end={}", unclean_end_);
+  const auto stored = state_->set_value("receiver_unclean_end", std::to_string(unclean_end_));
+  if (!stored) keeper_failed(stored.error());
 }
 
 void Engine::link_down(std::size_t lane, const Error& error, std::vector<Sent> lost) {
@@ -79,9 +116,13 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   for (const auto& lesser : ack.lesser_modes())
     lesser_modes.emplace(lesser.sequence(), lesser.mode());
   const std::unordered_set<std::uint64_t> indexed(ack.indexed().begin(), ack.indexed().end());
+  last_acknowledged_ = Clock::now();
   for (std::size_t i = 0; i < done.size();) {
     const auto turn = done[i].turn;
     std::vector<sync::Operation> applied;
+    if (const auto account = accounts_.find(turn->order.account); account != accounts_.end()) {
+      account->second.acknowledged = last_acknowledged_;
+    }
     for (; i < done.size() && done[i].turn == turn; ++i) {
       auto& operation = done[i].operation;
       ++turn->acknowledged;
@@ -284,6 +325,9 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
   account.refusals.end_turn();
   if (sent && report.messages_removed > 0) account.removed.emplace_back(Clock::now(), report.messages_removed);
   if (sent) account.released = false;
+  // What it found torn is on the disk again, or is known to be refused.
+  if (sent && turn->order.work.doubted_since) account.doubted = false;
+  check_looked_again();
   settle_problems(account, *turn);
   plan_next(account, *turn);
   schedule(account);

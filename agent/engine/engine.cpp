@@ -1,6 +1,7 @@
 #include "agent/engine/engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 namespace maildirsync::agent {
@@ -48,6 +49,8 @@ Engine::~Engine() {
 Result<> Engine::start() {
   if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
   recall_verify();
+  if (auto end = state_->value("receiver_unclean_end"); end && *end)
+    unclean_end_ = std::strtoull((*end)->c_str(), nullptr, 10);
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
   for (const auto& root : config_.roots)
     MAILDIRSYNC_TRY(add_root(root));

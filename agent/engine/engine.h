@@ -111,6 +111,8 @@ class Engine {
 
   // answers.cpp
   void link_up(std::size_t lane, const wire::Hello& receiver);
+  void look_again(const wire::UncleanEnd& end);
+  void check_looked_again();
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
   void has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode);
@@ -213,6 +215,10 @@ class Engine {
   bool stopping_ = false;
   std::optional<Error> link_error_, state_error_;
   std::string receiver_instance_;
+  std::uint64_t unclean_end_ = 0;  ///< of the receiver: the last one that accounts are or were compared for
+  Time started_ = Clock::now();
+  bool looks_again_ = false;  ///< accounts are in doubt since then
+  Time last_acknowledged_{};  ///< anything, in this run
   Time last_retry_{}, last_retry_of_obstacles_ = Clock::now(), last_look_at_unwatched_{};
 };
 

@@ -32,8 +32,8 @@ std::string Engine::state_word() const {
   if (!connected) return "connecting";
   const bool undiscovered =
       std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.discovered && !r.removed; });
-  const bool incomplete =
-      std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return !a.second.complete; });
+  const bool incomplete = std::any_of(accounts_.begin(), accounts_.end(),
+                                      [](const auto& a) { return !a.second.complete || a.second.doubted; });
   if (undiscovered || incomplete) return "initial";
   const bool draining = !roots_.empty() && std::all_of(roots_.begin(), roots_.end(), [](const Root& r) {
     return r.removed || r.mode == config::Mode::drain;
@@ -47,7 +47,7 @@ std::optional<double> Engine::lag() const {
   }
   std::optional<Time> oldest;
   for (const auto& [id, account] : accounts_) {
-    if (!account.complete || account.awaits_discovery) return std::nullopt;
+    if (!account.complete || account.awaits_discovery || account.doubted) return std::nullopt;
     for (const auto& at : {account.work.oldest, account.turn ? account.turn->order.work.oldest : std::nullopt}) {
       if (at && (!oldest || *at < *oldest)) oldest = at;
     }

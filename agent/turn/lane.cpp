@@ -55,6 +55,7 @@ Result<AccountListing> Lane::list(const TurnOrder& order) {
   question.set_root(order.root_name);
   question.set_account(order.account_path);
   question.set_remove_indexes(order.work.reindex);
+  question.set_digests_since(order.work.doubted_since.value_or(0));
   question.set_turn(next_turn_number());
   return ask_for_listing(*questions_, questions_epoch_, question);
 }

@@ -8,6 +8,7 @@
 
 #include "agent/turn/look.h"
 #include "agent/turn/resend.h"
+#include "common/os/printable.h"
 #include "common/sync/brake.h"
 #include "common/sync/drain.h"
 #include "common/sync/plan.h"
@@ -146,6 +147,7 @@ class Course {
     const auto mapped = inquiry_.map_owners(order_, owners);
     if (!mapped) return Failure(mapped.error());
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
+    tell_torn(reconciled.torn);
     distrust(reconciled.before, *listed, order_.work.suspects);
     if (order_.work.reindex) distrust_control_files(reconciled.before);
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
@@ -155,6 +157,13 @@ class Course {
     looked.before = std::move(reconciled.before);
     take_unseen_from_before(looked);
     return {};
+  }
+
+  void tell_torn(const std::vector<sync::Location>& torn) const {
+    for (const auto& at : torn) {
+      spdlog::warn("damaged-at-destination root={} account={} path={} action=\"put again in its place\"",
+                   order_.root_name, order_.account_name, os::printable(path_of(at)));
+    }
   }
 
   /// What the walk missed is to stay as it is there.

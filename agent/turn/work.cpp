@@ -48,6 +48,7 @@ void Work::merge(const Work& other) {
   settled |= other.settled;
   reindex |= other.reindex;
   if (other.oldest) changed_at(*other.oldest);
+  if (other.doubted_since) doubted_since = std::min(doubted_since.value_or(*other.doubted_since), *other.doubted_since);
   suspects.insert(suspects.end(), other.suspects.begin(), other.suspects.end());
   for (const auto& [path, dirt] : other.folders) {
     auto& mine = folders[path];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -40,7 +41,10 @@ struct Work {
   std::map<std::string, FolderDirt> folders;
   std::vector<Suspect> suspects;  ///< with `compare`
   bool reindex = false;           ///< with `compare`: the destination's indexes go, and control files are sent again
-  std::optional<Time> oldest;     ///< the first change that is not yet durable; none for looks that only make sure
+  /// With `compare`: what was changed at the destination from then on, by its clock in nanoseconds, is digested there
+  /// and compared by content.
+  std::optional<std::int64_t> doubted_since;
+  std::optional<Time> oldest;  ///< the first change that is not yet durable; none for looks that only make sure
 
   bool empty() const { return !structure && !full && !compare && folders.empty(); }
   std::size_t names() const;

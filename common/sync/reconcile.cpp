@@ -43,8 +43,12 @@ class Index {
 
   /// The same message under another name.
   const Entry* like(const Entry& entry) const { return find(entry, equal_file); }
-  /// The message that a torn file was, under this name or another one.
-  const Entry* torn(const Entry& entry) const { return find(entry, is_torn); }
+  /// What a torn file was: a message, under this name or another one; a control file.
+  const Entry* torn(const Entry& entry) const {
+    if (entry.area != Area::folder) return find(entry, is_torn);
+    const Entry* own = at(entry);
+    return own != nullptr && is_torn(entry, *own) ? own : nullptr;
+  }
 
  private:
   const Entry* find(const Entry& entry, bool (*is_it)(const Entry& listed, const Entry& ours)) const {
@@ -141,6 +145,7 @@ class Reconciler {
       // Ours, and to be put again in its place: not the source's file by any mark that a plan goes by.
       entry.inode = 0;
       if (entry.digest) --entry.mtime;
+      result_.torn.push_back({folder, listed.area, listed.name});
       ours.push_back(std::move(entry));
       return;
     }

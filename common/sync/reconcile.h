@@ -29,6 +29,7 @@ OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector
 struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
   std::vector<Location> extra;  ///< what others put there: never touched
+  std::vector<Location> torn;   ///< ours, and not whole: put again
 };
 
 /// Finds out what of a receiver's listing is ours, when the agent's state is missing, old, or uncertain. Ours is what

@@ -234,6 +234,7 @@ Result<> Intake::list(const wire::List& list) {
                .serial = serial_of(list.turn()),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
+               .digests_since = list.digests_since(),
                .looks_only = list.looks_only() || list.accounts(),
                .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),

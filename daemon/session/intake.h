@@ -23,6 +23,7 @@ struct ListRequest {
   std::uint64_t serial = 0;
   bool digests = false;
   bool control_digests = false;
+  std::int64_t digests_since = 0;
   bool looks_only = false;
   bool remove_indexes = false;
   bool accounts = false;

@@ -54,13 +54,14 @@ bool is_stale_aside(const std::string& name) {
 }  // namespace
 
 Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
-               ChangeStamps stamps, Indexes indexes)
+               ChangeStamps stamps, Indexes indexes, std::int64_t digests_since)
     : root_(std::move(root)),
       account_(std::move(account)),
       id_(id),
       digests_(digests),
       stamps_(stamps),
       indexes_(indexes),
+      digests_since_(digests_since),
       waiting_{""} {}
 
 wire::Listing Lister::piece() const {
@@ -176,6 +177,11 @@ bool Lister::open_next_area() {
   return false;
 }
 
+bool Lister::wants_digest(const sync::Entry& entry, const struct stat& status) const {
+  if (digests_ == Digests::all || (digests_ == Digests::control_files && entry.area == sync::Area::folder)) return true;
+  return digests_since_ != 0 && os::nanoseconds(status.st_ctim) >= digests_since_;
+}
+
 void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& out, std::size_t& size) {
   const auto status = area_directory_.status(name.name);
   if (!status) return fail(status.error());
@@ -194,7 +200,7 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
     entry.size = entry.target.size();
   } else if (!S_ISREG(status->st_mode)) {
     return;  // others' sockets and devices are nothing that we could have put there
-  } else if (digests_ == Digests::all || (digests_ == Digests::control_files && entry.area == sync::Area::folder)) {
+  } else if (wants_digest(entry, *status)) {
     auto digest = read(name.name);
     if (!digest) return;  // it got another name since: a difference only if it is still missing at the next look
     entry.digest = *digest;

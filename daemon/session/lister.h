@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "common/maildir/layout.h"
 #include "common/os/directory.h"
 #include "common/sync/manifest.h"
@@ -23,12 +25,13 @@ enum class ChangeStamps : std::uint8_t { no, yes };
 enum class Indexes : std::uint8_t { keep, remove };
 
 /// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (what is
-/// read for digests counts). Entries have the destination's owners. What we wrote aside before a crash is removed
+/// read for digests counts). With `digests_since` (nanoseconds since the epoch), also files that were changed in any
+/// way from then on have digests. Entries have the destination's owners. What we wrote aside before a crash is removed
 /// on the way. Blocks on files; used by one thread at a time.
 class Lister {
  public:
   Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
-         ChangeStamps stamps = ChangeStamps::no, Indexes indexes = Indexes::keep);
+         ChangeStamps stamps = ChangeStamps::no, Indexes indexes = Indexes::keep, std::int64_t digests_since = 0);
 
   /// The next piece; the one with `last` set ends it.
   wire::Listing next();
@@ -47,6 +50,7 @@ class Lister {
 
   bool open_next_folder();
   bool open_next_area();
+  bool wants_digest(const sync::Entry& entry, const struct stat& status) const;
   void add_entry(const os::DirectoryEntry& entry, wire::Listing::Folder& out, std::size_t& size);
   Result<std::optional<sync::Digest>> read(const std::string& name);
   void fail(const Error& error);
@@ -58,6 +62,7 @@ class Lister {
   Digests digests_;
   ChangeStamps stamps_;
   Indexes indexes_;
+  std::int64_t digests_since_;
   bool exists_ = false;
   std::optional<Error> error_;
   std::vector<std::string> waiting_;  ///< folders still to be listed

@@ -6,6 +6,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/experimental/as_tuple.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
@@ -39,7 +40,7 @@ Room room() {
 
 }  // namespace
 
-Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance)
+Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark)
     : loop_(loop),
       config_(std::move(config)),
       acceptor_(loop),
@@ -50,7 +51,9 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                 .listers = listers_,
                 .committer = committer_,
                 .part = room().part,
-                .instance = std::move(instance)} {
+                .instance = std::move(instance),
+                .unclean_end = mark.last_unclean_end()},
+      mark_(std::move(mark)) {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
@@ -77,9 +80,9 @@ Receiver::~Receiver() {
   stop();
 }
 
-Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config,
-                                                  std::string instance) {
-  std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance)));
+Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config, std::string instance,
+                                                  RunMark mark) {
+  std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance), std::move(mark)));
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   receiver->tell_ways({});
   MAILDIRSYNC_TRY(receiver->listen());
@@ -106,6 +109,7 @@ void Receiver::stop() {
   pool_.join();
   listers_.join();
   committer_.stop();
+  mark_.end();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
 }
@@ -199,6 +203,10 @@ asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {
     spdlog::error("session-exception address={} what={}", address, exception.what());
   }
   sessions_.erase(session);
+}
+
+void Receiver::tick() {
+  if (++seconds_ % RunMark::k_sign_of_life == 0) asio::post(listers_, [this] { mark_.live(); });
 }
 
 Result<> Receiver::reload(config::Receiver config) {

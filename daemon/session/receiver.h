@@ -24,12 +24,15 @@ namespace maildirsync::daemon {
 class Receiver {
  public:
   /// Fails with ErrorCode::config when something of the configuration does not work here (a port in use, an unknown
-  /// user in an owner table). `instance` names our state directory.
-  static Result<std::unique_ptr<Receiver>> start(asio::io_context& loop, config::Receiver config, std::string instance);
+  /// user in an owner table). `instance` names our state directory, `mark` is in it.
+  static Result<std::unique_ptr<Receiver>> start(asio::io_context& loop, config::Receiver config, std::string instance,
+                                                 RunMark mark);
   ~Receiver();
 
   /// Ends all sessions; what was staged is still committed. Needs the loop no longer.
   void stop();
+  /// To be called each second.
+  void tick();
   /// SIGHUP: peers, owner tables, certificate. Sessions whose peer is unchanged go on.
   Result<> reload(config::Receiver config);
 
@@ -39,7 +42,7 @@ class Receiver {
   std::vector<service::Metric> metrics();
 
  private:
-  Receiver(asio::io_context& loop, config::Receiver config, std::string instance);
+  Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark);
   Result<> use(const config::Receiver& config);
   void tell_ways(const std::vector<config::Peer>& told) const;
   Result<> listen();
@@ -61,6 +64,8 @@ class Receiver {
   Services services_;
   Troubles troubles_;
   std::set<std::shared_ptr<Session>> sessions_;
+  RunMark mark_;
+  int seconds_ = 0;
   bool stopping_ = false;
 };
 

@@ -191,6 +191,10 @@ asio::awaitable<Result<>> Session::greet() {
   reply.set_host(host_name());
   reply.set_instance(services_.instance);
   reply.set_refusal(refusal);
+  if (const auto& end = services_.unclean_end) {
+    reply.mutable_unclean_end()->set_number(end->number);
+    reply.mutable_unclean_end()->set_since(end->since);
+  }
   for (const auto& [name, root] : peer_->roots) {
     reply.add_roots(name);
     if (root.trash_days > 0) reply.add_trash(name);
@@ -372,7 +376,7 @@ asio::awaitable<void> Session::list(ListRequest request) {
                                                     : Digests::no;
   Lister lister(request.root, request.account, request.id, digests,
                 request.looks_only ? ChangeStamps::yes : ChangeStamps::no,
-                request.remove_indexes ? Indexes::remove : Indexes::keep);
+                request.remove_indexes ? Indexes::remove : Indexes::keep, request.digests_since);
   while (!ended_) {
     *header.mutable_listing() = co_await on_pool(services_.listers, [&] {
       auto piece = lister.next();

@@ -16,6 +16,7 @@
 #include "common/net/channel.h"
 #include "daemon/commit/committer.h"
 #include "daemon/session/intake.h"
+#include "daemon/session/run_mark.h"
 
 namespace maildirsync::daemon {
 
@@ -27,6 +28,7 @@ struct Services {
   Committer& committer;
   std::size_t part = 1;  ///< operations that a session stages before it asks the committer for room again
   std::string instance;  ///< 16 bytes: names our state directory
+  std::optional<UncleanEnd> unclean_end;  ///< the last one
   std::string own_fingerprint;
   std::atomic<std::uint64_t> bytes_read{0};
   /// Event loop: who a fingerprint is; null for nobody of ours.

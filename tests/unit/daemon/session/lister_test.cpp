@@ -15,8 +15,9 @@ using maildirsync::testing::Tree;
 class ListerTest : public ::testing::Test {
  protected:
   /// The entries of the account "a", whose listing has no error.
-  std::vector<wire::Entry> list(Digests digests) {
-    Lister lister(std::make_shared<const os::Directory>(tree_.open()), "a", 1, digests);
+  std::vector<wire::Entry> list(Digests digests, std::int64_t digests_since = 0) {
+    Lister lister(std::make_shared<const os::Directory>(tree_.open()), "a", 1, digests, ChangeStamps::no, Indexes::keep,
+                  digests_since);
     std::vector<wire::Entry> entries;
     for (bool last = false; !last;) {
       const auto listing = lister.next();
@@ -38,6 +39,18 @@ TEST_F(ListerTest, says_what_is_there_with_its_digest) {
   for (const auto& entry : entries)
     EXPECT_EQ(entry.digest().size(), 16u) << entry.name();
   EXPECT_TRUE(list(Digests::control_files)[1].digest().empty());
+}
+
+TEST_F(ListerTest, has_digests_of_what_was_changed_since) {
+  tree_.maildir("a").message("a/cur/1.x:2,", "hello").file("a/dovecot-uidlist", "1 :1.x\n");
+  tree_.mtime("a/cur/1.x:2,", 1);  // its time says nothing of when it was put there
+  const auto changed = os::nanoseconds(tree_.status("a/cur/1.x:2,").st_ctim);
+  for (const auto& entry : list(Digests::no))
+    EXPECT_TRUE(entry.digest().empty()) << entry.name();
+  for (const auto& entry : list(Digests::no, changed + 3'600'000'000'000))
+    EXPECT_TRUE(entry.digest().empty()) << entry.name();
+  for (const auto& entry : list(Digests::no, changed - 3'600'000'000'000))
+    EXPECT_FALSE(entry.digest().empty()) << entry.name();
 }
 
 // One without a digest is taken for one that cannot be read.

@@ -1,0 +1,141 @@
+"""The receiver's machine lost its power: what it had acknowledged shortly before is looked at again, and what is not whole
+there is put again under its own name."""
+
+import os
+import unittest
+
+from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
+
+
+def times_of(path):
+    status = os.stat(path)
+    return status.st_atime_ns, status.st_mtime_ns
+
+
+def shorten(path, size=0):
+    """As a file system leaves it that has not written the body: the name and the time are there."""
+    times = times_of(path)
+    os.truncate(path, size)
+    os.utime(path, ns=times)
+
+
+def spoil(path):
+    """As a device leaves it that lost a sector."""
+    times = times_of(path)
+    with open(path, "r+b") as file:
+        file.seek(10)
+        file.write(b"\0\0\0\0")
+    os.utime(path, ns=times)
+
+
+class UncleanEnd(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        make_tree(self.root.source, TreeSpec(accounts=3, messages=60, seed=171, median_size=2000))
+        self.lab.start()
+        self.lab.agent.wait_state("live")
+        self.sent = [deliver(self.root.account(0), b"17000000%02d.M1P1.mail" % i, b"Subject: %d\n\n" % i + b"x" * 500) for i in range(6)]
+        self.lab.flush()
+
+    def at_destination(self, number):
+        return self.root.at_destination(self.sent[number])
+
+    def damage(self):
+        shorten(self.at_destination(0))
+        shorten(self.at_destination(1), 100)
+        spoil(self.at_destination(2))
+        os.unlink(self.at_destination(3))
+
+    def end_uncleanly(self, *, boot="another boot", damage=True):
+        self.lab.receiver.kill()
+        if damage:
+            self.damage()
+        mark = os.path.join(self.lab.receiver.state_dir, "running")
+        self.assertTrue(os.path.exists(mark))
+        if boot:
+            times = times_of(mark)
+            with open(mark, "w", encoding="ascii") as file:
+                file.write(boot)
+            os.utime(mark, ns=times)
+
+    def assert_mended(self):
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+        self.assertEqual(0, self.lab.agent.totals()["conflicts"])
+
+    def test_of_the_receiver_alone(self):
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.assert_mended()
+        self.assertRegex(self.lab.agent.log_text(), "receiver-unclean-end number=1 accounts=3")  # it has not run for long
+        self.assertRegex(self.lab.agent.log_text(), "damaged-at-destination .*account=")
+        self.assertRegex(self.lab.receiver.log_text(), "unclean-end number=1")
+
+    def test_is_looked_at_before_the_state_is_live(self):
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.lab.agent.wait_log("receiver-unclean-end number=1")
+        self.lab.agent.wait_log("receiver-looked-at unclean_end=1")
+        self.lab.agent.wait_state("live")
+        self.lab.assert_equal()
+
+    def test_while_the_agent_is_away(self):
+        self.lab.agent.stop()
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.lab.agent.start()
+        self.assert_mended()
+
+    def test_twice_before_the_agent_comes_back(self):
+        self.lab.agent.stop()
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.end_uncleanly(boot="a third boot", damage=False)
+        self.lab.receiver.start()
+        self.lab.agent.start()
+        self.assert_mended()
+        self.assertRegex(self.lab.agent.log_text(), "receiver-unclean-end number=2")
+
+    def test_with_a_flag_set_meanwhile(self):
+        """The damaged file has its old name at the destination, and must not stay beside the message."""
+        self.end_uncleanly()
+        for number in (0, 2):
+            folder, name = os.path.split(self.sent[number])
+            os.rename(self.sent[number], os.path.join(os.path.dirname(folder), b"cur", name + b":2,S"))
+        self.lab.receiver.start()
+        self.assert_mended()
+
+    def test_is_dealt_with_once(self):
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.assert_mended()
+        self.lab.agent.wait_log("receiver-looked-at unclean_end=1")
+        self.lab.receiver.restart()
+        self.lab.agent.restart()
+        self.lab.flush()
+        self.assertEqual(1, self.lab.agent.log_text().count("receiver-unclean-end"))
+
+    def test_is_not_that_of_a_process(self):
+        """The kernel has all that a killed process wrote: nothing is looked at."""
+        self.end_uncleanly(boot=None, damage=False)
+        self.lab.receiver.start()
+        self.assert_mended()
+        self.assertNotIn("unclean-end", self.lab.agent.log_text() + self.lab.receiver.log_text())
+
+    def test_mail_of_others_is_left_alone(self):
+        """A shorter file of another time and content is somebody's; it is no part of ours."""
+        self.end_uncleanly(damage=False)
+        theirs = self.at_destination(4)
+        with open(theirs, "wb") as file:
+            file.write(b"somebody else's")
+        self.lab.receiver.start()
+        self.lab.agent.wait_log("receiver-looked-at unclean_end=1")
+        self.lab.agent.wait_problem("conflict")
+        with open(theirs, "rb") as file:
+            self.assertEqual(b"somebody else's", file.read())
+
+
+if __name__ == "__main__":
+    unittest.main()
