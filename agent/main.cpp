@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <iostream>
 #include <random>
 
@@ -8,8 +9,10 @@
 #include <sys/stat.h>
 
 #include "agent/engine/engine.h"
+#include "common/config/document.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/service/configuration.h"
 #include "common/service/memory.h"
 #include "common/service/metrics.h"
 #include "common/service/program.h"
@@ -84,7 +87,7 @@ class Program {
     if (!compare) return Failure(compare.error());
     state_ = state->get();
     auto control = control::Server::listen(
-        loop_, config.control, [this](const auto& request, auto reply) { engine_->handle(request, std::move(reply)); });
+        loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
     if (config.metrics.listen) {
@@ -98,11 +101,12 @@ class Program {
     engine_ = std::make_unique<agent::Engine>(
         loop_,
         agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});
+    engine_->note_configuration(configuration_);
     return engine_->start();
   }
 
   void run() {
-    service::run(loop_, {.reload = [this] { reload(); },
+    service::run(loop_, {.reload = [this] { (void)reload(); },
                          .summary = [this] { return engine_->summary(); },
                          .each_second =
                              [this] {
@@ -118,22 +122,45 @@ class Program {
   }
 
  private:
-  void reload() {
+  void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply) {
+    if (request["command"] != "reload") return engine_->handle(request, std::move(reply));
+    const auto done = reload();
+    if (!done) return reply->finish(control::error("config", done.error().message()));
+    reply->finish({{"ok", true}, {"message", options_.config + " was read anew"}});
+  }
+
+  Result<> reload() {
+    service::Configuration read = read_configuration();
     auto config = config::read_agent(options_.config);
     auto link = config ? link_settings(*config) : Result<agent::LinkSettings>(Failure(config.error()));
     if (!link) {
       spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", link.error().message());
-      return;
+      return refuse(link.error());
     }
     if (options_.log_level.empty()) service::start_log(config->log.level);
     if (const auto done = engine_->reload(std::move(*config), std::move(*link)); !done) {
       spdlog::error("reload-failed detail=\"{}\"", done.error().message());
-    } else {
-      spdlog::info("reloaded config={}", options_.config);
+      return refuse(done.error());
     }
+    spdlog::info("reloaded config={}", options_.config);
+    configuration_ = std::move(read);
+    engine_->note_configuration(configuration_);
+    return {};
+  }
+
+  Failure refuse(const Error& error) {
+    configuration_.refused = error.message();
+    engine_->note_configuration(configuration_);
+    return Failure(error);
+  }
+
+  /// To be called before the file is read for good: what changes in between shows as a difference then.
+  service::Configuration read_configuration() const {
+    return {options_.config, config::digest_of_file(options_.config), std::time(nullptr), std::nullopt};
   }
 
   service::Options options_;
+  service::Configuration configuration_ = read_configuration();
   asio::io_context loop_{1};
   agent::State* state_ = nullptr;
   std::unique_ptr<control::Server> control_;
@@ -162,6 +189,7 @@ int main(int argc, char** argv) try {
     std::cout << options.config << ": good\n";
     return 0;
   }
+  if (options.reload) return service::ask_to_reload("maildirsync-agent", config->control);
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
   service::bound_heap();

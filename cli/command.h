@@ -30,7 +30,7 @@ using AddCommand = Run(Parser& command);
 AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_repair_index, add_drain,
     add_mirror, add_keygen, add_fingerprint;
 AddCommand add_setup, add_pair, add_doctor;
-AddCommand add_cutover, add_plan;
+AddCommand add_cutover, add_plan, add_reload;
 
 struct Command {
   const char* name;

@@ -38,6 +38,7 @@ std::string obstacle(const Json& status) {
   const std::string state = text_of(status, "state");
   if (state == "paused") return "the agent is paused: maildirsync resume, and wait until the lag is 0";
   if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
+  if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
   if (!is_connected(status)) return "the receiver is not connected: maildirsync status says why";
   for (const auto& root : list_of(status, "roots")) {
     if (text_of(root, "mode") != "drain") continue;

@@ -32,7 +32,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// What a flush leaves out by its nature is no mail, and no reason to stop: the proof is the comparison.
+/// What a flush leaves out by its nature is no mail, and no reason to stop: the proof is the comparison. Mail that is
+/// left out has a code of its own, and stops the cutover before anything is frozen.
 bool is_no_mail(const Json& left_out) {
   return text_of(left_out, "code") == "special-file" && !text_of(left_out, "account").empty();
 }
@@ -132,7 +133,8 @@ class Cutover {
   Ended flush(bool full, double timeout) {
     const auto answer = [&] {
       ProgressBar bar(options_);
-      return try_ask(options_, {{"command", "flush"}, {"account", ""}, {"timeout", timeout}, {"full", full}},
+      return try_ask(options_,
+                     {{"command", "flush"}, {"account", ""}, {"timeout", timeout}, {"full", full}, {"thorough", true}},
                      patience(timeout > 0 ? timeout + k_grace_seconds : 0,
                               [&](const Json& line) { show_flush_progress(bar, line); }));
     }();

@@ -47,7 +47,8 @@ tl::expected<Json, Refusal> try_ask(const Options& options, const Json& request,
   }
   if (answer->contains("error")) {
     const Json& error = object_of(*answer, "error");
-    const int status = text_of(error, "code") == "usage" ? k_exit_usage : k_exit_incomplete;
+    const std::string code = text_of(error, "code");
+    const int status = code == "usage" || code == "config" ? k_exit_usage : k_exit_incomplete;
     return tl::unexpected(Refusal{status, text_of(error, "message")});
   }
   return std::move(*answer);

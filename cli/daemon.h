@@ -10,7 +10,8 @@
 
 namespace maildirsync::cli {
 
-/// How long a daemon may take for an answer that it has at hand.
+/// How long a daemon may take for an answer that it has at hand. Any command, however long, ends after 10 s of silence
+/// (control::k_silence_seconds).
 constexpr double k_patience_seconds = 30;
 
 /// The socket that the options mean; without --control the default one that exists, the agent's first.

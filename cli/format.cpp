@@ -74,6 +74,22 @@ std::string format_plural(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
 }
 
+std::string format_plural(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", format_count(count), count == 1 ? one : many);
+}
+
+std::string shortened(const std::string& text, std::size_t columns) {
+  if (width_of(text) <= columns) return text;
+  std::string cut;
+  std::size_t width = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
+    if (begins && ++width >= columns) break;
+    cut += text[at];
+  }
+  return cut + "…";
+}
+
 std::string Table::text(Colour colour) const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {

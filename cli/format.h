@@ -22,6 +22,10 @@ std::string format_bytes(double bytes);
 std::string format_seconds(double seconds);
 /// "1 message", "2 messages"
 std::string format_plural(std::uint64_t count, std::string_view noun);
+/// The same for a noun whose plural takes more than an "s".
+std::string format_plural(std::uint64_t count, std::string_view one, std::string_view many);
+/// At most so many columns, with "…" for what was cut.
+std::string shortened(const std::string& text, std::size_t columns);
 
 /// Columns below each other under a heading. Cells are fit for a terminal already.
 class Table {

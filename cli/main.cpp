@@ -18,6 +18,7 @@ int run(int argc, char** argv) {
           {"pause", "stop sending; changes are kept track of", add_pause},
           {"resume", "go on sending", add_resume},
           {"release", "let what a brake holds go on, after you looked at it", add_release},
+          {"reload", "have the daemon read its configuration anew, and say when it refuses it", add_reload},
           {"repair-index", "put right what a Dovecot made of the destination before the cutover", add_repair_index},
           {"drain", "only add a root's new mail from now on", add_drain},
           {"mirror", "mirror a root again", add_mirror},

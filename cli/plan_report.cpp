@@ -74,6 +74,10 @@ std::vector<std::pair<std::string, std::string>> facts(const Json& answer) {
                   format_plural(count_of(totals, "folders"), "folder"),
                   format_plural(count_of(totals, "messages"), "message"), bytes_of(totals, "bytes"),
                   format_plural(count_of(totals, "control_files"), "control file"), bytes_of(totals, "control_bytes")));
+  if (const auto acls = count_of(totals, "acls"); acls > 0) {
+    facts.emplace_back("ACLs", fmt::format("{} with POSIX ACLs, which do not come along; their modes are narrowed",
+                                           format_plural(acls, "file or directory", "files and directories")));
+  }
   const Json& biggest = object_of(totals, "biggest_message");
   if (!biggest.empty()) {
     facts.emplace_back("biggest message", fmt::format("{}: {}, {}", bytes_of(biggest, "bytes"),

@@ -9,6 +9,10 @@ std::string_view remedy(std::string_view code) {
   using Pair = std::pair<std::string_view, std::string_view>;
   static constexpr std::array k_remedies{
       Pair{"unreachable", "start maildirsyncd, open its port, check receiver in agent.toml"},
+      Pair{"timed-out",
+           "look on the new server whether maildirsyncd or its machine hangs: systemctl status maildirsyncd"},
+      Pair{"wrong-service", "put the port of receiver in agent.toml right: it is that of listen at maildirsyncd"},
+      Pair{"config", "mend the file, then: systemctl reload"},
       Pair{"tls",
            "compare the fingerprints in the message with what maildirsync fingerprint FILE prints on both servers"},
       Pair{"protocol", "install the same release on both servers; configure the root that is named on both"},
@@ -19,6 +23,12 @@ std::string_view remedy(std::string_view code) {
            "add the id to users or groups of the root in receiver.toml, or set unmapped; then systemctl reload "
            "maildirsyncd"},
       Pair{"special-file", "nothing, or move it away: it is no mail"},
+      Pair{"mail-left-out",
+           "do as its message says: this is mail that would be missing, and neither verify nor cutover goes past it"},
+      Pair{"acl-left-behind",
+           "nothing, if owner and mode are enough there (the modes were narrowed); else setfacl at the destination "
+           "after "
+           "the cutover"},
       Pair{"bad-name", "rename it at the source"},
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
       Pair{"conflict", "look at both files at the destination: theirs was kept, ours is beside it"},

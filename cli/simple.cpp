@@ -24,6 +24,12 @@ Run add_resume(Parser&) {
   return [](const Options& options) { return ask_and_tell(options, {{"command", "resume"}}); };
 }
 
+Run add_reload(Parser& command) {
+  command.footer(
+      "Exit status: 0 done, 2 the daemon refuses the file and goes on with what it has, 3 it does not answer.");
+  return [](const Options& options) { return ask_and_tell(options, {{"command", "reload"}}); };
+}
+
 Run add_release(Parser& command) {
   auto glob = std::make_shared<std::string>();
   command.add_option("--account", *glob, "only accounts that match; without it, everything that is held")

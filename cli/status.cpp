@@ -20,13 +20,19 @@ using namespace std::chrono_literals;
 struct Arguments {
   bool watch = false;
   std::string glob;
+  bool all = false;
   Thresholds thresholds;
+
+  Problems problems() const { return all ? Problems::all : Problems::first_ones; }
 };
 
-tl::expected<Json, int> sample(const Options& options, const Arguments& arguments) {
+tl::expected<Json, Refusal> sample(const Options& options, const Arguments& arguments) {
   Json request = {{"command", "status"}};
   if (!arguments.glob.empty()) request["account"] = arguments.glob;
-  return ask(options, request);
+  auto status = try_ask(options, request);
+  // A receiver knows of no accounts, and shows all it has.
+  if (status && !arguments.glob.empty() && status->contains("accounts")) (*status)["account_glob"] = arguments.glob;
+  return status;
 }
 
 /// Nagios shows what a plugin prints on stdout, also when the daemon is away.
@@ -37,11 +43,13 @@ void print_unreachable(const Options& options) {
 int show_once(const Options& options, const Arguments& arguments) {
   const auto status = sample(options, arguments);
   if (!status) {
-    if (status.error() == k_exit_unreachable) print_unreachable(options);
-    return status.error();
+    complain(status.error().sentence);
+    if (status.error().exit_status == k_exit_unreachable) print_unreachable(options);
+    return status.error().exit_status;
   }
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
-  print(options.json ? to_line(*status) : status_text(*status, arguments.thresholds, std::nullopt, colour));
+  print(options.json ? to_line(*status)
+                     : status_text(*status, arguments.thresholds, std::nullopt, arguments.problems(), colour));
   return exit_status(*status, arguments.thresholds);
 }
 
@@ -75,7 +83,11 @@ class Watch {
       if (status) {
         show(*status);
       } else if (!in_place_ || !before_) {
-        return status.error();
+        complain(status.error().sentence);
+        return status.error().exit_status;
+      } else {
+        paint_over(paint(Colour::on, Style::bad, "MAILDIRSYNC UNKNOWN - no answer on " + socket_of(options_)) +
+                   "\n\nWhat was known last:\n\n" + last_text_);
       }
       if (!std::cout) return k_exit_incomplete;  // nobody reads any more
       next = std::max(next, Clock::now() - 1s);
@@ -92,9 +104,10 @@ class Watch {
       show_json(status, rates);
     } else if (in_place_) {
       if (!before_) print("\x1b[2J");
-      paint_over(status_text(status, arguments_.thresholds, rates, Colour::on));
+      last_text_ = status_text(status, arguments_.thresholds, rates, arguments_.problems(), Colour::on);
+      paint_over(last_text_);
     } else {
-      print(status_text(status, arguments_.thresholds, rates, Colour::off) + '\n');
+      print(status_text(status, arguments_.thresholds, rates, arguments_.problems(), Colour::off) + '\n');
     }
     before_ = std::move(status);
     taken_ = now;
@@ -113,6 +126,7 @@ class Watch {
   const Arguments& arguments_;
   bool in_place_;
   std::optional<Json> before_;
+  std::string last_text_;
   Clock::time_point taken_;
 };
 
@@ -134,8 +148,10 @@ Run add_status(Parser& command) {
   command.add_option("--account", arguments->glob, "only the accounts that match, and their problems")
       ->type_name("GLOB")
       ->check(check_glob);
+  command.add_flag("--all", arguments->all, "all problems, not only the first three of each kind");
   command.footer(
-      "Exit status: 0 fine, 1 lag or a problem, 2 much lag, held or disconnected, 3 the daemon cannot be reached.\n"
+      "Exit status: 0 fine, 1 lag or a problem, 2 much lag, held, blocked or disconnected, 3 the daemon cannot be "
+      "reached.\n"
       "A lag that is not known yet (the first pass is not finished) is fine unless --warn-lag or --crit-lag is given.");
   return [arguments](const Options& options) {
     if (arguments->thresholds.warn() > arguments->thresholds.crit()) {

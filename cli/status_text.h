@@ -19,9 +19,12 @@ struct Rates {
 /// Nothing when no time passed or when the daemon counted anew in between.
 std::optional<Rates> rates_between(const Json& before, const Json& after, double seconds);
 
-/// A status for people: the plugin's line, then peers, totals, rates, roots, accounts and problems with remedies, as
-/// far as the status has them.
+/// How many problems of a kind are named.
+enum class Problems { first_ones, all };
+
+/// A status for people, as far as the status has it: the plugin's line, the kinds of problems so that a screen of 80 by
+/// 24 holds them, peers, roots, accounts, the problems with remedies, then totals and the rest.
 std::string status_text(const Json& status, const Thresholds& thresholds, const std::optional<Rates>& rates,
-                        Colour colour);
+                        Problems shown, Colour colour);
 
 }  // namespace maildirsync::cli

@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <iostream>
 
 #include <fcntl.h>
@@ -7,8 +8,10 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/config/document.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/service/configuration.h"
 #include "common/service/memory.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
@@ -58,7 +61,7 @@ class Program {
     if (!instance) return Failure(instance.error());
     spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
     auto control = control::Server::listen(
-        loop_, config.control, [this](const auto& request, auto reply) { receiver_->handle(request, reply); });
+        loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
     if (config.metrics.listen) {
@@ -77,11 +80,12 @@ class Program {
     auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark));
     if (!receiver) return Failure(receiver.error());
     receiver_ = std::move(*receiver);
+    receiver_->note_configuration(configuration_);
     return {};
   }
 
   void run() {
-    service::run(loop_, {.reload = [this] { reload(); },
+    service::run(loop_, {.reload = [this] { (void)reload(); },
                          .summary = [this] { return receiver_->summary(); },
                          .each_second =
                              [this] {
@@ -94,22 +98,37 @@ class Program {
   }
 
  private:
-  void reload() {
+  void handle(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply) {
+    if (request["command"] != "reload") return receiver_->handle(request, reply);
+    const auto done = reload();
+    if (!done) return reply->finish(control::error("config", done.error().message()));
+    reply->finish({{"ok", true}, {"message", options_.config + " was read anew"}});
+  }
+
+  Result<> reload() {
+    service::Configuration read = read_configuration();
     auto config = config::read_receiver(options_.config);
-    if (!config) {
-      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", config.error().message());
-      return;
-    }
-    const std::string level = config->log.level;
-    if (const auto done = receiver_->reload(std::move(*config)); !done) {
+    const std::string level = config ? config->log.level : "";
+    const auto done = config ? receiver_->reload(std::move(*config)) : Result<>(Failure(config.error()));
+    if (!done) {
       spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", done.error().message());
-      return;
+      configuration_.refused = done.error().message();
+    } else {
+      if (options_.log_level.empty()) service::start_log(level);
+      spdlog::info("reloaded config={}", options_.config);
+      configuration_ = std::move(read);
     }
-    if (options_.log_level.empty()) service::start_log(level);
-    spdlog::info("reloaded config={}", options_.config);
+    receiver_->note_configuration(configuration_);
+    return done;
+  }
+
+  /// To be called before the file is read for good: what changes in between shows as a difference then.
+  service::Configuration read_configuration() const {
+    return {options_.config, config::digest_of_file(options_.config), std::time(nullptr), std::nullopt};
   }
 
   service::Options options_;
+  service::Configuration configuration_ = read_configuration();
   asio::io_context loop_{1};
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<daemon::Receiver> receiver_;
@@ -137,6 +156,7 @@ int main(int argc, char** argv) try {
     std::cout << options.config << ": good\n";
     return 0;
   }
+  if (options.reload) return service::ask_to_reload("maildirsyncd", config->control);
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
   service::bound_heap();

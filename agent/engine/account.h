@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct Account {
   bool gone_confirmed = false;
   bool awaits_discovery = false;
   std::string hold_reason;
+  Time held_since{};
   std::map<std::string, Problem> problems;  ///< by path
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
@@ -69,10 +71,16 @@ struct Root {
   bool discovered = false;
   bool discovering = false;
   bool discover_again = false;
+  Search next_search = Search::beside;    ///< of the next walk
+  std::uint64_t acls = 0;                 ///< files and directories whose ACLs did not come along
+  std::vector<Problem> found_everywhere;  ///< mail of no account, by the last walk that searched everywhere
   bool held = false;
   bool released = false;
   bool removed = false;  ///< no longer configured
   std::string hold_reason;
+  Time held_since{};
+  std::optional<Error> unreadable;         ///< why the directory that was opened cannot be listed
+  std::optional<Problem> distant_trouble;  ///< why the destination cannot use its directory of the root
   std::vector<Problem> problems;
   config::Mode mode = config::Mode::mirror;
   std::uint64_t discoveries = 0;  ///< finished ones

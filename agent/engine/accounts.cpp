@@ -1,6 +1,7 @@
 // The accounts of the roots, as walks find them: new ones, vanished ones, and roots that are held.
 
 #include <algorithm>
+#include <cstdlib>
 #include <unordered_set>
 #include <utility>
 
@@ -30,6 +31,9 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   if (!mirrors_again) return Failure(mirrors_again.error());
   roots_.push_back(std::move(root));
   const std::size_t index = roots_.size() - 1;
+  if (const auto acls = state_->value("acls:" + config.name); acls && *acls) {
+    roots_[index].acls = std::strtoull((*acls)->c_str(), nullptr, 10);
+  }
   auto rows = state_->accounts(config.name);
   if (!rows) return Failure(rows.error());
   for (const auto& row : *rows) {
@@ -64,16 +68,19 @@ void Engine::discover_root(std::size_t index) {
     return;
   }
   root.discovering = true;
-  asio::post(walkers_, [this, index, config = root.config, layout = root.layout] {
-    auto found = std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, *watcher_));
-    asio::post(loop_, [this, index, found] { discovered(index, std::move(*found)); });
+  const Search search = std::exchange(root.next_search, Search::beside);
+  asio::post(walkers_, [this, index, search, config = root.config, layout = root.layout] {
+    auto found =
+        std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, *watcher_, search));
+    asio::post(loop_, [this, index, found, search] { discovered(index, std::move(*found), search); });
   });
 }
 
-std::vector<std::uint64_t> Engine::walk_roots() {
+std::vector<std::uint64_t> Engine::walk_roots(Search search) {
   std::vector<std::uint64_t> discoveries;
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     // A walk that is under way may have passed the place already: the next one counts.
+    roots_[i].next_search = std::max(roots_[i].next_search, search);
     discoveries.push_back(roots_[i].discoveries + (roots_[i].discovering ? 2 : 1));
     discover_root(i);
   }
@@ -95,12 +102,18 @@ std::vector<Account*> Engine::accounts_of(std::size_t root) {
   return found;
 }
 
+bool Engine::has_accounts(std::size_t root) const {
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& known) { return known.second.root == root; });
+}
+
 /// An unmounted or emptied root must not look like mail that people deleted.
 bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanished) {
   const std::size_t known = accounts_of(static_cast<std::size_t>(&root - roots_.data())).size();
   std::string reason;
   if (!discovery.directory) {
     reason = "the root cannot be opened (" + discovery.error.message() + ")";
+  } else if (known > 0 && discovery.accounts.empty() && !discovery.error.detail.empty()) {
+    reason = "the root cannot be read (" + discovery.error.message() + ")";
   } else if (known > 0 && discovery.accounts.empty()) {
     reason = "the root " + root.config.path + " is empty where there were " + std::to_string(known) + " accounts";
   } else if (root.mode == config::Mode::mirror && vanished >= 10 && vanished * 4 > known) {
@@ -109,6 +122,7 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
   const bool hold = !reason.empty() && !(root.released && discovery.directory);
   if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
   if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
+  if (hold && !root.held) root.held_since = Clock::now();
   root.held = hold;
   root.hold_reason = hold ? reason +
                                 "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
@@ -126,7 +140,7 @@ void Engine::drop_excluded(std::size_t index) {
   }
 }
 
-void Engine::discovered(std::size_t index, Discovery discovery) {
+void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
   if (stopping_) return;
   Root& root = roots_[index];
   root.discovering = false;
@@ -135,16 +149,27 @@ void Engine::discovered(std::size_t index, Discovery discovery) {
   root.directory = discovery.directory;
   root.identity = discovery.identity;
   root.real_path = std::move(discovery.real_path);
+  root.unreadable.reset();
+  if (discovery.directory && !discovery.error.detail.empty()) root.unreadable = discovery.error;
   const auto before = std::exchange(root.problems, {});
-  for (const auto& link : discovery.links) {
-    root.problems.push_back(
-        {ErrorCode::special_file, link, "a symbolic link where an account would be; it is not followed"});
+  if (search == Search::everywhere) root.found_everywhere.clear();
+  for (const auto& left_out : discovery.left_out) {
+    root.problems.push_back({left_out.code, left_out.path, left_out.detail});
+    if (search == Search::everywhere) root.found_everywhere.push_back(root.problems.back());
+  }
+  // What a walk that searches less does not see is there still, for all we know.
+  for (const auto& found : root.found_everywhere) {
+    const auto is_same = [&](const Problem& one) { return one.path == found.path; };
+    if (std::none_of(root.problems.begin(), root.problems.end(), is_same)) root.problems.push_back(found);
   }
   for (const auto& error : discovery.problems)
     root.problems.push_back({error.code, error.path, error.message()});
-  for (const auto& problem : root.problems) {
-    const auto is_same = [&](const Problem& one) { return one.path == problem.path && one.code == problem.code; };
-    if (std::none_of(before.begin(), before.end(), is_same)) {
+  for (auto& problem : root.problems) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const Problem& one) {
+      return one.path == problem.path && one.code == problem.code;
+    });
+    problem.since = known == before.end() ? Clock::now() : known->since;
+    if (known == before.end()) {
       log_problem(to_string(problem.code), root.config.name, "", problem.path, problem.detail);
     }
   }

@@ -163,7 +163,7 @@ void Engine::has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32
       "arrived, but with mode %04o instead of %04o: the receiver may not set the set-group-ID bit of a file that "
       "is executable; chmod g-s it here, or give the receiver CAP_FSETID",
       mode, operation.result.attributes.mode);
-  turn.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence});
+  turn.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence, true});
   turn.failed_folders.insert(operation.to.folder);
   operation.result.attributes.mode = mode;
   operation.result.inode = 0;
@@ -210,6 +210,7 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
       if (const auto doubted = state_->doubt(id, at); !doubted) keeper_failed(doubted.error());
     });
   }
+  if (failed.whole_root()) turn.root_trouble = Problem{code, "", failed.detail()};
   spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
                 to_string(code), failed.detail());
   if (code == ErrorCode::basis_mismatch) {
@@ -328,7 +329,12 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
   // What it found torn is on the disk again, or is known to be refused.
   if (sent && turn->order.work.doubted_since) account.doubted = false;
   check_looked_again();
+  if (sent && !turn->retry && report.acls > 0) {
+    Root& root = roots_[account.root];
+    note_acls(root, root.acls + report.acls);
+  }
   settle_problems(account, *turn);
+  settle_root_trouble(roots_[account.root], *turn);
   plan_next(account, *turn);
   schedule(account);
   dispatch();
@@ -356,7 +362,8 @@ void Engine::settle_problems(Account& account, const Turn& turn) {
   for (const auto* list : {&report.problems, &turn.refused}) {
     for (const auto& problem : *list) {
       const auto known = before.find(problem.path);
-      account.problems[problem.path] = problem;
+      auto& settled = account.problems[problem.path] = problem;
+      settled.since = known == before.end() ? Clock::now() : known->second.since;
       if (known == before.end() || known->second.code != problem.code) {  // said once, not at each retry
         log_problem(to_string(problem.code), turn.order.root_name, account.name, problem.path, problem.detail);
       }
@@ -382,6 +389,41 @@ Account::Unclean Engine::unclean(const Turn& turn) {
   return unclean;
 }
 
+/// The root can be used again once the destination did something of it.
+void Engine::settle_root_trouble(Root& root, const Turn& turn) {
+  const auto& trouble = turn.root_trouble ? turn.root_trouble : turn.report.root_trouble;
+  if (trouble) {
+    const Time since = root.distant_trouble ? root.distant_trouble->since : Clock::now();
+    root.distant_trouble = trouble;
+    root.distant_trouble->since = since;
+  } else if (!turn.lost && (turn.report.compared || turn.acknowledged > 0)) {
+    root.distant_trouble.reset();
+  }
+}
+
+/// What the destination refused may be gone from the source, so that nobody asks it again. If the root cannot be used
+/// still, the next change says so.
+void Engine::forget_root_trouble(std::size_t index) {
+  if (!roots_[index].distant_trouble) return;
+  const auto accounts = accounts_of(index);
+  const bool waits = std::any_of(accounts.begin(), accounts.end(), [](const Account* account) {
+    return account->turn || !account->work.empty() || refused_of(*account).any();
+  });
+  if (!waits) roots_[index].distant_trouble.reset();
+}
+
+/// Kept over restarts: what is pruned is not asked for its ACL again.
+void Engine::note_acls(Root& root, std::uint64_t acls) {
+  if (root.acls == acls) return;
+  if (root.acls == 0) {
+    log_problem(to_string(ErrorCode::acl), root.config.name, "", "", acl_detail(acls));
+  }
+  root.acls = acls;
+  if (const auto stored = state_->set_value("acls:" + root.config.name, std::to_string(acls)); !stored) {
+    keeper_failed(stored.error());
+  }
+}
+
 /// What the account's next turn is to look at, and when.
 void Engine::plan_next(Account& account, const Turn& turn) {
   const TurnReport& report = turn.report;
@@ -404,6 +446,7 @@ void Engine::plan_next(Account& account, const Turn& turn) {
   if (report.end == TurnEnd::failed) account.work.structure = true;
   if (report.end == TurnEnd::held) {
     account.held = true;
+    account.held_since = Clock::now();
     account.hold_reason =
         std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
         " messages would be deleted at once; the account is held, and nothing of it is deleted at the "

@@ -119,6 +119,7 @@ void Engine::tick() {
   }
   const bool look_at_missing = now.time_since_epoch() / k_tick % (k_look_at_missing_root / k_tick) == 0;
   for (std::size_t i = 0; i < roots_.size(); ++i) {
+    forget_root_trouble(i);
     const Root& root = roots_[i];
     const bool missing = root.held || !root.directory;
     const bool unwatched = std::any_of(root.problems.begin(), root.problems.end(),

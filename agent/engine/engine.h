@@ -16,11 +16,13 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/engine/account.h"
+#include "agent/engine/troubles.h"
 #include "agent/requests/verify_run.h"
 #include "agent/turn/lane.h"
 #include "agent/watch/choice.h"
 #include "agent/watch/mounts.h"
 #include "common/control/server.h"
+#include "common/service/configuration.h"
 #include "common/service/metrics.h"
 
 namespace maildirsync::agent {
@@ -48,6 +50,9 @@ class Engine {
   void stop();
   /// A new configuration (SIGHUP): roots, transfer, receiver and keys change without a restart.
   Result<> reload(config::Agent config, LinkSettings link);
+
+  /// Which configuration this is, for `status`.
+  void note_configuration(service::Configuration configuration) { configuration_ = std::move(configuration); }
 
   /// Control requests.
   void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
@@ -80,12 +85,13 @@ class Engine {
   Result<> add_root(const config::AgentRoot& root);
   void discover_root(std::size_t index);
   /// Has every root walked anew; `have_walked` tells when that is done.
-  std::vector<std::uint64_t> walk_roots();
+  std::vector<std::uint64_t> walk_roots(Search search);
   bool have_walked(const std::vector<std::uint64_t>& discoveries) const;
-  void discovered(std::size_t index, Discovery discovery);
+  void discovered(std::size_t index, Discovery discovery, Search search);
   bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
   void is_not_found(Account& account, bool whole_walk);
   std::vector<Account*> accounts_of(std::size_t root);
+  bool has_accounts(std::size_t root) const;
   Account* add_account(std::size_t root, const std::string& path, const std::string& name);
   void drop_account(AccountId id);
   void drop_excluded(std::size_t root);
@@ -124,6 +130,9 @@ class Engine {
   void finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row);
   void settle_problems(Account& account, const Turn& turn);
   static Account::Unclean unclean(const Turn& turn);
+  static void settle_root_trouble(Root& root, const Turn& turn);
+  void forget_root_trouble(std::size_t index);
+  void note_acls(Root& root, std::uint64_t acls);
   void plan_next(Account& account, const Turn& turn);
   void keeper_failed(const Error& error);
 
@@ -140,6 +149,8 @@ class Engine {
   void finish_flush(Flush& flush, FlushSurvey survey);
   void verify(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void begin_verify();
+  void leave_out_of(const Root& root, Verify& verify);
+  void note_acls_of(const Verify& verify, const Verification::Outcome& outcome);
   void abort_verify();
   void check_verify();
   void finish_verify(Verification::Outcome outcome);
@@ -172,9 +183,19 @@ class Engine {
   static void note_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict);
   static void note_step(const nlohmann::json& request, control::Reply& reply);
 
+  Refused refused() const;
   nlohmann::json root_status(std::size_t index) const;
-  nlohmann::json problems(const std::string& account_glob) const;
-  std::map<std::string, std::size_t> problems_by_code() const;
+  nlohmann::json accounts_status(const std::string& account_glob) const;
+  /// A problem as people are told of it: of the agent, of a root, or of an account.
+  struct Told {
+    std::string_view code;
+    const std::string& root;
+    const std::string& account;
+    const std::string& path;
+    std::string detail;
+    std::optional<Time> since;
+  };
+  void for_each_problem(const std::string& account_glob, const std::function<void(const Told&)>& tell) const;
   void tick();
 
   asio::io_context& loop_;
@@ -204,6 +225,7 @@ class Engine {
   std::vector<std::shared_ptr<ModeChange>> mode_changes_;
   std::shared_ptr<Verify> verify_;
   std::vector<Settling> settling_;
+  service::Configuration configuration_;
   nlohmann::json verified_;  ///< the last verification of everything; null before the first
   std::vector<std::shared_ptr<Plan>> plans_;
   struct {

@@ -59,15 +59,31 @@ class Forecast {
                       {"remedy", os::printable(remedy)}});
   }
 
+  static const char* remedy_of(const ScanProblem& problem) {
+    switch (problem.code) {
+      case ErrorCode::permission:
+        return "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)";
+      case ErrorCode::special_file:
+        return "take the link away, or mend where it leads";
+      case ErrorCode::mail_left_out:
+        return "do as it says, for neither verify nor cutover goes past mail that is left out; then plan again";
+      default:
+        return "mend what the operating system complains of";
+    }
+  }
+
   void judge_roots() {
     for (const auto& root : facts_.roots) {
       if (!root.trouble.empty())
         must("root-gone", root.name, "", root.path, root.trouble, "mount it, or put its path right in agent.toml");
       for (const auto& problem : root.left_out) {
-        must(to_string(problem.code), root.name, "", problem.path, problem.detail,
-             problem.code == ErrorCode::special_file
-                 ? "put the directory itself in the link's place, or make a [[root]] of where it leads"
-                 : "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)");
+        must(to_string(problem.code), root.name, "", problem.path, problem.detail, remedy_of(problem));
+      }
+      const bool has_accounts = std::any_of(facts_.accounts.begin(), facts_.accounts.end(),
+                                            [&](const Facts::Account& account) { return account.root == root.name; });
+      if (facts_.is_of_all && !has_accounts && root.trouble.empty()) {
+        must("no-accounts", root.name, "", root.path, "the root holds no account of the form " + root.accounts,
+             "mount it, or put path and accounts right in agent.toml, or take the [[root]] out");
       }
       if (!root.distant_trouble.empty()) {
         must("root-gone", root.name, "", "", root.distant_trouble, "make or mount the root's path at the destination");
@@ -106,7 +122,8 @@ class Forecast {
 
   struct Sum {
     std::uint64_t accounts = 0, folders = 0, directories = 0, messages = 0, bytes = 0, control_files = 0,
-                  control_bytes = 0, disk_bytes = 0, inodes = 0, left_out = 0, there_bytes = 0, there_messages = 0;
+                  control_bytes = 0, disk_bytes = 0, inodes = 0, left_out = 0, there_bytes = 0, there_messages = 0,
+                  acls = 0;
     double walk_seconds = 0, seconds = 0;
     const Facts::Account* biggest = nullptr;
   };
@@ -127,6 +144,7 @@ class Forecast {
       sum.disk_bytes += inventory.disk_bytes;
       sum.inodes += inventory.inodes;
       sum.left_out += inventory.left_out.size();
+      sum.acls += inventory.acls;
       sum.there_bytes += std::min(account.there_bytes, inventory.bytes);
       sum.there_messages += std::min(account.there_messages, inventory.messages);
       sum.walk_seconds += inventory.walk_seconds;
@@ -150,7 +168,7 @@ class Forecast {
             {"control_files", sum.control_files}, {"control_bytes", sum.control_bytes},
             {"disk_bytes", sum.disk_bytes},       {"inodes", sum.inodes},
             {"left_out", sum.left_out},           {"there_messages", sum.there_messages},
-            {"there_bytes", sum.there_bytes}};
+            {"there_bytes", sum.there_bytes},     {"acls", sum.acls}};
   }
 
   json roots() const {
@@ -277,9 +295,7 @@ class Forecast {
                           {"detail", os::printable(problem.detail)}});
         }
         if (problem.code == ErrorCode::special_file || to_do_.size() >= k_most_named) continue;
-        must(to_string(problem.code), account.root, account.name, problem.path, problem.detail,
-             problem.code == ErrorCode::permission ? "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)"
-                                                   : "mend what the operating system complains of");
+        must(to_string(problem.code), account.root, account.name, problem.path, problem.detail, remedy_of(problem));
       }
     }
     return list;

@@ -28,6 +28,7 @@ struct Facts {
   };
   struct Root {
     std::string name, path, mode;
+    std::string accounts;         ///< the pattern
     std::string trouble;          ///< why it cannot be looked at here; "" when it can
     std::string distant_trouble;  ///< the same at the destination
     std::vector<ScanProblem> left_out;
@@ -40,6 +41,7 @@ struct Facts {
     bool is_mapped = false;
     std::string detail;  ///< when it is not
   };
+  bool is_of_all = true;  ///< and not of some accounts
   std::vector<Account> accounts;
   std::vector<Root> roots;
   bool is_receiver_asked = false;

@@ -30,6 +30,7 @@ class Taker {
     });
     inventory_.walk_seconds = seconds_since(start);
     add_problems(structure.problems);
+    inventory_.acls += structure.acls;
     const auto directory = root.open_directory(account);
     if (directory) {
       for (const auto& folder : structure.manifest.folders) {
@@ -56,6 +57,7 @@ class Taker {
       return;
     }
     add_problems(scan->problems);
+    inventory_.acls += scan->acls;
     for (const auto& entry : scan->manifest.entries)
       take_entry(shape.path, entry);
   }

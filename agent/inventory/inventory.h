@@ -27,6 +27,7 @@ struct Inventory {
   std::string biggest_path;                                  ///< of that message, below the account
   std::size_t longest_name = 0;                              ///< bytes
   std::set<std::pair<std::uint32_t, std::uint32_t>> owners;  ///< (uid, gid) of all of it
+  std::uint64_t acls = 0;  ///< files and directories with an ACL, which does not come along
   std::vector<ScanProblem> left_out;
   double walk_seconds = 0;  ///< for the directories alone
   double seconds = 0;       ///< for all of it

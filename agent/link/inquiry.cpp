@@ -22,6 +22,9 @@ Result<> ask_for_pieces(Link& link, std::uint64_t epoch, wire::List question, co
   if (!answer) return Failure(answer.error());
   for (auto& part : *answer) {
     wire::Listing listing = std::move(*part.mutable_listing());
+    if (listing.error() != 0 && listing.whole_root()) {
+      return failure(static_cast<ErrorCode>(listing.error()), "", listing.detail());
+    }
     if (listing.error() != 0) {
       return failure(static_cast<ErrorCode>(listing.error()), of,
                      std::string("the receiver cannot list ") + what + ": " + listing.detail());

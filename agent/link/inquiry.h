@@ -18,7 +18,8 @@ struct AccountListing {
   std::vector<std::string> indexed;  ///< folders of which a Dovecot has written an index there
 };
 
-/// What the destination holds of an account. `inode` of an entry is its change stamp if `question` looks only, else 0.
+/// What the destination holds of an account. An error without a path is the whole root's. `inode` of an entry is its
+/// change stamp if `question` looks only, else 0.
 Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question);
 
 /// The paths of the accounts that the destination has below a root.

@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include "common/net/cause.h"
 #include "common/os/clock.h"
 #include "common/wire/frame.h"
 
@@ -29,6 +30,11 @@ constexpr std::size_t k_max_answer_parts = 100'000;
 std::string host_name() {
   utsname names{};
   return ::uname(&names) == 0 ? names.nodename : "";
+}
+
+/// Whether a timer that closes the connection has done so.
+net::Ended end_of(const asio::steady_timer& timer) {
+  return timer.expiry() <= std::chrono::steady_clock::now() ? net::Ended::by_time : net::Ended::by_itself;
 }
 
 std::chrono::milliseconds backoff(unsigned failures) {
@@ -104,6 +110,7 @@ asio::awaitable<Error> Link::session() {
   }
   up_ = true;
   failures_ = 0;
+  silent_.reset();
   heard_ = std::chrono::steady_clock::now();
   auto self = shared_from_this();
   asio::co_spawn(
@@ -130,11 +137,11 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
   asio::steady_timer timeout(loop_, k_connect_timeout);
   channel->close_at_end_of(timeout);
   channel_ = channel;
+  constexpr int k_seconds = k_connect_timeout / 1s;
+  const auto failed = [](const net::Cause& cause) { return failure(cause.code, "", cause.sentence()); };
   const auto [refused, endpoint] = co_await asio::async_connect(channel->stream().next_layer(), addresses, k_await);
   if (refused) {
-    co_return failure(ErrorCode::unreachable, "",
-                      "cannot connect to the receiver " + where + ": " + refused.message() +
-                          "; is maildirsyncd running there and its port open?");
+    co_return failed(net::cause_of_connect(where, refused, end_of(timeout), k_seconds));
   }
   asio::error_code ignored;
   channel->stream().next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -147,7 +154,7 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
   });
   const auto [rejected] = co_await channel->stream().async_handshake(asio::ssl::stream_base::client, k_await);
   if (rejected) {
-    co_return failure(ErrorCode::tls, "", "the TLS handshake with " + where + " failed: " + rejected.message());
+    co_return failed(net::cause_of_handshake(where, rejected, end_of(timeout), k_seconds));
   }
   if (*shown != settings->receiver_fingerprint) {
     const std::string sentence = "the receiver " + where + " shows the public key " + *shown + ", not " +
@@ -190,7 +197,13 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   } else {
     answer = Failure(written.error());
   }
+  const bool late = end_of(timeout) == net::Ended::by_time;
   timeout.cancel();
+  if (!answer && late) {
+    const net::Cause cause =
+        net::cause_of_handshake(settings->receiver.text(), {}, net::Ended::by_time, k_connect_timeout / 1s);
+    co_return failure(cause.code, "", cause.sentence());
+  }
   if (!answer) {
     // In TLS 1.3 the client learns only now that the server refused its certificate.
     co_return failure(answer.error().code, "",
@@ -221,7 +234,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
 asio::awaitable<Error> Link::read(std::shared_ptr<net::Channel> channel) {
   for (;;) {
     auto frame = co_await channel->read();
-    if (!frame) co_return frame.error();
+    if (!frame) co_return silent_ ? *silent_ : frame.error();
     heard_ = std::chrono::steady_clock::now();
     if (auto handled = handle(std::move(*frame)); !handled) co_return handled.error();
   }
@@ -264,7 +277,13 @@ asio::awaitable<void> Link::heartbeat(std::shared_ptr<net::Channel> channel) {
     co_await timer.async_wait(k_await);
     if (channel != channel_ || !up_) co_return;
     if (std::chrono::steady_clock::now() - heard_ > k_silence) {
-      spdlog::warn("receiver-silent seconds={}", std::chrono::duration_cast<std::chrono::seconds>(k_silence).count());
+      silent_ = Error{ErrorCode::timed_out, "",
+                      "the receiver " + settings_->receiver.text() + " has said nothing for " +
+                          std::to_string(k_silence / 1s) +
+                          " s, not even to our pings: the program or its machine is stopped or hangs, or the network "
+                          "between is cut; look on the new server: systemctl status maildirsyncd",
+                      0};
+      spdlog::warn("receiver-silent seconds={}", k_silence / 1s);
       channel->close();
       co_return;
     }

@@ -103,6 +103,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::map<std::uint64_t, Question> questions_;
   std::uint64_t next_question_ = 1;
   std::chrono::steady_clock::time_point heard_{};
+  std::optional<Error> silent_;  ///< why the heartbeat ended the connection
   std::optional<double> clock_offset_;
   std::int64_t ping_sent_ = 0;  ///< wall clock
   bool up_ = false;

@@ -25,6 +25,7 @@ double seconds_since(Time start) {
 struct Engine::Flush {
   std::string glob;
   bool full = false;
+  bool thorough = false;  ///< for a proof: also a root without accounts is left out
   std::uint64_t generation = 0;
   Time start = Clock::now();
   std::optional<Time> deadline;
@@ -94,7 +95,8 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
         flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
   }
   flush->reply = std::move(reply);
-  flush->discoveries = walk_roots();
+  flush->thorough = request.value("thorough", false);
+  flush->discoveries = walk_roots(flush->full || flush->thorough ? Search::everywhere : Search::beside);
   flushes_.push_back(flush);
   check_flushes();
 }
@@ -148,6 +150,9 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
     if (r < flush.discoveries.size() && root.discoveries < flush.discoveries[r]) {
       survey.waits_for(root.config.name, "", "the root is being walked");
     }
+    if (flush.thorough && !root.held && !has_accounts(r)) {
+      survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
+    }
     if (root.held) {
       survey.left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
     }
@@ -162,6 +167,9 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
   for (const auto& [id, account] : accounts_) {
     if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) continue;
     survey_account(flush, account, survey);
+  }
+  if (survey.accounts == 0 && !flush.glob.empty()) {
+    survey.left_out.push_back({{"code", "no-accounts"}, {"detail", "no account matches '" + flush.glob + "'"}});
   }
   if (survey.waits_for_resume) {
     survey.left_out.push_back({{"code", "paused"}, {"detail", "the agent is paused; maildirsync resume"}});

@@ -38,7 +38,7 @@ void Engine::plan(const json& request, std::shared_ptr<control::Reply> reply) {
   auto plan = std::make_shared<Plan>();
   plan->glob = request.value("account", "");
   plan->reply = std::move(reply);
-  plan->discoveries = walk_roots();
+  plan->discoveries = walk_roots(Search::everywhere);
   plans_.push_back(std::move(plan));
 }
 
@@ -63,12 +63,17 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
     Facts::Root fact{.name = root.config.name,
                      .path = root.config.path,
                      .mode = root.mode == config::Mode::drain ? "drain" : "mirror",
-                     .trouble = root.hold_reason,
+                     .accounts = root.config.accounts,
+                     .trouble = root.held         ? root.hold_reason
+                                : root.unreadable ? root.unreadable->message()
+                                                  : "",
                      .distant_trouble = "",
                      .left_out = {},
                      .space = std::nullopt};
     for (const auto& problem : root.problems) {
-      if (problem.code != ErrorCode::unwatched) fact.left_out.push_back({problem.code, problem.path, problem.detail});
+      const bool is_told = root.unreadable && problem.path == root.unreadable->path;
+      if (problem.code != ErrorCode::unwatched && !is_told)
+        fact.left_out.push_back({problem.code, problem.path, problem.detail});
     }
     facts.roots.push_back(std::move(fact));
   }
@@ -86,6 +91,11 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
     for (std::size_t slash = 0; slash != std::string::npos; slash = account.path.find('/', slash + 1))
       above.insert({account.root, account.path.substr(0, slash)});
   }
+  if (facts.accounts.empty() && !plan->glob.empty()) {
+    plan->finished = true;
+    return plan->reply->finish(control::error("usage", "no account matches '" + plan->glob + "'"));
+  }
+  facts.is_of_all = plan->glob.empty();
   facts.directories_above = above.size();
   facts.receiver_address = config_.receiver.text();
   facts.receiver_trouble = link_error_ ? link_error_->message() : "it is not connected yet";

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <map>
+#include <tuple>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "agent/engine/engine.h"
@@ -15,6 +18,40 @@ const char* word(config::Mode mode) {
   return mode == config::Mode::drain ? "drain" : "mirror";
 }
 
+double seconds_since(Time time) {
+  return std::max(0.0, std::chrono::duration<double>(Clock::now() - time).count());
+}
+
+std::optional<Time> earlier(std::optional<Time> left, std::optional<Time> right) {
+  return left && right ? std::min(*left, *right) : left ? left : right;
+}
+
+/// Since when the oldest change of an account waits for its turn, and for a refusal's end.
+struct Waits {
+  std::optional<Time> pending, refused;
+};
+
+Waits oldest_wait(const Account& account) {
+  Waits waits{earlier(account.work.oldest, account.turn ? account.turn->order.work.oldest : std::nullopt),
+              refused_of(account).since};
+  if (account.held) waits.pending = earlier(waits.pending, account.held_since);
+  return waits;
+}
+
+json to_json(const Refused& refused) {
+  return {{"messages", refused.messages},
+          {"others", refused.others},
+          {"accounts", refused.accounts},
+          {"oldest_seconds", refused.since ? json(seconds_since(*refused.since)) : json(nullptr)}};
+}
+
+/// Steady clocks tell no stamp; what is told is as far back from now.
+std::string stamp_of(Time time) {
+  const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - time);
+  const auto then = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - ago);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(then));
+}
+
 }  // namespace
 
 /// Over any lane.
@@ -22,14 +59,17 @@ bool Engine::is_connected() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
 }
 
+/// Never "live" while a root cannot be read or written.
 std::string Engine::state_word() const {
-  const bool connected = is_connected();
   if (paused_) return "paused";
   const bool root_held = std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.held && !r.removed; });
   const bool account_held =
       std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
   if (root_held || account_held) return "held";
-  if (!connected) return "connecting";
+  if (!is_connected()) return "connecting";
+  const bool obstructed =
+      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.removed && !obstruction(r).empty(); });
+  if (obstructed) return "blocked";
   const bool undiscovered =
       std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.discovered && !r.removed; });
   const bool incomplete = std::any_of(accounts_.begin(), accounts_.end(),
@@ -41,19 +81,35 @@ std::string Engine::state_word() const {
   return draining ? "draining" : "live";
 }
 
+/// Changes that wait for their turn, those that are refused, and those of what is held.
 std::optional<double> Engine::lag() const {
-  for (const auto& root : roots_) {
-    if (!root.removed && !root.discovered) return std::nullopt;
-  }
   std::optional<Time> oldest;
-  for (const auto& [id, account] : accounts_) {
-    if (!account.complete || account.awaits_discovery || account.doubted) return std::nullopt;
-    for (const auto& at : {account.work.oldest, account.turn ? account.turn->order.work.oldest : std::nullopt}) {
-      if (at && (!oldest || *at < *oldest)) oldest = at;
+  for (const auto& root : roots_) {
+    if (root.removed) continue;
+    if (root.held) {
+      oldest = earlier(oldest, root.held_since);
+    } else if (!root.discovered) {
+      return std::nullopt;
     }
+    oldest = earlier(oldest, refused_of(root).since);
   }
-  if (!oldest) return 0.0;
-  return std::max(0.0, std::chrono::duration<double>(Clock::now() - *oldest).count());
+  for (const auto& [id, account] : accounts_) {
+    const auto of_account = oldest_wait(account);
+    const bool known = account.complete && !account.awaits_discovery && !account.doubted;
+    if (!known && !of_account.refused && !roots_[account.root].held) return std::nullopt;
+    oldest = earlier(earlier(oldest, of_account.refused), of_account.pending);
+  }
+  return oldest ? seconds_since(*oldest) : 0.0;
+}
+
+Refused Engine::refused() const {
+  Refused refused;
+  for (const auto& root : roots_) {
+    if (!root.removed) refused.add(refused_of(root));
+  }
+  for (const auto& [id, account] : accounts_)
+    refused.add(refused_of(account));
+  return refused;
 }
 
 std::pair<std::uint64_t, std::uint64_t> Engine::pending() const {
@@ -72,10 +128,15 @@ json Engine::root_status(std::size_t index) const {
   const Root& root = roots_[index];
   std::uint64_t accounts = 0, complete = 0, folders = 0, messages = 0, bytes = 0, pending = 0, unwatched = 0, extra = 0;
   bool held = root.held;
-  std::optional<Time> oldest;
+  std::map<std::string, std::uint64_t> states;
+  Refused refused = refused_of(root);
+  std::optional<Time> oldest = refused.since;
+  if (root.held) oldest = earlier(oldest, root.held_since);
+  bool known = root.held || root.discovered;
   for (const auto& [id, account] : accounts_) {
     if (account.root != index) continue;
     ++accounts;
+    ++states[std::string(state_of(account, root))];
     complete += account.complete ? 1 : 0;
     folders += account.folders;
     messages += account.messages;
@@ -85,67 +146,106 @@ json Engine::root_status(std::size_t index) const {
     held |= account.held;
     pending += account.work.names();
     if (account.turn) pending += account.turn->pending_messages;
-    for (const auto& at : {account.work.oldest, account.turn ? account.turn->order.work.oldest : std::nullopt}) {
-      if (at && (!oldest || *at < *oldest)) oldest = at;
-    }
+    refused.add(refused_of(account));
+    const auto waits = oldest_wait(account);
+    known &= (account.complete && !account.doubted) || waits.refused || root.held;
+    oldest = earlier(earlier(oldest, waits.refused), waits.pending);
   }
   const bool initial = !root.discovered || complete < accounts;
-  json lag = nullptr;
-  if (!initial) lag = oldest ? std::chrono::duration<double>(Clock::now() - *oldest).count() : 0.0;
+  const std::string trouble = root.held ? root.hold_reason : obstruction(root);
   const char* state = paused_                            ? "paused"
                       : held                             ? "held"
+                      : !trouble.empty()                 ? "blocked"
                       : initial                          ? "initial"
                       : root.mode == config::Mode::drain ? "draining"
                                                          : "live";
   return {{"name", root.config.name},
           {"mode", word(root.mode)},
           {"state", state},
+          {"states", states},
+          {"trouble", os::printable(trouble)},
           {"accounts", accounts},
           {"accounts_complete", complete},
           {"folders", folders},
           {"messages", messages},
           {"bytes", bytes},
           {"pending_messages", pending},
-          {"lag_seconds", lag},
+          {"refused", to_json(refused)},
+          {"lag_seconds", !known   ? json(nullptr)
+                          : oldest ? json(seconds_since(*oldest))
+                                   : json(0.0)},
           {"unwatched_folders", unwatched},
           {"extra", extra}};
 }
 
-json Engine::problems(const std::string& account_glob) const {
-  constexpr std::size_t k_most = 10'000;
-  json list = json::array();
-  const auto add = [&](std::string_view code, const std::string& root, const std::string& account,
-                       const std::string& path, const std::string& detail) {
-    if (list.size() < k_most) {
-      list.push_back({{"code", code},
-                      {"root", root},
-                      {"account", os::printable(account)},
-                      {"path", os::printable(path)},
-                      {"detail", os::printable(detail)}});
-    }
-  };
-  const bool connected = is_connected();
-  if (link_error_ && !connected) add(to_string(link_error_->code), "", "", "", link_error_->message());
-  if (state_error_) add("state", "", "", "", state_error_->message());
+void Engine::for_each_problem(const std::string& account_glob, const std::function<void(const Told&)>& tell) const {
+  static const std::string none;
+  if (link_error_ && !is_connected()) {
+    tell({to_string(link_error_->code), none, none, none, link_error_->message(), std::nullopt});
+  }
+  if (configuration_.refused) {
+    tell({to_string(ErrorCode::config), none, none, configuration_.file, configuration_.refusal(), std::nullopt});
+  }
+  if (state_error_) tell({"state", none, none, none, state_error_->message(), std::nullopt});
   for (const auto& root : roots_) {
     if (root.removed) continue;
-    if (root.held) add("root-gone", root.config.name, "", root.config.path, root.hold_reason);
-    for (const auto& problem : root.problems) {
-      add(to_string(problem.code), root.config.name, "", problem.path, problem.detail);
+    const std::string& name = root.config.name;
+    if (root.held) tell({"root-gone", name, none, root.config.path, root.hold_reason, root.held_since});
+    if (const auto& trouble = root.distant_trouble) {
+      tell({to_string(trouble->code), name, none, none, trouble->detail, trouble->since});
     }
+    if (root.acls > 0) tell({to_string(ErrorCode::acl), name, none, none, acl_detail(root.acls), std::nullopt});
+    for (const auto& problem : root.problems)
+      tell({to_string(problem.code), name, none, problem.path, problem.detail, problem.since});
   }
   for (const auto& [id, account] : accounts_) {
     if (!maildir::is_chosen(account_glob, account.name)) continue;
-    const std::string& root = roots_[account.root].config.name;
-    if (account.held) add("mass-deletion", root, account.name, account.path, account.hold_reason);
-    for (const auto& [path, problem] : account.problems) {
-      add(to_string(problem.code), root, account.name, path, problem.detail);
-    }
-    if (!account.indexed.empty() && roots_[account.root].mode == config::Mode::mirror) {
-      add("stale-index", root, account.name, *account.indexed.begin(), indexed_detail(account));
+    const Root& root = roots_[account.root];
+    const std::string& name = root.config.name;
+    if (account.held)
+      tell({"mass-deletion", name, account.name, account.path, account.hold_reason, account.held_since});
+    for (const auto& [path, problem] : account.problems)
+      tell({to_string(problem.code), name, account.name, path, problem.detail, problem.since});
+    if (!account.indexed.empty() && root.mode == config::Mode::mirror) {
+      tell({"stale-index", name, account.name, *account.indexed.begin(), indexed_detail(account), std::nullopt});
     }
   }
-  return list;
+}
+
+/// Those with the most trouble first.
+json Engine::accounts_status(const std::string& account_glob) const {
+  struct Ranked {
+    const Account* account;
+    Refused refused;
+  };
+  std::vector<Ranked> ranked;
+  for (const auto& [id, account] : accounts_) {
+    if (maildir::is_chosen(account_glob, account.name)) ranked.push_back({&account, refused_of(account)});
+  }
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& left, const Ranked& right) {
+    const auto rank = [](const Ranked& one) {
+      return std::tuple(one.account->held, one.refused.messages, one.refused.others, one.account->problems.size());
+    };
+    if (rank(left) != rank(right)) return rank(left) > rank(right);
+    return left.account->name < right.account->name;
+  });
+  json accounts = json::array();
+  for (const auto& [account, refused] : ranked) {
+    const Root& root = roots_[account->root];
+    accounts.push_back(
+        {{"name", os::printable(account->name)},
+         {"root", root.config.name},
+         {"state", state_of(*account, root)},
+         {"complete", account->complete},
+         {"held", account->held},
+         {"folders", account->folders},
+         {"messages", account->messages},
+         {"bytes", account->bytes},
+         {"pending_messages", account->work.names() + (account->turn ? account->turn->pending_messages.load() : 0)},
+         {"refused", to_json(refused)},
+         {"problems", account->problems.size() + (account->held ? 1 : 0)}});
+  }
+  return accounts;
 }
 
 /// null while no receiver of ours has said its time.
@@ -157,9 +257,22 @@ json Engine::peer_clock_offset() const {
 }
 
 json Engine::status(const std::string& account_glob) {
+  constexpr std::size_t k_most_problems = 10'000;
   const auto [pending_messages, pending_bytes] = pending();
   const auto lag_now = lag();
-  const bool connected = is_connected();
+  json problems = json::array();
+  std::size_t problem_count = 0;
+  for_each_problem(account_glob, [&](const Told& told) {
+    if (++problem_count > k_most_problems) return;
+    problems.push_back({{"code", told.code},
+                        {"root", told.root},
+                        {"account", os::printable(told.account)},
+                        {"path", os::printable(told.path)},
+                        {"detail", os::printable(told.detail)}});
+    if (!told.since) return;
+    problems.back()["since"] = stamp_of(*told.since);
+    problems.back()["since_seconds"] = seconds_since(*told.since);
+  });
   json roots = json::array();
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     if (!roots_[i].removed) roots.push_back(root_status(i));
@@ -170,9 +283,10 @@ json Engine::status(const std::string& account_glob) {
       {"state", state_word()},
       {"lag_seconds", lag_now ? json(*lag_now) : json(nullptr)},
       {"pending", {{"messages", pending_messages}, {"bytes", pending_bytes}}},
+      {"refused", to_json(refused())},
       {"peer",
        {{"address", config_.receiver.text()},
-        {"connected", connected},
+        {"connected", is_connected()},
         {"fingerprint", link_settings_.receiver_fingerprint},
         {"connections", std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); })},
         {"clock_offset_seconds", peer_clock_offset()}}},
@@ -188,26 +302,15 @@ json Engine::status(const std::string& account_glob) {
         {"skipped", totals_.skipped.load()},
         {"rescans", totals_.rescans.load()},
         {"overflows", totals_.overflows.load()}}},
+      {"configuration", configuration_.to_json()},
       {"watches", watcher_->watches()},
       {"watcher", {{"backend", watcher_->backend()}, {"reason", os::printable(watcher_reason_)}}},
       {"verified", verified_},
       {"roots", std::move(roots)},
-      {"problems", problems(account_glob)}};
+      {"problems", std::move(problems)},
+      {"problems_count", problem_count}};
   if (!account_glob.empty()) {
-    json accounts = json::array();
-    for (const auto& [id, account] : accounts_) {
-      if (!maildir::glob_match(account_glob, account.name)) continue;
-      accounts.push_back(
-          {{"name", os::printable(account.name)},
-           {"root", roots_[account.root].config.name},
-           {"complete", account.complete},
-           {"held", account.held},
-           {"folders", account.folders},
-           {"messages", account.messages},
-           {"bytes", account.bytes},
-           {"pending_messages", account.work.names() + (account.turn ? account.turn->pending_messages.load() : 0)}});
-    }
-    status["accounts"] = std::move(accounts);
+    status["accounts"] = accounts_status(account_glob);
   }
   return status;
 }
@@ -215,77 +318,12 @@ json Engine::status(const std::string& account_glob) {
 std::string Engine::summary() {
   const auto [messages, bytes] = pending();
   const auto lag_now = lag();
-  return fmt::format("{}; lag {}; {} messages pending", state_word(),
-                     lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
-}
-
-std::map<std::string, std::size_t> Engine::problems_by_code() const {
-  std::map<std::string, std::size_t> counts;
-  for (const auto& root : roots_) {
-    for (const auto& problem : root.problems)
-      ++counts[std::string(to_string(problem.code))];
+  std::string text = fmt::format("{}; lag {}; {} messages pending", state_word(),
+                                 lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
+  if (const Refused those = refused(); those.any()) {
+    text += fmt::format("; {} messages and {} others refused", those.messages, those.others);
   }
-  for (const auto& [id, account] : accounts_) {
-    for (const auto& [path, problem] : account.problems)
-      ++counts[std::string(to_string(problem.code))];
-  }
-  return counts;
-}
-
-std::vector<service::Metric> Engine::metrics() {
-  using Kind = service::Metric::Kind;
-  const auto [pending_messages, pending_bytes] = pending();
-  const bool connected = is_connected();
-  std::vector<service::Metric> metrics{
-      {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, connected ? 1.0 : 0.0},
-      {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge,
-       static_cast<double>(pending_messages)},
-      {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge,
-       static_cast<double>(pending_bytes)},
-      {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge,
-       static_cast<double>(problems("").size())},
-      {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
-      {"maildirsync_watches", "Directories that are watched.", Kind::gauge, static_cast<double>(watcher_->watches())}};
-  // No sample rather than a wrong one while the lag cannot be known.
-  if (const auto now = lag()) {
-    metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});
-  }
-  if (verified_.is_object()) {
-    metrics.push_back({"maildirsync_verified_timestamp_seconds", "When everything was last compared.", Kind::gauge,
-                       verified_.value("unix", 0.0)});
-    metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
-                       verified_.value("differences", 0.0)});
-  }
-  for (const auto& [code, count] : problems_by_code()) {
-    metrics.push_back({"maildirsync_problems_by_code",
-                       "Problems as in maildirsync status, by their code.",
-                       Kind::gauge,
-                       static_cast<double>(count),
-                       {{"code", code}}});
-  }
-  for (const auto& [name, queue] : {std::pair("live", &live_), std::pair("bulk", &bulk_)}) {
-    metrics.push_back({"maildirsync_queued_accounts",
-                       "Accounts that wait for their turn: live changes, and all else.",
-                       Kind::gauge,
-                       static_cast<double>(queue->size()),
-                       {{"queue", name}}});
-  }
-  const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
-    metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});
-  };
-  counter("maildirsync_messages_sent_total", "Messages whose body was sent.", totals_.messages_sent);
-  counter("maildirsync_source_bytes_total", "Bytes of bodies before compression.", totals_.bytes_source);
-  counter("maildirsync_wire_bytes_total", "Bytes written to the receiver.", totals_.bytes_wire);
-  counter("maildirsync_renames_total", "Renames sent.", totals_.renames);
-  counter("maildirsync_links_total", "Links sent.", totals_.links);
-  counter("maildirsync_deletes_total", "Deletions sent.", totals_.deletes);
-  counter("maildirsync_deltas_total", "Control files sent as deltas.", totals_.deltas);
-  counter("maildirsync_conflicts_total", "Messages put under another name.", totals_.conflicts);
-  counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals_.overflows);
-  counter("maildirsync_rescans_total", "Accounts whose folders were walked.", totals_.rescans);
-  metrics.push_back({"maildirsync_connections_total", "Connections made to the receiver.", Kind::counter,
-                     static_cast<double>(connections_made_)});
-  return metrics;
+  return text;
 }
 
 }  // namespace maildirsync::agent

@@ -44,7 +44,7 @@ struct Engine::Verify {
   };
   std::vector<Named> accounts;
   json left_out = json::array();
-  std::size_t skipped_roots = 0;
+  std::size_t not_compared = 0;  ///< of `left_out`: mail that no account holds, roots that are skipped or empty
   Time last_progress{};
 };
 
@@ -58,7 +58,7 @@ void Engine::verify(const json& request, std::shared_ptr<control::Reply> reply) 
   verify->deep = request.value("deep", false);
   verify->repair = request.value("repair", false);
   verify->reply = std::move(reply);
-  verify->discoveries = walk_roots();
+  verify->discoveries = walk_roots(Search::everywhere);
   verify_ = std::move(verify);
   spdlog::info("verify-begin account=\"{}\" deep={} repair={}", verify_->glob, verify_->deep, verify_->repair);
 }
@@ -80,6 +80,24 @@ void Engine::abort_verify() {
   }
 }
 
+/// What the walk could not look into, and mail of no account. A comparison of some accounts is about these alone. What
+/// is equal because there is nothing is no proof: a volume may not be mounted yet.
+void Engine::leave_out_of(const Root& root, Verify& verify) {
+  if (!verify.glob.empty()) return;
+  for (const auto& problem : root.problems) {
+    if (problem.code == ErrorCode::unwatched || problem.code == ErrorCode::special_file) continue;
+    ++verify.not_compared;
+    verify.left_out.push_back({{"code", to_string(problem.code)},
+                               {"root", root.config.name},
+                               {"path", os::printable(problem.path)},
+                               {"detail", os::printable(problem.detail)}});
+  }
+  const auto index = static_cast<std::size_t>(&root - roots_.data());
+  if (has_accounts(index)) return;
+  ++verify.not_compared;
+  verify.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
+}
+
 void Engine::begin_verify() {
   Verify& verify = *verify_;
   Verification::Order order;
@@ -89,7 +107,7 @@ void Engine::begin_verify() {
     const Root& root = roots_[r];
     if (root.removed) continue;
     if (!root.directory || root.held) {
-      ++verify.skipped_roots;
+      ++verify.not_compared;
       verify.left_out.push_back(
           {{"root", root.config.name}, {"detail", root.held ? root.hold_reason : "the root cannot be opened"}});
       continue;
@@ -100,6 +118,7 @@ void Engine::begin_verify() {
                                   "the root is drained: its destination goes its own way, and what differs "
                                   "there is not repaired"}});
     }
+    leave_out_of(root, verify);
     order.roots.push_back({root.config.name, root.config.accounts, root.layout});
     auto accounts = accounts_of(r);
     std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
@@ -180,6 +199,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
     for (const auto& doubt : verdict.left_out) {
       left_out.push_back({{"root", root},
                           {"account", os::printable(account)},
+                          {"code", doubt.code == ErrorCode::unexpected ? "not-compared" : to_string(doubt.code)},
                           {"path", os::printable(doubt.path)},
                           {"detail", os::printable(doubt.detail)}});
     }
@@ -197,7 +217,8 @@ void Engine::finish_verify(Verification::Outcome outcome) {
   if (all > differences.size()) {
     left_out.push_back({{"detail", fmt::format("{} more differences are not named", all - differences.size())}});
   }
-  const bool equal = all == 0 && incomplete == 0 && verify->skipped_roots == 0;
+  if (verify->glob.empty()) note_acls_of(*verify, outcome);
+  const bool equal = all == 0 && incomplete == 0 && verify->not_compared == 0 && !verify->accounts.empty();
   const double elapsed = std::chrono::duration<double>(Clock::now() - verify->start).count();
   json answer = {{"equal", equal},
                  {"deep", verify->deep},
@@ -213,6 +234,21 @@ void Engine::finish_verify(Verification::Outcome outcome) {
                elapsed);
   if (verify->glob.empty()) remember_verify(verify->deep, equal, all);
   verify->reply->finish(answer);
+}
+
+/// A comparison has asked every file: it knows the number.
+void Engine::note_acls_of(const Verify& verify, const Verification::Outcome& outcome) {
+  for (auto& root : roots_) {
+    if (root.removed) continue;
+    std::uint64_t acls = 0;
+    bool compared = false;
+    for (std::size_t i = 0; i < outcome.accounts.size(); ++i) {
+      if (verify.accounts[i].root != root.config.name) continue;
+      compared = true;
+      acls += outcome.accounts[i].verdict.acls;
+    }
+    if (compared) note_acls(root, acls);
+  }
 }
 
 // ---- the last one, for `status` ----

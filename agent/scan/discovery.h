@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/scan/scanner.h"
 #include "agent/watch/watcher.h"
 #include "common/config/config.h"
 #include "common/maildir/layout.h"
@@ -27,14 +28,22 @@ struct Discovery {
     std::string name;
   };
   std::vector<Found> accounts;
-  std::vector<std::string> links;  ///< symbolic links where an account or a directory on the way was expected
-  Error error;                     ///< when the root could not be read
-  bool whole = true;               ///< no directory on the way was unreadable
+  std::vector<ScanProblem> left_out;  ///< mail that no account of the pattern holds, and links in accounts' places
+  Error error;                        ///< when the root could not be opened or listed
+  bool whole = true;                  ///< no directory on the way was unreadable
   std::vector<Error> problems;
 };
 
-/// Walks the directories between the root and its accounts, watching each before it is listed. Blocking.
+/// How far mail is looked for that belongs to no account.
+enum class Search : std::uint8_t {
+  beside,      ///< in what lies directly beside accounts and the directories on the way to them
+  everywhere,  ///< in all that lies below the root and is no account: for proofs, and as slow as find(1)
+};
+
+/// Walks the directories between the root and its accounts, watching each before it is listed. A directory with cur/
+/// that the pattern does not make an account, or part of one, is mail that would be missing: it is in `left_out`, but
+/// for accounts that the configuration excludes. Blocking.
 Discovery discover(const config::AgentRoot& root, std::uint32_t root_index, const maildir::Layout& layout,
-                   Watcher& watcher);
+                   Watcher& watcher, Search search);
 
 }  // namespace maildirsync::agent

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/acl.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -43,8 +44,17 @@ std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
   return is_racy(stamp, now) ? 0 : stamp;
 }
 
-sync::Attributes attributes_of(const struct stat& status) {
-  return {static_cast<std::uint32_t>(status.st_mode & 07777), status.st_uid, status.st_gid};
+/// Of what lies in a directory, "" for the directory itself; counts it if it has an ACL.
+sync::Attributes attributes_of(const os::Directory& directory, const std::string& name, const struct stat& status,
+                               std::size_t& acls) {
+  const auto plain = os::mode_without_acl_of(directory.fd(), name, status.st_mode & 07777U);
+  acls += plain.had_acl ? 1 : 0;
+  return {plain.mode, status.st_uid, status.st_gid};
+}
+
+bool has_directory(const os::Directory& directory, const std::string& path) {
+  struct stat status {};
+  return ::fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
 bool is_area(const std::string& name) {
@@ -91,12 +101,13 @@ class FolderWalk {
     auto status = self_.status("");
     if (!status) return Failure(status.error());
     scan_.manifest.inode = status->st_ino;
-    scan_.manifest.self = attributes_of(*status);
+    std::size_t of_directories = 0;  // counted by the walk of the structure
+    scan_.manifest.self = attributes_of(self_, "", *status, of_directories);
     scan_.stamps.self = trusted(os::nanoseconds(status->st_mtim), clock_now());
     MAILDIRSYNC_TRY(open_area("cur", cur_, scan_.manifest.cur));
     MAILDIRSYNC_TRY(open_area("new", new_, scan_.manifest.new_));
     const auto tmp = self_.status("tmp");  // nobody looks into it
-    if (tmp && S_ISDIR(tmp->st_mode)) scan_.manifest.tmp = attributes_of(*tmp);
+    if (tmp && S_ISDIR(tmp->st_mode)) scan_.manifest.tmp = attributes_of(self_, "tmp", *tmp, of_directories);
     return {};
   }
 
@@ -175,7 +186,8 @@ class FolderWalk {
     if (opened) {
       auto status = opened->status("");
       if (!status) return Failure(status.error());
-      attributes = attributes_of(*status);
+      std::size_t of_directories = 0;
+      attributes = attributes_of(*opened, "", *status, of_directories);
       directory = std::move(*opened);
       return {};
     }
@@ -273,9 +285,22 @@ class FolderWalk {
     entry.inode = status.st_ino;
     entry.size = static_cast<std::uint64_t>(status.st_size);
     entry.mtime = os::nanoseconds(status.st_mtim);
-    entry.attributes = attributes_of(status);
+    const bool is_link = S_ISLNK(status.st_mode);
+    if (S_ISREG(status.st_mode) || is_link) {
+      std::size_t acls = 0;
+      entry.attributes = attributes_of(directory, name, status, acls);
+      scan_.acls += acls;
+      if (acls > 0 && find(known_, area, name) == nullptr) ++scan_.new_acls;
+    }
     if (S_ISREG(status.st_mode)) return entry;
-    if (!S_ISLNK(status.st_mode)) {
+    if (S_ISDIR(status.st_mode) && (name == "cur" || has_directory(directory, os::join(name, "cur")))) {
+      problem(ErrorCode::mail_left_out, area, name,
+              std::string("it is a mailbox inside of ") + (area == Area::cur ? "cur/" : "new/") +
+                  ", as a mailbox or user of that name makes it: its mail is not mirrored. Rename it at the source, or "
+                  "make it an account of its own");
+      return std::nullopt;
+    }
+    if (!is_link) {
       problem(ErrorCode::special_file, area, name,
               std::string("it is ") + kind_word(status.st_mode) + ", and left out");
       return std::nullopt;
@@ -287,7 +312,19 @@ class FolderWalk {
     entry.target.assign(target.data(), static_cast<std::size_t>(size));
     entry.size = entry.target.size();
     if (maildir::link_stays_inside(sync::directory_of({folder_, area, ""}), entry.target)) return entry;
-    problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");
+    const Target target_is = leads_to(directory, name);
+    if (target_is == Target::directory) {
+      problem(
+          ErrorCode::mail_left_out, area, name,
+          "it is a symbolic link to a directory out of the account (" + entry.target +
+              "): what lies there is not mirrored. Put the directory itself in its place, or make a [[root]] of it");
+    } else if (target_is == Target::file && area != Area::folder) {
+      problem(ErrorCode::mail_left_out, area, name,
+              "it is a symbolic link to a message out of the account (" + entry.target +
+                  "), which is not mirrored. Put the file itself in its place");
+    } else {
+      problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");
+    }
     return std::nullopt;
   }
 
@@ -309,7 +346,8 @@ class FolderWalk {
       entry.inode = after.st_ino;
       entry.size = content->size();
       entry.mtime = os::nanoseconds(after.st_mtim);
-      entry.attributes = attributes_of(after);
+      std::size_t counted_already = 0;
+      entry.attributes = attributes_of(self_, entry.name, after, counted_already);
       scan_.control[entry.name] = std::move(*content);
       return true;
     }
@@ -391,7 +429,7 @@ class StructureWalk {
     sync::FolderManifest manifest;
     manifest.path = path;
     manifest.inode = status->st_ino;
-    manifest.self = attributes_of(*status);
+    manifest.self = attributes_of(directory, "", *status, scan_.acls);
     Stamps stamps;
     stamps.self = os::nanoseconds(status->st_mtim);
     std::vector<std::string> below;
@@ -425,7 +463,9 @@ class StructureWalk {
     if (name == "tmp") {
       const auto opened = directory.open_directory(name);  // nobody looks into it, so it need not be readable
       if (opened) on_directory_(*opened, path, 't');
-      if (const auto status = directory.status(name)) manifest.tmp = attributes_of(*status);
+      const auto status = directory.status(name);
+      if (status) manifest.tmp = attributes_of(directory, name, *status, scan_.acls);
+      if (status && opened) look_for_mailboxes(*opened, os::join(path, name), *status);
       return;
     }
     const auto opened = directory.open_directory(name);
@@ -434,7 +474,7 @@ class StructureWalk {
     const auto status = opened ? opened->status("") : directory.status(name);
     if (!status) return unreadable(os::join(path, name), status.error());
     // One that cannot be read is there all the same, and nobody knows whether it changed.
-    const auto attributes = attributes_of(*status);
+    const auto attributes = attributes_of(directory, name, *status, scan_.acls);
     const std::int64_t stamp = opened ? os::nanoseconds(status->st_mtim) : 0;
     if (name == "cur") {
       manifest.cur = attributes;
@@ -442,6 +482,23 @@ class StructureWalk {
     } else {
       manifest.new_ = attributes;
       stamps.new_ = stamp;
+    }
+  }
+
+  /// A tmp/ that is a mailbox called "tmp", or has some below it. Where a directory's links count its directories, a
+  /// tmp/ without any is not read; other file systems give it one link.
+  void look_for_mailboxes(const os::Directory& tmp, const std::string& path, const struct stat& status) {
+    constexpr nlink_t k_without_directories = 2;
+    if (status.st_nlink == k_without_directories) return;
+    const auto names = tmp.list();
+    if (!names) return;
+    for (const auto& name : *names) {
+      if (!is_directory(tmp, name)) continue;
+      if (name.name != "cur" && !has_directory(tmp, os::join(name.name, "cur"))) continue;
+      scan_.problems.push_back(
+          {ErrorCode::mail_left_out, name.name == "cur" ? path : os::join(path, name.name),
+           "it is a mailbox in the place of a tmp/, as a mailbox or user called \"tmp\" makes it: its mail is not "
+           "mirrored. Rename it at the source, or make it an account of its own"});
     }
   }
 
@@ -462,6 +519,15 @@ class StructureWalk {
 };
 
 }  // namespace
+
+Target leads_to(const os::Directory& directory, const std::string& name) {
+  struct stat status {};
+  if (::fstatat(directory.fd(), name.c_str(), &status, 0) != 0) {
+    // What we may not look at may be anything.
+    return errno == EACCES || errno == EPERM ? Target::directory : Target::nothing;
+  }
+  return S_ISDIR(status.st_mode) ? Target::directory : S_ISREG(status.st_mode) ? Target::file : Target::other;
+}
 
 StructureScan scan_structure(const os::Directory& root, const std::string& account, const OnDirectory& on_directory) {
   return StructureWalk(on_directory).run(root, account);

@@ -25,11 +25,17 @@ struct ScanProblem {
   std::string detail;
 };
 
+/// Where a symbolic link leads: only that is asked, nothing is opened. What may not be looked at counts as a directory,
+/// for mail may lie there.
+enum class Target : std::uint8_t { nothing, file, directory, other };
+Target leads_to(const os::Directory& directory, const std::string& name);
+
 /// The folders of an account, without their entries, and the stamps that they had *before* they were listed.
 struct StructureScan {
   sync::AccountManifest manifest;  ///< structure_whole unless a directory could not be read
   std::map<std::string, Stamps> stamps;
   std::vector<ScanProblem> problems;
+  std::size_t acls = 0;  ///< directories with an ACL, which does not come along
 };
 
 /// Called for each directory before it is listed (folder itself, cur, new) and for tmp: the place to watch it.
@@ -38,7 +44,10 @@ using OnDirectory = std::function<void(const os::Directory& directory, const std
 
 /// Walks an account's directories (all but cur/, new/, tmp/ are folders; symbolic links are not followed, a loop cannot
 /// arise). A folder that cannot be read is a problem and makes the structure not whole; the rest goes on. A missing
-/// account gives a manifest with exists == false. cur/, new/ or tmp/ that are files are entries, not areas.
+/// account gives a manifest with exists == false. cur/, new/ or tmp/ that are files are entries, not areas. A mailbox
+/// that has one of these names (a directory of that name with cur/ in it) cannot be told from an area: it is a problem.
+///
+/// All modes, here and below, are those that stay right without POSIX ACLs (os::mode_without_acl).
 StructureScan scan_structure(const os::Directory& root, const std::string& account, const OnDirectory& on_directory);
 
 enum class Depth : std::uint8_t {
@@ -54,6 +63,8 @@ struct FolderScan {
   bool whole = true;  ///< false: the directory kept changing while it was listed; then entries that are in `known` but
                       ///< were not seen are kept as known, and the folder must be looked at again
   std::vector<ScanProblem> problems;
+  std::size_t acls = 0;      ///< entries with an ACL, which does not come along
+  std::size_t new_acls = 0;  ///< those of them that are not in `known`
 };
 
 /// Control files that name messages are read at the scan up to this size (a consistent snapshot older than the

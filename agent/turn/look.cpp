@@ -71,6 +71,7 @@ class Looker {
                                       watch(directory, folder, part);
                                     });
     report_.unwatched = unwatched_.size();
+    if (first_time()) report_.acls += structure.acls;
     for (auto& problem : structure.problems) {
       report_.problems.push_back({problem.code, problem.path, problem.detail});
     }
@@ -248,6 +249,7 @@ class Looker {
 
   void take_scan(const std::string& folder, FolderScan& scan) {
     report_.folders.insert(folder);
+    report_.acls += scan.new_acls;
     for (auto& problem : scan.problems)
       report_.problems.push_back({problem.code, problem.path, problem.detail});
     for (auto& [name, content] : scan.control) {

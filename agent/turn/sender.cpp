@@ -9,6 +9,7 @@
 #include "common/codec/delta.h"
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "common/os/acl.h"
 #include "common/os/owner_names.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
@@ -116,7 +117,7 @@ bool Sender::open_account(const TurnOrder& order) {
     const auto status = directory ? directory->status("") : Result<struct stat>(Failure(directory.error()));
     if (!status) break;  // the account has gone; the receiver then makes nothing either
     auto& parent = *open.add_parents();
-    parent.set_mode(status->st_mode & 07777);
+    parent.set_mode(os::mode_without_acl_of(directory->fd(), "", status->st_mode & 07777U).mode);
     parent.set_uid(status->st_uid);
     parent.set_gid(status->st_gid);
     announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());

@@ -117,9 +117,16 @@ class Course {
 
   bool drains() const { return order_.mode == config::Mode::drain; }
 
+  Result<AccountListing> ask_for_listing() {
+    auto listing = inquiry_.list(order_);
+    if (listing || !listing.error().path.empty() || listing.error().code == ErrorCode::cancelled) return listing;
+    report_.root_trouble = Problem{listing.error().code, "", listing.error().message()};
+    return listing;
+  }
+
   /// What the destination's users removed or moved stays as they have it: the listing only adds to what was given.
   Result<> compare_drained(Look& looked) {
-    auto listed = inquiry_.list(order_);
+    auto listed = ask_for_listing();
     if (!listed) return Failure(listed.error());
     auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
@@ -131,7 +138,7 @@ class Course {
 
   /// The destination's own word for what it holds takes the place of the state.
   Result<> compare(Look& looked) {
-    auto listing = inquiry_.list(order_);
+    auto listing = ask_for_listing();
     if (!listing) return Failure(listing.error());
     sync::AccountManifest* listed = &listing->manifest;
     report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());

@@ -23,6 +23,8 @@ struct Problem {
   ErrorCode code = ErrorCode::io;
   std::string path;
   std::string detail;
+  bool arrived = false;  ///< what it is about is at the destination all the same, if not quite as it should be
+  Time since{};          ///< set by the event loop: when it was first seen
 };
 
 /// What to do for one account. Made by the event loop, never changed afterwards.
@@ -69,7 +71,9 @@ struct TurnReport {
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
   std::size_t unwatched = 0;      ///< folders that could not be watched
   bool structure = false;
-  bool account_gone = false;  ///< its removal was sent
+  bool account_gone = false;            ///< its removal was sent
+  std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
+  std::size_t acls = 0;                 ///< files and folders, new to the mirror, whose ACLs do not come along
   bool compared = false;
 };
 
@@ -94,7 +98,8 @@ struct Turn {
   bool wants_comparison = false;  ///< the destination is not as the state says
   bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
-  std::vector<Problem> looked_for;  ///< was refused because the destination is not as the state says
+  std::vector<Problem> looked_for;      ///< was refused because the destination is not as the state says
+  std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
   std::set<std::string> failed_folders;
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination was found to have an index
 };

@@ -41,7 +41,8 @@ class AccountComparison {
     count(source->manifest);
     verdict_.left_out.clear();
     for (auto& problem : source->problems)
-      verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail)});
+      verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail), problem.code});
+    verdict_.acls = source->acls;
     const auto owners = sync::owners_in(source->manifest);
     auto mapped = owners.empty() ? Result<std::vector<Destination::Owner>>(std::vector<Destination::Owner>())
                                  : destination_.map_owners(subject_, owners);

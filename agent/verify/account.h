@@ -42,12 +42,13 @@ class Destination {
 struct LeftOut {
   std::string path;  ///< below the account; "" for all of it
   std::string detail;
+  ErrorCode code = ErrorCode::unexpected;  ///< that of the source's problem, if it is one
 };
 
 struct Verdict {
   std::vector<Difference> differences;
   std::vector<LeftOut> left_out;
-  std::uint64_t folders = 0, messages = 0, bytes = 0;  ///< at the source
+  std::uint64_t folders = 0, messages = 0, bytes = 0, acls = 0;  ///< at the source
 };
 
 /// Compares one account. Both sides are listed at once. What differs is waited for and looked at again, twice, and only

@@ -23,6 +23,7 @@ class Reader {
     listing_.manifest.exists = structure.manifest.exists;
     listing_.manifest.structure_whole = structure.manifest.structure_whole;
     take_problems(structure.problems);
+    listing_.acls += structure.acls;
     if (!structure.manifest.exists) return std::move(listing_);
     auto directory = root.open_directory(account);
     if (!directory) {
@@ -52,6 +53,7 @@ class Reader {
       return {};
     }
     take_problems(scan->problems);
+    listing_.acls += scan->acls;
     for (auto& entry : scan->manifest.entries) {
       if (stop_) return failure(ErrorCode::cancelled, path, "the comparison was given up");
       if (entry.kind != sync::EntryKind::file) continue;

@@ -16,7 +16,8 @@ enum class Contents : std::uint8_t { control_files, all };
 
 struct SourceListing {
   sync::AccountManifest manifest;     ///< every file stat-ed; digests as asked for, from the disk
-  std::vector<ScanProblem> problems;  ///< what could not be looked at, and so is not compared
+  std::vector<ScanProblem> problems;  ///< what could not be looked at or is mail left out, and so is not compared
+  std::uint64_t acls = 0;             ///< files and directories with an ACL, which does not come along
 };
 
 /// What the source holds of an account, from the disk alone: neither the state nor its digests are asked. Special files

@@ -90,18 +90,12 @@ void check_receiver_of(Checks& checks, const config::Agent& config) {
     return checks.bad("receiver", fmt::format("its name {} leads nowhere: {}", config.receiver.host, found.unresolved),
                       "put `receiver` right in " + config.file + ", or mend the name service");
   }
-  if (!found.unconnected.empty()) {
-    return checks.bad(
-        "receiver", fmt::format("nobody answers at {}: {}", where, found.unconnected),
-        "start maildirsyncd there (maildirsync doctor on the new server says what it lacks), and open its port "
-        "in every firewall between");
+  if (found.unconnected) {
+    return checks.bad("receiver", "nobody answers: " + found.unconnected->what,
+                      found.unconnected->remedy + "; maildirsync doctor on the new server says what it lacks");
   }
   checks.good("receiver", where + " answers");
-  if (!found.no_handshake.empty()) {
-    return checks.bad("identity",
-                      fmt::format("what listens at {} does not speak TLS 1.3 with us: {}", where, found.no_handshake),
-                      "is that maildirsyncd's port? Put `receiver` right in " + config.file);
-  }
+  if (found.no_handshake) return checks.bad("identity", found.no_handshake->what, found.no_handshake->remedy);
   if (found.shown != config.tls.receiver_fingerprint) {
     return checks.bad(
         "identity",

@@ -82,14 +82,16 @@ asio::awaitable<void> run(const Target& target, Probe& found) {
       co_await resolver.async_resolve(target.receiver.host, std::to_string(target.receiver.port), k_await);
   if (unresolved) {
     found.unresolved = unresolved.message();
-    found.unconnected = found.no_handshake = "";
+    found.unconnected = found.no_handshake = std::nullopt;
     co_return;
   }
   net::Channel channel(net::TlsStream(executor, *target.tls));
   const auto [refused, endpoint] = co_await asio::async_connect(channel.stream().next_layer(), addresses, k_await);
-  found.unconnected = refused ? refused.message() : "";
+  found.unconnected.reset();
+  const std::string where = target.receiver.text();
   if (refused) {
-    found.no_handshake = "";
+    found.unconnected = net::cause_of_connect(where, refused, net::Ended::by_itself, 0);
+    found.no_handshake.reset();
     co_return;
   }
   net::pin_peer(channel.stream(), [&found](const std::string& fingerprint) {
@@ -97,7 +99,8 @@ asio::awaitable<void> run(const Target& target, Probe& found) {
     return true;
   });
   const auto [rejected] = co_await channel.stream().async_handshake(asio::ssl::stream_base::client, k_await);
-  found.no_handshake = rejected ? rejected.message() : "";
+  found.no_handshake.reset();
+  if (rejected) found.no_handshake = net::cause_of_handshake(where, rejected, net::Ended::by_itself, 0);
   if (rejected) co_return;
   if (!target.wanted.empty() && found.shown == target.wanted) co_await greet(target, channel, found);
   std::string bytes;
@@ -113,13 +116,13 @@ Probe probe(const config::Endpoint& receiver, const std::string& certificate, co
   Probe found;
   auto tls = net::make_context(net::Side::client, certificate, key);
   if (!tls) {
-    found.no_handshake = tls.error().message();
+    found.no_handshake = net::Cause{ErrorCode::config, tls.error().message(), "make both anew with maildirsync keygen"};
     return found;
   }
   const Target target{receiver, wanted, roots, *tls};
   // What stays of these is what the time ran out in.
-  found.unconnected = "no answer within " + std::to_string(seconds) + " s";
-  found.no_handshake = found.unconnected;
+  found.unconnected = net::cause_of_connect(receiver.text(), {}, net::Ended::by_time, seconds);
+  found.no_handshake = net::cause_of_handshake(receiver.text(), {}, net::Ended::by_time, seconds);
   asio::io_context loop;
   asio::co_spawn(loop, run(target, found), asio::detached);
   loop.run_for(std::chrono::seconds(seconds));

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "common/config/config.h"
+#include "common/net/cause.h"
 
 namespace maildirsync::cli {
 
 /// What a receiver says to whoever connects to it: how far that came, and why no further.
 struct Probe {
   std::string unresolved;                  ///< why its name leads nowhere; else ""
-  std::string unconnected;                 ///< why nobody answers there; else ""
-  std::string no_handshake;                ///< why TLS failed; else ""
+  std::optional<net::Cause> unconnected;   ///< why nobody answers there
+  std::optional<net::Cause> no_handshake;  ///< why TLS failed
   std::string shown;                       ///< the fingerprint of the key that it showed and has
   std::string refusal;                     ///< what it said instead of a greeting; else ""
   std::vector<std::string> unknown_roots;  ///< of ours, those that it does not have for us

@@ -151,10 +151,12 @@ void check_port(Checks& checks, const config::Receiver& config) {
   // Without a greeting: to our own daemon we are no agent.
   const Probe found =
       probe(own_address(config.listen), config.tls.certificate, config.tls.key, "", {}, k_probe_seconds);
-  if (!found.unresolved.empty() || !found.unconnected.empty()) {
-    checks.bad("port", fmt::format("nobody listens on {}: {}", where, found.unresolved + found.unconnected),
-               "start maildirsyncd; a changed `listen` needs a restart: systemctl restart maildirsyncd");
-  } else if (!found.no_handshake.empty() || found.shown != own) {
+  if (!found.unresolved.empty() || found.unconnected) {
+    checks.bad(
+        "port",
+        fmt::format("nobody listens on {}: {}", where, found.unconnected ? found.unconnected->what : found.unresolved),
+        "start maildirsyncd; a changed `listen` needs a restart: systemctl restart maildirsyncd");
+  } else if (found.no_handshake || found.shown != own) {
     checks.bad(
         "port",
         fmt::format("what listens on {} has not our key but {}", where, found.shown.empty() ? "none" : found.shown),

@@ -12,6 +12,7 @@
 #include "cli/format.h"
 #include "cli/remedy.h"
 #include "cli/setup/service.h"
+#include "common/config/document.h"
 #include "common/control/client.h"
 #include "common/net/identity.h"
 #include "common/net/tls.h"
@@ -37,6 +38,31 @@ std::string try_to_write(const std::string& directory) {
   if (fd) return "";
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) return std::strerror(errno);
   return ::access(directory.c_str(), W_OK | X_OK) == 0 ? "" : std::strerror(errno);
+}
+
+/// Whether the daemon runs with what its file holds now. A daemon of an older release does not say.
+void check_running_configuration(Checks& checks, Role role, const Places& places, const Json& status) {
+  const Json& running = object_of(status, "configuration");
+  const std::string digest = text_of(running, "digest");
+  if (digest.empty()) return;
+  const std::string file = text_of(running, "file");
+  const std::string reload =
+      fmt::format("run: systemctl reload {}, which says why it is refused if it is", unit_name(role));
+  struct stat ours {
+  }, theirs{};
+  const bool is_same_file = ::stat(places.config.c_str(), &ours) == 0 && ::stat(file.c_str(), &theirs) == 0 &&
+                            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+  if (!is_same_file) {
+    checks.bad("running", fmt::format("the daemon runs with {}, and {} was looked at", file, places.config),
+               fmt::format("maildirsync doctor --config {}, or restart the daemon with the other file", file));
+  } else if (config::digest_of_file(places.config) != digest) {
+    checks.bad("running",
+               fmt::format("the daemon runs with another configuration than {} has: with what it held at {}", file,
+                           text_of(running, "read_at")),
+               reload);
+  } else {
+    checks.good("running", "the daemon runs with what " + file + " has");
+  }
 }
 
 void check_problems(Checks& checks, const Json& status) {
@@ -154,6 +180,7 @@ Json check_daemon(Checks& checks, Role role, const Places& places, const std::st
         fmt::format("the daemon is version {}, this program {}", text_of(*answer, "version"), MAILDIRSYNC_VERSION),
         "restart the daemon after an upgrade: systemctl restart " + std::string(unit_name(role)));
   }
+  check_running_configuration(checks, role, places, *answer);
   check_problems(checks, *answer);
   return std::move(*answer);
 }

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstring>
 
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,18 +17,38 @@ namespace maildirsync::cli {
 
 namespace {
 
+/// Packages make the service's user; `cmake --install` does not, and systemd only at the next boot.
+bool make_user(Role role) {
+  const std::string user = service_user(role);
+  return ::getpwnam(user.c_str()) != nullptr || run_program({"systemd-sysusers", user + ".conf"}) == 0;
+}
+
 Applied by_systemd(Role role, bool unit_changed) {
   const std::string unit = unit_name(role);
+  if (!make_user(role)) {
+    return {false, std::string("the user ") + service_user(role) +
+                       " is missing, and systemd-sysusers does not make it; "
+                       "see its words above"};
+  }
   // A drop-in that `setup` wrote counts, too.
   const auto stale = output_of({"systemctl", "show", "--property", "NeedDaemonReload", "--value", unit});
   unit_changed |= stale && stale->starts_with("yes");
   if (unit_changed && run_program({"systemctl", "daemon-reload"}) != 0)
     return {false, "systemctl daemon-reload failed; see its words above"};
+  // What runs now is to run after a reboot too.
+  const bool enabled = output_of({"systemctl", "is-enabled", "--quiet", unit}).has_value() ||
+                       run_program({"systemctl", "enable", "--quiet", unit}) == 0;
   const bool active = output_of({"systemctl", "is-active", "--quiet", unit}).has_value();
   const char* verb = !active || unit_changed ? "restart" : "reload";
   if (run_program({"systemctl", verb, unit}) != 0)
     return {false, "systemctl " + std::string(verb) + " " + unit + " failed; see: systemctl status " + unit};
-  const char* done = !active ? " was started" : unit_changed ? " was restarted" : " reads its configuration anew";
+  const char* done = !active        ? " was started, now and at each boot"
+                     : unit_changed ? " was restarted"
+                                    : " reads its configuration anew";
+  if (!enabled) {
+    return {false, unit + done + ", but will not be after a reboot: systemctl enable " + unit +
+                       " failed; see its words above"};
+  }
   return {true, unit + done};
 }
 
@@ -54,7 +75,7 @@ bool has_unit(Role role) {
 }
 
 std::string start_hint(Role role, const Places& places) {
-  if (places.is_default && has_unit(role)) return std::string("systemctl start ") + unit_name(role);
+  if (places.is_default && has_unit(role)) return std::string("systemctl enable --now ") + unit_name(role);
   const std::string program = role == Role::agent ? "maildirsync-agent" : "maildirsyncd";
   return places.is_default ? program : program + " --config " + places.config;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 
 #include <toml++/toml.h>
 
@@ -103,6 +104,25 @@ Result<Value> parse_document(const std::string& text, const std::string& file) {
     return Failure(complaint(file, error.source().begin.line,
                              "this is no TOML (" + std::string(error.description()) +
                                  "); mend the line, and remember that texts stand in double quotes"));
+  }
+}
+
+std::string digest_of_file(const std::string& file) {
+  const auto text = os::read_file(file, k_max_file);
+  if (!text) return "";
+  try {
+    std::ostringstream values;
+    values << toml::parse(std::string_view(*text));
+    std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a: nobody forges a collision against himself
+    for (const char c : values.str()) {
+      hash ^= static_cast<unsigned char>(c);
+      hash *= 0x100000001b3ULL;
+    }
+    std::ostringstream digits;
+    digits << std::hex << hash;
+    return digits.str();
+  } catch (const toml::parse_error&) {
+    return "";
   }
 }
 

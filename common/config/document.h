@@ -30,6 +30,9 @@ Result<Value> read_document(const std::string& file);
 /// The same of a text that is, or is to be, the content of `file`.
 Result<Value> parse_document(const std::string& text, const std::string& file);
 
+/// What tells two contents of a configuration apart, whatever their comments and spaces; "" of one that is no TOML.
+std::string digest_of_file(const std::string& file);
+
 /// "FILE:LINE: SENTENCE" as ErrorCode::config; without the line when that is 0.
 Error complaint(const std::string& file, unsigned line, const std::string& sentence);
 

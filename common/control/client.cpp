@@ -68,13 +68,16 @@ class Deadline {
                                 std::chrono::duration<double>(std::min(seconds, k_longest_seconds)));
   }
 
-  /// Waits until the descriptor is ready.
-  Wait wait(int fd, short events) const {
+  bool is_before(const Deadline& other) const { return end_ && (!other.end_ || *end_ < *other.end_); }
+
+  /// Waits until the descriptor is ready, or until the earlier of the two is over.
+  Wait wait(int fd, short events, const Deadline& other) const {
+    const Deadline& first = other.is_before(*this) ? other : *this;
     for (;;) {
       std::array descriptors{pollfd{fd, events, 0}, pollfd{cancel_fd_, POLLIN, 0}};
-      const int ready = ::poll(descriptors.data(), descriptors.size(), milliseconds());
+      const int ready = ::poll(descriptors.data(), descriptors.size(), first.milliseconds());
       if (ready > 0) return descriptors[1].revents != 0 ? Wait::cancelled : Wait::ready;
-      if (ready == 0 && milliseconds() == 0) return Wait::late;
+      if (ready == 0 && first.milliseconds() == 0) return Wait::late;
       if (ready < 0 && errno != EINTR) return Wait::ready;  // the call that follows will say what it is
     }
   }
@@ -114,8 +117,12 @@ Result<os::Fd> connect(const std::string& socket, double timeout_seconds) {
 
 class Conversation {
  public:
-  Conversation(os::Fd fd, std::string socket, double timeout_seconds, int cancel_fd)
-      : fd_(std::move(fd)), socket_(std::move(socket)), deadline_(timeout_seconds, cancel_fd) {}
+  Conversation(os::Fd fd, std::string socket, double timeout_seconds, int cancel_fd, double silence_seconds)
+      : fd_(std::move(fd)),
+        socket_(std::move(socket)),
+        deadline_(timeout_seconds, cancel_fd),
+        silence_seconds_(silence_seconds),
+        silence_(silence_seconds, cancel_fd) {}
 
   Result<> send(std::string_view line) {
     while (!line.empty()) {
@@ -154,16 +161,26 @@ class Conversation {
             ErrorCode::unreachable, "",
             "the daemon on " + socket_ + " ended the connection without an answer; " + service_hint(socket_));
       }
+      silence_ = Deadline(silence_seconds_, -1);
       received_.append(chunk_.data(), static_cast<std::size_t>(size));
       return {};
     }
   }
 
   Result<> wait(short events) const {
-    switch (deadline_.wait(fd_.get(), events)) {
+    const bool silence_first = silence_.is_before(deadline_);
+    switch (deadline_.wait(fd_.get(), events, silence_)) {
       case Wait::ready:
         break;
       case Wait::late:
+        if (silence_first) {
+          return failure(ErrorCode::timed_out, "",
+                         "the daemon on " + socket_ + " has said nothing for " +
+                             std::to_string(std::lround(silence_seconds_)) +
+                             " s: it is stopped (SIGSTOP, a debugger), or waits for a disk or a name service that "
+                             "hangs; " +
+                             service_hint(socket_));
+        }
         return failure(ErrorCode::timed_out, "",
                        "the daemon on " + socket_ + " did not answer in time; " + service_hint(socket_));
       case Wait::cancelled:
@@ -175,6 +192,8 @@ class Conversation {
   os::Fd fd_;
   std::string socket_;
   Deadline deadline_;
+  double silence_seconds_;
+  Deadline silence_;
   std::array<char, 64 * 1024> chunk_{};
   std::string received_;
   std::size_t searched_ = 0;
@@ -183,10 +202,10 @@ class Conversation {
 }  // namespace
 
 Result<json> call(const std::string& socket, const json& request, const std::function<void(const json&)>& on_progress,
-                  double timeout_seconds, int cancel_fd) {
+                  double timeout_seconds, int cancel_fd, double silence_seconds) {
   auto fd = connect(socket, timeout_seconds);
   if (!fd) return Failure(fd.error());
-  Conversation conversation(std::move(*fd), socket, timeout_seconds, cancel_fd);
+  Conversation conversation(std::move(*fd), socket, timeout_seconds, cancel_fd, silence_seconds);
   MAILDIRSYNC_TRY(conversation.send(request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n'));
   for (;;) {
     const auto line = conversation.receive();
@@ -197,7 +216,9 @@ Result<json> call(const std::string& socket, const json& request, const std::fun
                      "what answers on " + socket + " is no daemon of ours; is the path right (--control)?");
     }
     if (!answer.contains("progress")) return answer;
-    if (on_progress) on_progress(answer);
+    const auto& progress = answer["progress"];
+    const bool only_alive = progress.is_object() && progress.empty();
+    if (on_progress && !only_alive) on_progress(answer);
   }
 }
 

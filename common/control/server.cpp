@@ -26,6 +26,7 @@ constexpr std::size_t k_max_line = 64 * 1024;
 constexpr std::size_t k_max_clients = 64;
 constexpr std::size_t k_max_pending = 1024 * 1024;
 constexpr auto k_silence = 30s;      ///< without a request, or without taking any of an answer
+constexpr auto k_alive = 3s;         ///< a client that waits hears at least so often that we are there
 constexpr auto k_accept_pause = 1s;  ///< after a failed accept, for instance when descriptors run out
 constexpr mode_t k_socket_mode = 0660;
 constexpr mode_t k_directory_mode = 0755;
@@ -64,7 +65,10 @@ class Listener : public std::enable_shared_from_this<Listener> {
 class Client : public std::enable_shared_from_this<Client> {
  public:
   Client(Protocol::socket socket, std::shared_ptr<Listener> listener)
-      : socket_(std::move(socket)), silence_(socket_.get_executor()), listener_(std::move(listener)) {}
+      : socket_(std::move(socket)),
+        silence_(socket_.get_executor()),
+        alive_(socket_.get_executor()),
+        listener_(std::move(listener)) {}
 
   void start() {
     wait_for_silence();
@@ -75,6 +79,7 @@ class Client : public std::enable_shared_from_this<Client> {
     if (!open_) return;
     open_ = false;
     silence_.cancel();
+    alive_.cancel();
     asio::error_code ignored;
     socket_.close(ignored);
     listener_->forget(shared_from_this());
@@ -96,6 +101,7 @@ class Client : public std::enable_shared_from_this<Client> {
   void send_answer(const Json& json) {
     if (!open_) return;
     is_request_open_ = false;
+    alive_.cancel();
     wait_for_silence();
     send(json);
   }
@@ -184,8 +190,19 @@ class Client : public std::enable_shared_from_this<Client> {
     });
   }
 
+  /// While a request is open: an empty progress, which is for the client's deadline and not for people.
+  void say_alive() {
+    alive_.expires_after(k_alive);
+    alive_.async_wait([weak = weak_from_this()](const asio::error_code& cancelled) {
+      const auto self = weak.lock();
+      if (cancelled || !self || !self->open_ || !self->is_request_open_) return;
+      if (!self->is_writing_) self->send({{"progress", Json::object()}});
+      self->say_alive();
+    });
+  }
+
   Protocol::socket socket_;
-  asio::steady_timer silence_;
+  asio::steady_timer silence_, alive_;
   std::shared_ptr<Listener> listener_;
   std::array<char, 4096> chunk_{};
   std::string received_;
@@ -228,6 +245,7 @@ void Client::take_request(const std::string& line) {
   }
   is_request_open_ = true;
   silence_.cancel();
+  say_alive();
   const auto reply = std::make_shared<Request>(shared_from_this());
   try {
     listener_->handle(request, reply);

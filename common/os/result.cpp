@@ -65,6 +65,12 @@ std::string_view to_string(ErrorCode code) {
       return "older-decision";
     case ErrorCode::users_at_destination:
       return "users-at-destination";
+    case ErrorCode::wrong_service:
+      return "wrong-service";
+    case ErrorCode::acl:
+      return "acl-left-behind";
+    case ErrorCode::mail_left_out:
+      return "mail-left-out";
   }
   return "unknown";
 }

@@ -40,6 +40,9 @@ enum class ErrorCode : std::uint16_t {
   foreign_agent = 41,         ///< another agent has filled the root
   older_decision = 42,        ///< an operation goes by another decision than the receiver knows, or is not for a drain
   users_at_destination = 43,  ///< users evidently work on a mirrored account at the destination
+  wrong_service = 57,         ///< another service than ours listens at the receiver's address
+  acl = 58,                   ///< POSIX ACLs that do not come along
+  mail_left_out = 59,         ///< mail that the mirror does not reach: behind a link, or outside of every account
 };
 
 /// The stable word of a code, for instance "unmapped-owner".

@@ -15,6 +15,7 @@ struct Options {
   std::string config;
   std::string log_level;  ///< "" when not given
   bool check_config = false;
+  bool reload = false;  ///< only have the running daemon read its configuration anew
 };
 
 inline constexpr int k_exit_configuration = 2;

@@ -9,6 +9,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -30,6 +31,17 @@ constexpr std::size_t k_named_fingerprints = 8;
 
 std::size_t pool_size() {
   return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
+}
+
+/// As far back from now as the steady clock says.
+std::string stamp_of(std::chrono::steady_clock::time_point time) {
+  const auto then = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                                           std::chrono::steady_clock::now() - time);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(then)));
 }
 
 Room room() {
@@ -245,7 +257,23 @@ std::size_t Receiver::connections_of(const std::string& peer) const {
   }));
 }
 
+/// Once a second at least. A peer that was never here is away since we began to wait for it.
+void Receiver::note_presence() {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(presence_, [&](const auto& known) {
+    return std::none_of(config_.peers.begin(), config_.peers.end(),
+                        [&](const config::Peer& peer) { return peer.name == known.first; });
+  });
+  for (const auto& peer : config_.peers) {
+    const bool connected = connections_of(peer.name) > 0;
+    const auto [known, is_new] = presence_.try_emplace(peer.name, Presence{connected, now});
+    if (known->second.connected != connected) known->second = {connected, now};
+  }
+}
+
 json Receiver::status() {
+  note_presence();
+  bool usable = true;
   json peers = json::array();
   json roots = json::array();
   json problems = json::array();
@@ -264,6 +292,7 @@ json Receiver::status() {
       const auto directory = open_served_root(root.name, root.path);
       peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", directory.has_value()}});
       roots.push_back({{"name", root.name}, {"peer", peer.name}, {"path", root.path}, {"ok", directory.has_value()}});
+      usable &= directory.has_value();
       if (!directory) {
         problems.push_back({{"code", to_string(directory.error().code)},
                             {"root", root.name},
@@ -272,12 +301,22 @@ json Receiver::status() {
                             {"detail", directory.error().detail}});
       }
     }
+    const Presence& presence = presence_[peer.name];
     peers.push_back({{"name", peer.name},
                      {"connected", !from.empty()},
+                     {"since", stamp_of(presence.since)},
+                     {"since_seconds", seconds_since(presence.since)},
                      {"connections", connections_of(peer.name)},
                      {"address", from},
                      {"clock_offset_seconds", std::move(clock_offset)},
                      {"roots", std::move(peer_roots)}});
+  }
+  if (configuration_.refused) {
+    problems.push_back({{"code", to_string(ErrorCode::config)},
+                        {"root", ""},
+                        {"account", ""},
+                        {"path", configuration_.file},
+                        {"detail", configuration_.refusal()}});
   }
   for (const auto& [where, trouble] : troubles_.recent()) {
     const auto& [peer, root, account, path] = where;
@@ -291,12 +330,15 @@ json Receiver::status() {
   const CommitTotals& totals = committer_.totals();
   return {{"role", "receiver"},
           {"version", MAILDIRSYNC_VERSION},
-          {"state", address.empty() ? "waiting" : "live"},
+          {"state", address.empty() ? "waiting"
+                    : usable        ? "live"
+                                    : "blocked"},
           {"lag_seconds", nullptr},
           {"pending", {{"messages", 0}, {"bytes", 0}}},
           {"peer", {{"address", address}, {"connected", !address.empty()}}},
           {"peers", std::move(peers)},
           {"fingerprint", services_.own_fingerprint},
+          {"configuration", configuration_.to_json()},
           {"totals",
            {{"messages_received", totals.messages.load()},
             {"operations", totals.operations.load()},
@@ -314,7 +356,8 @@ json Receiver::status() {
           {"problems", std::move(problems)}};
 }
 
-std::string Receiver::summary() const {
+std::string Receiver::summary() {
+  note_presence();
   const auto agents = std::count_if(config_.peers.begin(), config_.peers.end(),
                                     [&](const config::Peer& peer) { return connections_of(peer.name) > 0; });
   return std::to_string(agents) + " of " + std::to_string(config_.peers.size()) + " agents connected; " +
@@ -328,6 +371,9 @@ std::vector<service::Metric> Receiver::metrics() {
   std::vector<service::Metric> metrics{
       {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
        number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
+      {"maildirsyncd_agents_away", "Agents that are configured and not connected.", Kind::gauge,
+       number(std::count_if(config_.peers.begin(), config_.peers.end(),
+                            [&](const config::Peer& peer) { return connections_of(peer.name) == 0; }))},
       {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(troubles_.recent().size())},
       {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter,
        number(totals.operations.load())},

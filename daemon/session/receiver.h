@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,6 +14,7 @@
 
 #include "common/control/server.h"
 #include "common/net/tls.h"
+#include "common/service/configuration.h"
 #include "common/service/metrics.h"
 #include "daemon/session/peers.h"
 #include "daemon/session/session.h"
@@ -36,9 +38,12 @@ class Receiver {
   /// SIGHUP: peers, owner tables, certificate. Sessions whose peer is unchanged go on.
   Result<> reload(config::Receiver config);
 
+  /// Which configuration this is, for `status`.
+  void note_configuration(service::Configuration configuration) { configuration_ = std::move(configuration); }
+
   void handle(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
   nlohmann::json status();
-  std::string summary() const;
+  std::string summary();
   std::vector<service::Metric> metrics();
 
  private:
@@ -49,9 +54,11 @@ class Receiver {
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   std::size_t connections_of(const std::string& peer) const;
+  void note_presence();
 
   asio::io_context& loop_;
   config::Receiver config_;
+  service::Configuration configuration_;
   Peers peers_;
   /// By fingerprint: the session of the last run that greeted, and its number.
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> runs_;
@@ -63,6 +70,12 @@ class Receiver {
   Committer committer_;
   Services services_;
   Troubles troubles_;
+  /// Of each configured peer: whether it is connected, and since when that is so.
+  struct Presence {
+    bool connected = false;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::map<std::string, Presence> presence_;
   std::set<std::shared_ptr<Session>> sessions_;
   RunMark mark_;
   int seconds_ = 0;

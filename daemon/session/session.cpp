@@ -410,6 +410,7 @@ void Session::acknowledge(const std::vector<Committed>& done) {
       failed.set_sequence(one.sequence);
       failed.set_code(static_cast<std::uint32_t>(one.error->code));
       failed.set_detail(shortened(one.error->message()));
+      failed.set_whole_root(one.account->root_error.has_value());
     } else if (!one.outcome.renamed.empty()) {
       ++special;
       auto& renamed = *ack.add_renamed();

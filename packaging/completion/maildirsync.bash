@@ -4,7 +4,7 @@ _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release repair-index keygen fingerprint doctor setup pair"
+  local commands="status flush verify plan cutover drain mirror pause resume release reload repair-index keygen fingerprint doctor setup pair"
   local command="" i socket="" roots
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -41,7 +41,7 @@ _maildirsync() {
   local options="--help"
   case $command in
     "") options="--control --json --help --version" ;;
-    status) options+=" --watch --warn-lag --crit-lag --account" ;;
+    status) options+=" --watch --warn-lag --crit-lag --account --all" ;;
     flush) options+=" --account --timeout --full" ;;
     verify) options+=" --account --deep --repair --html" ;;
     plan) options+=" --account --html" ;;

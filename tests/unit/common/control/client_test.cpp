@@ -1,6 +1,7 @@
 #include "common/control/client.h"
 
 #include <array>
+#include <atomic>
 #include <vector>
 
 #include <sys/stat.h>
@@ -40,6 +41,39 @@ TEST(ControlClient, a_wait_is_cancelled_by_a_readable_descriptor) {
   const auto answer = call(directory / "s", {{"command", "flush"}}, {}, 0, reader.get());
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::cancelled);
+}
+
+TEST(ControlClient, a_daemon_that_says_nothing_is_given_up_and_the_sentence_says_how_long) {
+  const TemporaryDirectory directory;
+  const os::Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));  // takes connections as a stopped process does: the kernel does
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, (directory / "s").c_str(), sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(fd.get(), 4), 0);
+  const auto answer = call(directory / "s", {{"command", "verify"}}, {}, 0, -1, 1);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ErrorCode::timed_out);
+  EXPECT_TRUE(contains(answer.error(), "has said nothing for 1 s")) << answer.error().message();
+}
+
+TEST(ControlClient, a_daemon_that_works_for_long_keeps_its_client) {
+  const TemporaryDirectory directory;
+  std::shared_ptr<Reply> open;
+  std::atomic<int> told{0};
+  {
+    RunningServer server(directory / "s", [&](const Json&, const std::shared_ptr<Reply>& reply) { open = reply; });
+    // It never answers, and is heard all the same: what ends the wait is the time for all of it.
+    const auto answer = call(
+        directory / "s", {{"command", "verify"}}, [&](const Json&) { ++told; }, 6, -1, 4);
+    ASSERT_FALSE(answer);
+    EXPECT_TRUE(contains(answer.error(), "did not answer in time")) << answer.error().message();
+    EXPECT_EQ(told, 0);  // signs of life are not for people
+    server.on_loop([&] {
+      open.reset();
+      return 0;
+    });
+  }
 }
 
 TEST(ControlClient, a_request_with_bytes_that_are_no_utf_8_is_sent_all_the_same) {

@@ -1,0 +1,89 @@
+// What Prometheus is told.
+
+#include <algorithm>
+#include <map>
+
+#include "agent/engine/engine.h"
+
+namespace maildirsync::agent {
+
+std::vector<service::Metric> Engine::metrics() {
+  using Kind = service::Metric::Kind;
+  const auto [pending_messages, pending_bytes] = pending();
+  std::map<std::string, std::size_t> by_code;
+  std::size_t problems = 0;
+  for_each_problem("", [&](const Told& told) {
+    ++problems;
+    ++by_code[std::string(told.code)];
+  });
+  const Refused waiting = refused();
+  std::vector<service::Metric> metrics{
+      {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, is_connected() ? 1.0 : 0.0},
+      {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge,
+       static_cast<double>(pending_messages)},
+      {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge,
+       static_cast<double>(pending_bytes)},
+      {"maildirsync_problems", "Problems as in maildirsync status.", Kind::gauge, static_cast<double>(problems)},
+      {"maildirsync_refused_messages", "Messages that are refused, at the source or at the destination, and wait.",
+       Kind::gauge, static_cast<double>(waiting.messages)},
+      {"maildirsync_refused_others", "Files, folders and accounts that are refused, and wait.", Kind::gauge,
+       static_cast<double>(waiting.others)},
+      {"maildirsync_refused_oldest_seconds", "How long the oldest of what is refused waits; 0 without any.",
+       Kind::gauge, waiting.since ? std::chrono::duration<double>(Clock::now() - *waiting.since).count() : 0.0},
+      {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
+      {"maildirsync_watches", "Directories that are watched.", Kind::gauge, static_cast<double>(watcher_->watches())}};
+  // No sample rather than a wrong one while the lag cannot be known.
+  if (const auto now = lag()) {
+    metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});
+  }
+  if (verified_.is_object()) {
+    metrics.push_back({"maildirsync_verified_timestamp_seconds", "When everything was last compared.", Kind::gauge,
+                       verified_.value("unix", 0.0)});
+    metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
+                       verified_.value("differences", 0.0)});
+  }
+  for (const auto& [code, count] : by_code) {
+    metrics.push_back({"maildirsync_problems_by_code",
+                       "Problems as in maildirsync status, by their code.",
+                       Kind::gauge,
+                       static_cast<double>(count),
+                       {{"code", code}}});
+  }
+  std::map<std::pair<std::string, std::string>, std::size_t> states;
+  for (const auto& [id, account] : accounts_) {
+    const Root& root = roots_[account.root];
+    ++states[{root.config.name, std::string(state_of(account, root))}];
+  }
+  for (const auto& [which, count] : states) {
+    metrics.push_back({"maildirsync_accounts_by_state",
+                       "Accounts of a root in a state: live, draining, initial, refused, held.",
+                       Kind::gauge,
+                       static_cast<double>(count),
+                       {{"root", which.first}, {"state", which.second}}});
+  }
+  for (const auto& [name, queue] : {std::pair("live", &live_), std::pair("bulk", &bulk_)}) {
+    metrics.push_back({"maildirsync_queued_accounts",
+                       "Accounts that wait for their turn: live changes, and all else.",
+                       Kind::gauge,
+                       static_cast<double>(queue->size()),
+                       {{"queue", name}}});
+  }
+  const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
+    metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});
+  };
+  counter("maildirsync_messages_sent_total", "Messages whose body was sent.", totals_.messages_sent);
+  counter("maildirsync_source_bytes_total", "Bytes of bodies before compression.", totals_.bytes_source);
+  counter("maildirsync_wire_bytes_total", "Bytes written to the receiver.", totals_.bytes_wire);
+  counter("maildirsync_renames_total", "Renames sent.", totals_.renames);
+  counter("maildirsync_links_total", "Links sent.", totals_.links);
+  counter("maildirsync_deletes_total", "Deletions sent.", totals_.deletes);
+  counter("maildirsync_deltas_total", "Control files sent as deltas.", totals_.deltas);
+  counter("maildirsync_conflicts_total", "Messages put under another name.", totals_.conflicts);
+  counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals_.overflows);
+  counter("maildirsync_rescans_total", "Accounts whose folders were walked.", totals_.rescans);
+  metrics.push_back({"maildirsync_connections_total", "Connections made to the receiver.", Kind::counter,
+                     static_cast<double>(connections_made_)});
+  return metrics;
+}
+
+}  // namespace maildirsync::agent
