@@ -26,6 +26,19 @@ std::string text_of_answer(const Json& answer) {
   const std::string what = fmt::format("{}, {}, {}", format_plural(count_of(answer, "accounts"), "account"),
                                        format_plural(count_of(answer, "folders"), "folder"),
                                        format_plural(count_of(answer, "messages"), "message"));
+  if (const auto extra = count_of(answer, "extra"); extra > 0) {
+    std::string where;
+    std::size_t named = 0;
+    for (const auto& one : list_of(answer, "extras")) {
+      if (++named > 3) break;
+      where += (where.empty() ? "" : ", ") + fmt::format("{}: {}", text_of(one, "account"), count_of(one, "extra"));
+    }
+    const auto accounts = list_of(answer, "extras").size();
+    text += fmt::format(
+        "{} at the destination only ({}{}); maildirsync verify names them, and with --repair "
+        "--aside-extra puts them aside\n",
+        format_plural(extra, "file"), where, accounts > 3 ? ", …" : "");
+  }
   const std::string elapsed = format_seconds(number_of(answer, "elapsed_seconds").value_or(0));
   return text + (flag_of(answer, "complete")
                      ? fmt::format("complete after {}: {}, all durable at the receiver\n", elapsed, what)

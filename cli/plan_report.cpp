@@ -91,6 +91,7 @@ std::vector<std::pair<std::string, std::string>> facts(const Json& answer) {
                        fmt::format("{} needed at the destination (+20 %), {} free, {} there already: {}",
                                    bytes_of(space, "needed_bytes"), bytes_of(space, "free_bytes"),
                                    bytes_of(space, "there_bytes"), flag_of(space, "enough") ? "enough" : "NOT ENOUGH"));
+    if (const auto times = text_of(space, "times"); !times.empty()) facts.emplace_back("times of " + roots, times);
   }
   const Json& watches = object_of(answer, "watches");
   const auto limit = number_of(watches, "limit");

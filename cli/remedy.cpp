@@ -31,12 +31,15 @@ std::string_view remedy(std::string_view code) {
            "the cutover"},
       Pair{"bad-name", "rename it at the source"},
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
-      Pair{"conflict", "look at both files at the destination: theirs was kept, ours is beside it"},
+      Pair{"conflict",
+           "move the other file away at the destination; then maildirsync flush gives ours, which is beside it, its "
+           "name back"},
       Pair{"not-empty", "move away at the destination what others put there"},
       Pair{"unexpected", "find out what else writes at the destination: a Dovecot, a copy, a second agent"},
       Pair{"basis-mismatch", "find out what else writes at the destination: a Dovecot, a copy, a second agent"},
       Pair{"cancelled", "find the second agent that sends to this account, and stop one of them"},
       Pair{"paused", "maildirsync resume"},
+      Pair{"time-range", "give the file a date that both sides hold (touch -d DATE FILE, at the source)"},
       Pair{"unwatched",
            "do what the message says (raise fs.inotify.max_user_watches, or set watch.backend), then restart "
            "maildirsync-agent"},

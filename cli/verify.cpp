@@ -17,6 +17,7 @@ struct Arguments {
   std::string glob;
   bool deep = false;
   bool repair = false;
+  bool aside_extra = false;
   std::string html;
 };
 
@@ -47,10 +48,13 @@ int verify(const Options& options, const Arguments& arguments) {
   const std::time_t began = std::time(nullptr);
   const auto answer = [&] {
     ProgressBar bar(options);
-    return ask(
-        options,
-        {{"command", "verify"}, {"account", arguments.glob}, {"deep", arguments.deep}, {"repair", arguments.repair}}, 0,
-        [&](const Json& line) { show_verify_progress(bar, line); });
+    return ask(options,
+               {{"command", "verify"},
+                {"account", arguments.glob},
+                {"deep", arguments.deep},
+                {"repair", arguments.repair},
+                {"aside_extra", arguments.aside_extra}},
+               0, [&](const Json& line) { show_verify_progress(bar, line); });
   }();
   if (!answer) return answer.error();
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
@@ -70,7 +74,11 @@ Run add_verify(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
   command.add_flag("--deep", arguments->deep, "compare the contents of both sides too");
-  command.add_flag("--repair", arguments->repair, "send again what differs");
+  auto* repair = command.add_flag("--repair", arguments->repair, "send again what differs");
+  command
+      .add_flag("--aside-extra", arguments->aside_extra,
+                "move what only the destination has, in accounts that are mirrored, into its trash")
+      ->needs(repair);
   command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
   command.footer("Exit status: 0 equal, 1 differences, each named, 2 wrong usage, 3 the daemon cannot be reached.");
   return [arguments](const Options& options) { return verify(options, *arguments); };

@@ -27,7 +27,9 @@ const char* depth_text(const Json& answer) {
 
 std::string repaired_text(const Json& answer) {
   const std::uint64_t repaired = count_of(answer, "repaired");
-  return answer.contains("repaired") ? fmt::format("{} repaired", format_count(repaired)) : "";
+  std::string text = answer.contains("repaired") ? fmt::format("{} repaired", format_count(repaired)) : "";
+  if (answer.contains("aside")) text += fmt::format(", {} put aside", format_count(count_of(answer, "aside")));
+  return text;
 }
 
 std::string verdict_text(const Json& answer) {
@@ -89,6 +91,7 @@ std::string verify_html(const Json& answer, const Compared& compared) {
   body += fact("took", format_seconds(number_of(answer, "elapsed_seconds").value_or(0)));
   body += fact("compared", counts_text(answer) + ", " + depth_text(answer));
   body += fact("repaired", answer.contains("repaired") ? format_count(count_of(answer, "repaired")) : "");
+  body += fact("put aside", answer.contains("aside") ? format_count(count_of(answer, "aside")) : "");
   for (const auto& left_out : list_of(answer, "left_out"))
     body += fact("left out", left_out_text(left_out));
   body += "</dl>\n" + differences_html(list_of(answer, "differences"));

@@ -30,7 +30,12 @@ struct Account {
   bool awaits_discovery = false;
   std::string hold_reason;
   Time held_since{};
+  std::optional<WantOfRoom> room;           ///< what it holds that the full destination has no room for …
+  Time room_since{};                        ///< … since when …
+  Work parked;                              ///< … and what is to be looked at once there is
+  unsigned room_refusals = 0;               ///< times that it was said to have room, and had none
   std::map<std::string, Problem> problems;  ///< by path
+  std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
   unsigned failures = 0;                    ///< turns in a row that must be repeated
@@ -82,6 +87,10 @@ struct Root {
   std::optional<Error> unreadable;         ///< why the directory that was opened cannot be listed
   std::optional<Problem> distant_trouble;  ///< why the destination cannot use its directory of the root
   std::vector<Problem> problems;
+  std::shared_ptr<Room> room = std::make_shared<Room>();
+  bool asks_for_room = false;  ///< a question is under way
+  Time next_question{};        ///< about room: not earlier
+  unsigned unanswered = 0;     ///< questions in a row that were answered by no
   config::Mode mode = config::Mode::mirror;
   std::uint64_t discoveries = 0;  ///< finished ones
 };

@@ -47,6 +47,9 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
     account.folders = row.folders;
     account.messages = row.messages;
     account.bytes = row.bytes;
+    if (const auto extra = state_->value("extra:" + std::to_string(row.id)); extra && *extra) {
+      account.extra = std::strtoull((*extra)->c_str(), nullptr, 10);
+    }
     account.work.compare = compare_all_ || !row.complete || *mirrors_again;
     account.awaits_discovery = true;
     accounts_.emplace(row.id, std::move(account));

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include <asio/post.hpp>
+#include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/engine/engine.h"
@@ -23,6 +24,10 @@ constexpr unsigned k_tries_before_named = 3;
 /// As far back before a receiver's unclean end as it looks itself: longer than any file system keeps what is dirty.
 constexpr auto k_look_back = 10min;
 
+std::string date_text(std::int64_t nanoseconds) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(os::to_timespec(nanoseconds).tv_sec)));
+}
+
 }  // namespace
 
 void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
@@ -31,6 +36,7 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
                  receiver.software(), link_settings_.receiver_fingerprint);
   }
   link_error_.reset();
+  trashes_ = {receiver.trash().begin(), receiver.trash().end()};
   ++connections_made_;
   if (receiver.instance() != receiver_instance_) {
     // Another state directory there: another history. What it holds must be asked.
@@ -115,6 +121,9 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   std::unordered_map<std::uint64_t, std::uint32_t> lesser_modes;
   for (const auto& lesser : ack.lesser_modes())
     lesser_modes.emplace(lesser.sequence(), lesser.mode());
+  std::unordered_map<std::uint64_t, std::int64_t> other_times;
+  for (const auto& other : ack.other_times())
+    other_times.emplace(other.sequence(), other.time());
   const std::unordered_set<std::uint64_t> indexed(ack.indexed().begin(), ack.indexed().end());
   last_acknowledged_ = Clock::now();
   for (std::size_t i = 0; i < done.size();) {
@@ -136,15 +145,21 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
       }
       if (const auto rename = renamed.find(done[i].sequence); rename != renamed.end()) {
         ++totals_.conflicts;
-        turn->refused.push_back({ErrorCode::conflict, path_of(operation.to), rename->second->detail()});
         const auto alias = std::string(maildir::base_of(rename->second->name()));
         const auto base = std::string(sync::base_name(operation.result));
+        // Its own name, that it was to have back, was taken again.
+        if (operation.kind == sync::OperationKind::rename && maildir::base_of(operation.from.name) == alias) continue;
         asio::post(keeper_, [this, id = turn->order.account, folder = operation.to.folder, base, alias] {
           if (const auto set = state_->set_alias(id, folder, base, alias); !set) keeper_failed(set.error());
         });
       }
       if (const auto lesser = lesser_modes.find(done[i].sequence); lesser != lesser_modes.end()) {
         has_lesser_mode(*turn, operation, lesser->second);
+      }
+      if (const auto other = other_times.find(done[i].sequence); other != other_times.end()) {
+        has_other_date(*turn, operation, other->second);
+      } else if (is_beyond_carried(operation.result.mtime)) {
+        has_other_date(*turn, operation, operation.result.mtime);
       }
       if (indexed.contains(done[i].sequence)) turn->indexed.insert(operation.to.folder);
       applied.push_back(std::move(operation));
@@ -166,6 +181,19 @@ void Engine::has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32
   turn.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence, true});
   turn.failed_folders.insert(operation.to.folder);
   operation.result.attributes.mode = mode;
+  operation.result.inode = 0;
+}
+
+/// As has_lesser_mode: each look asks for the date again, and hears again that it can't be had.
+void Engine::has_other_date(Turn& turn, sync::Operation& operation, std::int64_t date) {
+  const std::string wanted = is_beyond_carried(operation.result.mtime) ? "is beyond the years 1677 to 2262"
+                                                                       : "of " + date_text(operation.result.mtime) +
+                                                                             " cannot be held by the file system there";
+  turn.refused.push_back({ErrorCode::time_range, path_of(operation.to),
+                          "arrived, but its date " + wanted + ": it has " + date_text(date) +
+                              " there; give it a date that both sides hold (touch -d, at the source)",
+                          true});
+  turn.failed_folders.insert(operation.to.folder);
   operation.result.inode = 0;
 }
 
@@ -213,6 +241,10 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   if (failed.whole_root()) turn.root_trouble = Problem{code, "", failed.detail()};
   spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
                 to_string(code), failed.detail());
+  if (code == ErrorCode::no_space) {
+    turn.retry = true;
+    return has_no_room(turn, operation, failed.detail());
+  }
   if (code == ErrorCode::basis_mismatch) {
     asio::post(keeper_, [this, id = turn.order.account, at] {
       if (const auto forgotten = state_->forget_content(id, at); !forgotten) keeper_failed(forgotten.error());
@@ -252,12 +284,15 @@ void Engine::finish_if_answered(const std::shared_ptr<Turn>& turn) {
 void Engine::finish(const std::shared_ptr<Turn>& turn) {
   turn->finishing = true;
   auto& stamps = turn->report.stamps;
+  turn->retry |= !turn->report.put_off.empty();
   if (turn->lost || turn->retry || turn->report.end != TurnEnd::sent) stamps.clear();
   // What was refused or waits for the next turn is only in memory: after a restart nobody knows of it, so the folder
   // must be listed then.
   for (const auto& folder : turn->failed_folders)
     stamps[folder] = {};
   for (const auto& [folder, dirt] : turn->report.again.folders)
+    stamps[folder] = {};
+  for (const auto& folder : turn->report.put_off)
     stamps[folder] = {};
   asio::post(keeper_, [this, turn] {
     const AccountId id = turn->order.account;
@@ -281,6 +316,10 @@ void Engine::finish(const std::shared_ptr<Turn>& turn) {
       note([&] { return state_->forget_account(id); });
     } else if (first_pass_done) {
       note([&] { return state_->set_complete(id, true); });
+    }
+    if (const auto aliases = state_->aliases(id)) {
+      for (const auto& [place, alias] : *aliases)
+        turn->conflicts.push_back(conflict_problem(place.first, place.second, alias));
     }
     auto row = std::make_shared<Result<State::AccountRow>>(state_->account_row(id));
     asio::post(loop_, [this, turn, row] { finished(turn, *row); });
@@ -342,6 +381,16 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
   check_mode_changes();
 }
 
+/// Kept over restarts, for without a comparison nobody would know of them again.
+void Engine::set_extra(Account& account, std::size_t extra) {
+  if (account.extra == extra) return;
+  account.extra = extra;
+  asio::post(keeper_, [this, id = account.id, extra] {
+    const auto stored = state_->set_value("extra:" + std::to_string(id), std::to_string(extra));
+    if (!stored) keeper_failed(stored.error());
+  });
+}
+
 void Engine::settle_problems(Account& account, const Turn& turn) {
   const TurnReport& report = turn.report;
   if (report.compared && (report.end == TurnEnd::sent || turn.order.work.reindex)) account.indexed.clear();
@@ -352,15 +401,19 @@ void Engine::settle_problems(Account& account, const Turn& turn) {
   if (report.structure) {
     account.problems.clear();
     account.unwatched = report.unwatched;
-    if (report.compared) account.extra = report.extra;
+    if (report.compared) set_extra(account, report.extra);
   } else {
     for (const auto& [folder, dirt] : turn.order.work.folders) {
       for (const auto& name : dirt.names)
         account.problems.erase(sync::path_of({folder, name.area, name.name}));
     }
   }
-  for (const auto* list : {&report.problems, &turn.refused}) {
+  for (const auto& path : account.conflicts)
+    account.problems.erase(path);
+  account.conflicts.clear();
+  for (const auto* list : {&report.problems, &turn.refused, &turn.conflicts}) {
     for (const auto& problem : *list) {
+      if (list == &turn.conflicts) account.conflicts.insert(problem.path);
       const auto known = before.find(problem.path);
       auto& settled = account.problems[problem.path] = problem;
       settled.since = known == before.end() ? Clock::now() : known->second.since;
@@ -428,6 +481,13 @@ void Engine::note_acls(Root& root, std::uint64_t acls) {
 void Engine::plan_next(Account& account, const Turn& turn) {
   const TurnReport& report = turn.report;
   const bool verifies = turn.order.generation > account.verified_generation;
+  if (!turn.lost && report.end == TurnEnd::sent && wait_for_room(account, turn) && turn.refused.empty() &&
+      turn.looked_for.empty() && report.again.empty()) {
+    account.failures = 0;
+    account.unclean = {};
+    if (turn.order.generation != 0) account.verified_generation = turn.order.generation;
+    return;
+  }
   account.work.merge(report.again);
   if (turn.lost || turn.retry || report.end != TurnEnd::sent) account.work.merge(report.later);
   if (turn.lost) {
@@ -483,6 +543,8 @@ void Engine::plan_next(Account& account, const Turn& turn) {
   if (report.removals_wait) {
     account.work.settled = true;
     account.not_before = Clock::now() + 250ms;
+  } else if (report.rests_in > 0ns && !turn.lost && !turn.retry && report.end == TurnEnd::sent) {
+    account.not_before = Clock::now() + report.rests_in;
   } else {
     const unsigned failures = std::min(account.failures++, 10U);
     const bool failed = turn.retry || report.end == TurnEnd::failed;

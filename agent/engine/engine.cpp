@@ -117,6 +117,8 @@ void Engine::tick() {
     account.work.structure = true;
     schedule(account);
   }
+  for (std::size_t i = 0; i < roots_.size(); ++i)
+    ask_for_room(i, false);
   const bool look_at_missing = now.time_since_epoch() / k_tick % (k_look_at_missing_root / k_tick) == 0;
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     forget_root_trouble(i);

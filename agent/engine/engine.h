@@ -121,13 +121,21 @@ class Engine {
   void check_looked_again();
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
+  // room.cpp
+  void has_no_room(Turn& turn, const sync::Operation& operation, const std::string& detail);
+  bool wait_for_room(Account& account, const Turn& turn);
+  void ask_for_room(std::size_t root, bool at_once);
+  void room_told(std::size_t root, AccountId account, const Result<wire::MappedOwners::Room>& told);
+  bool is_asking_for_room() const;
   void has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode);
+  static void has_other_date(Turn& turn, sync::Operation& operation, std::int64_t date);
   void keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied);
   void refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed);
   void lane_done(std::shared_ptr<Turn> turn);
   void finish_if_answered(const std::shared_ptr<Turn>& turn);
   void finish(const std::shared_ptr<Turn>& turn);
   void finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row);
+  void set_extra(Account& account, std::size_t extra);
   void settle_problems(Account& account, const Turn& turn);
   static Account::Unclean unclean(const Turn& turn);
   static void settle_root_trouble(Root& root, const Turn& turn);
@@ -239,8 +247,9 @@ class Engine {
   std::string receiver_instance_;
   std::uint64_t unclean_end_ = 0;  ///< of the receiver: the last one that accounts are or were compared for
   Time started_ = Clock::now();
-  bool looks_again_ = false;  ///< accounts are in doubt since then
-  Time last_acknowledged_{};  ///< anything, in this run
+  bool looks_again_ = false;       ///< accounts are in doubt since then
+  Time last_acknowledged_{};       ///< anything, in this run
+  std::set<std::string> trashes_;  ///< roots of which the receiver keeps a trash
   Time last_retry_{}, last_retry_of_obstacles_ = Clock::now(), last_look_at_unwatched_{};
 };
 

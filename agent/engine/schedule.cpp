@@ -164,8 +164,11 @@ void Engine::give(Lane& lane, Account& account) {
                  .released = account.released,
                  .gone_confirmed = account.gone_confirmed,
                  .recently_removed = account.recently_removed(Clock::now()),
-                 .generation = 0};
+                 .generation = 0,
+                 .room = root.room,
+                 .waits_for_room = account.room.has_value()};
   if (Work& work = turn->order.work; work.structure || work.full || work.compare) look_at_problems(account, work);
+  turn->order.waits_for_room &= !turn->order.work.structure;  // else it sees by itself what waits
   turn->order.later = [this, id = account.id] { return ask_for_later_messages(id); };
   if (turn->order.work.structure || turn->order.work.full) turn->order.generation = account.wanted_generation;
   account.turn = turn;

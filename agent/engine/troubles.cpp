@@ -36,6 +36,11 @@ Refused refused_of(const Account& account) {
   Refused refused;
   for (const auto& [path, problem] : account.problems) {
     if (!keeps_waiting(problem)) continue;
+    if (account.room && problem.code == ErrorCode::no_space && path == account.room->path) {
+      refused.messages += account.room->messages;  // one problem for all
+      refused.add_since(problem.since);
+      continue;
+    }
     const bool message = !path.empty() && location_of(path).area != sync::Area::folder;
     ++(message ? refused.messages : refused.others);
     refused.add_since(problem.since);

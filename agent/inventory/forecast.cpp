@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "common/os/printable.h"
@@ -194,6 +195,24 @@ class Forecast {
     return totals;
   }
 
+  /// What a person should know of the times that are kept there; "" where all are.
+  static std::string times_text(const os::KeptTimes& times) {
+    constexpr std::int64_t k_second = 1'000'000'000;
+    constexpr std::int64_t k_year_2100 = 4'102'444'800 * k_second;
+    std::string text;
+    if (times.grain > 1'000) {
+      text = times.grain >= k_second ? fmt::format("times are kept to {} s there", times.grain / k_second)
+                                     : fmt::format("times are kept to {} ms there", times.grain / 1'000'000);
+    } else if (times.grain > 1) {
+      text = fmt::format("times are kept to {} ns there", times.grain);
+    }
+    if (times.latest < k_year_2100) {
+      text += (text.empty() ? "" : ", and ") +
+              fmt::format("dates until {:%Y-%m-%d} only", fmt::gmtime(times.latest / k_second));
+    }
+    return text;
+  }
+
   /// Roots on one file system share its room.
   json space() {
     std::map<std::uint64_t, std::vector<const Facts::Root*>> by_file_system;
@@ -242,6 +261,8 @@ class Forecast {
                       {"total_bytes", space.total_bytes},
                       {"needed_inodes", needed_inodes},
                       {"free_inodes", space.total_inodes == 0 ? json(nullptr) : json(space.free_inodes)},
+                      {"time_grain_seconds", static_cast<double>(space.times.grain) / 1e9},
+                      {"times", times_text(space.times)},
                       {"enough", enough_bytes && enough_inodes}});
     }
     return list;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/inventory/inventory.h"
+#include "common/os/kept_times.h"
 
 namespace maildirsync::agent {
 
@@ -17,6 +18,7 @@ struct Space {
   std::uint64_t total_inodes = 0;  ///< 0: it has no fixed number of them
   std::uint64_t free_inodes = 0;
   std::uint64_t longest_name = 0;  ///< bytes; 0: not told
+  os::KeptTimes times;             ///< of its files
 };
 
 /// What `plan` found out, before it is judged.

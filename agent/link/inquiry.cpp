@@ -55,6 +55,7 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
                                     .tmp = shape->tmp,
                                     .entries = {}});
         if (folder.indexed()) account.indexed.push_back(folder.path());
+        if (folder.has_times()) account.times[folder.path()] = wire::from_wire(folder.times());
       }
       for (const auto& wire_entry : folder.entries()) {
         auto entry = wire::from_wire(wire_entry);
@@ -113,6 +114,33 @@ Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, con
   auto answer = link.ask(epoch, std::move(question));
   if (!answer) return Failure(answer.error());
   return std::move(*answer->front().mutable_mapped_owners());
+}
+
+Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, const std::string& root,
+                                              const std::string& account, std::uint64_t bytes,
+                                              const sync::Attributes& owner) {
+  wire::Header names, question;
+  auto& map = *question.mutable_map_owners();
+  map.set_root(root);
+  auto& room = *map.mutable_room();
+  room.set_account(account);
+  room.set_bytes(bytes);
+  room.set_uid(owner.uid);
+  room.set_gid(owner.gid);
+  auto& user = *names.mutable_names()->add_users();
+  user.set_id(owner.uid);
+  user.set_name(os::user_name(owner.uid));
+  auto& group = *names.mutable_names()->add_groups();
+  group.set_id(owner.gid);
+  group.set_name(os::group_name(owner.gid));
+  if (!link.outbox().push(epoch, names, {}, std::nullopt)) {
+    return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
+  }
+  auto answer = link.ask(epoch, std::move(question));
+  if (!answer) return Failure(answer.error());
+  auto& mapped = *answer->front().mutable_mapped_owners();
+  if (!mapped.has_room()) return failure(ErrorCode::protocol, "", "the receiver does not tell how much room it has");
+  return std::move(*mapped.mutable_room());
 }
 
 Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,

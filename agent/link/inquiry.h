@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/link/link.h"
+#include "common/sync/lift_times.h"
 #include "common/sync/reconcile.h"
 
 namespace maildirsync::agent {
@@ -16,6 +17,7 @@ namespace maildirsync::agent {
 struct AccountListing {
   sync::AccountManifest manifest;    ///< sorted, with that side's owners; exists == false when nothing
   std::vector<std::string> indexed;  ///< folders of which a Dovecot has written an index there
+  sync::TimesByFolder times;         ///< which times are kept there
 };
 
 /// What the destination holds of an account. An error without a path is the whole root's. `inode` of an entry is its
@@ -32,6 +34,12 @@ inline constexpr std::size_t k_owners_at_once = 2000;
 /// What the receiver makes of these owners, at most k_owners_at_once, and with `space` how much room the root has.
 Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, const std::string& root,
                                             std::span<const sync::Attributes> owners, bool space);
+
+/// Whether a file of that size and owner could be written in an account now. A receiver that knows no such question
+/// answers without fits and free bytes: `protocol`.
+Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, const std::string& root,
+                                              const std::string& account, std::uint64_t bytes,
+                                              const sync::Attributes& owner);
 
 /// The destination's (uid, gid) for each of these owners at the source; nothing for one that is not mapped.
 Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,

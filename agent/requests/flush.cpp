@@ -38,6 +38,8 @@ struct Engine::Flush {
 /// Where a flush stands at a moment.
 struct Engine::FlushSurvey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
+  std::uint64_t extra = 0;        ///< files and folders that only the destination has
+  json extras = json::array();    ///< the first accounts that have such
   json left_out = json::array();  ///< what cannot end, and the problems
   json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
   std::uint64_t waiting_accounts = 0;
@@ -97,6 +99,8 @@ void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
   flush->reply = std::move(reply);
   flush->thorough = request.value("thorough", false);
   flush->discoveries = walk_roots(flush->full || flush->thorough ? Search::everywhere : Search::beside);
+  for (std::size_t i = 0; i < roots_.size(); ++i)
+    ask_for_room(i, true);
   flushes_.push_back(flush);
   check_flushes();
 }
@@ -118,7 +122,8 @@ void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
 void Engine::check_flushes() {
   check_verify();
   std::erase_if(flushes_, [this](const std::shared_ptr<Flush>& flush) {
-    if (have_walked(flush->discoveries) && !flush->accounts_marked) flush_accounts(flush);
+    const bool ready = have_walked(flush->discoveries) && !is_asking_for_room();
+    if (ready && !flush->accounts_marked) flush_accounts(flush);
     const Time now = Clock::now();
     const bool late = flush->deadline && now >= *flush->deadline;
     if (!late && flush->reply->wanted() && waits(*flush)) {
@@ -153,6 +158,9 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
     if (flush.thorough && !root.held && !has_accounts(r)) {
       survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
     }
+    if (root.asks_for_room && !flush.accounts_marked) {
+      survey.waits_for(root.config.name, "", "the receiver is asked whether there is room");
+    }
     if (root.held) {
       survey.left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
     }
@@ -182,6 +190,13 @@ void Engine::survey_account(const Flush& flush, const Account& account, FlushSur
   ++survey.accounts;
   survey.folders += account.folders;
   survey.messages += account.messages;
+  constexpr std::size_t k_most_extras = 100;
+  if (account.extra > 0 && roots_[account.root].mode == config::Mode::mirror) {
+    survey.extra += account.extra;
+    if (survey.extras.size() < k_most_extras) {
+      survey.extras.push_back({{"root", root}, {"account", account.name}, {"extra", account.extra}});
+    }
+  }
   const auto stands = standing(flush_facts(flush, account));
   if (stands.end == FlushEnd::waits) survey.waits_for(root, account.name, stands.cause);
   if (stands.end == FlushEnd::cannot && stands.code == "paused") {
@@ -262,6 +277,8 @@ void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
                        {"accounts", survey.accounts},
                        {"folders", survey.folders},
                        {"messages", survey.messages},
+                       {"extra", survey.extra},
+                       {"extras", std::move(survey.extras)},
                        {"left_out", std::move(survey.left_out)}});
 }
 

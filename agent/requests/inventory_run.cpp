@@ -7,6 +7,7 @@
 
 #include "agent/link/inquiry.h"
 #include "common/os/owner_names.h"
+#include "common/wire/convert.h"
 
 namespace maildirsync::agent {
 
@@ -23,7 +24,8 @@ Space from_wire(const wire::MappedOwners::Space& space) {
           .free_bytes = space.free_bytes(),
           .total_inodes = space.total_inodes(),
           .free_inodes = space.free_inodes(),
-          .longest_name = space.longest_name()};
+          .longest_name = space.longest_name(),
+          .times = wire::from_wire(space.times())};
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ struct Engine::Verify {
   std::string glob;
   bool deep = false;
   bool repair = false;
+  bool aside_extra = false;
   Time start = Clock::now();
   std::shared_ptr<control::Reply> reply;
   std::vector<std::uint64_t> discoveries;  ///< of each root, that must have finished
@@ -57,6 +58,7 @@ void Engine::verify(const json& request, std::shared_ptr<control::Reply> reply) 
   verify->glob = request.value("account", "");
   verify->deep = request.value("deep", false);
   verify->repair = request.value("repair", false);
+  verify->aside_extra = verify->repair && request.value("aside_extra", false);
   verify->reply = std::move(reply);
   verify->discoveries = walk_roots(Search::everywhere);
   verify_ = std::move(verify);
@@ -119,6 +121,14 @@ void Engine::begin_verify() {
                                   "there is not repaired"}});
     }
     leave_out_of(root, verify);
+    if (verify.aside_extra && trashes_.contains(root.config.name)) {
+      order.aside_extra.insert(root.config.name);
+    } else if (verify.aside_extra) {
+      verify.left_out.push_back({{"root", root.config.name},
+                                 {"detail",
+                                  "what is at the destination only is not put aside: the receiver keeps no trash of "
+                                  "the root (trash_days in receiver.toml)"}});
+    }
     order.roots.push_back({root.config.name, root.config.accounts, root.layout});
     auto accounts = accounts_of(r);
     std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
@@ -180,7 +190,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
   }
   json differences = json::array();
   std::size_t all = outcome.unknown.size();
-  std::uint64_t folders = 0, messages = 0, bytes = 0, repaired = 0;
+  std::uint64_t folders = 0, messages = 0, bytes = 0, repaired = 0, aside = 0;
   json left_out = std::move(verify->left_out);
   std::size_t incomplete = outcome.unlisted.size();
   for (std::size_t i = 0; i < outcome.accounts.size(); ++i) {
@@ -190,6 +200,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
     messages += verdict.messages;
     bytes += verdict.bytes;
     repaired += outcome.accounts[i].repaired;
+    aside += outcome.accounts[i].aside;
     all += verdict.differences.size();
     incomplete += verdict.left_out.size();
     note_verified(root, account, verify->deep, verdict);
@@ -230,6 +241,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
                  {"differences", std::move(differences)},
                  {"left_out", std::move(left_out)}};
   if (verify->repair) answer["repaired"] = repaired;
+  if (verify->aside_extra) answer["aside"] = aside;
   spdlog::info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all, outcome.accounts.size(),
                elapsed);
   if (verify->glob.empty()) remember_verify(verify->deep, equal, all);

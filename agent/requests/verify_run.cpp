@@ -183,12 +183,16 @@ Result<Verdict> Verification::compare_once(const Subject& subject) {
 void Verification::repair(const Subject& subject, AccountOutcome& outcome) {
   const auto& differences = outcome.verdict.differences;
   const auto before = static_cast<std::size_t>(std::count_if(differences.begin(), differences.end(), is_repairable));
-  if (before == 0) return;
+  const bool aside = order_.aside_extra.contains(subject.root_name);
+  const std::size_t extra = differences.size() - before;
+  if (before == 0 && (!aside || extra == 0)) return;
   Work work;
   work.structure = work.full = work.compare = true;
+  work.aside_extra = aside && extra > 0;
   for (const auto& difference : differences) {
     if (auto suspect = suspect_of(difference)) work.suspects.push_back(std::move(*suspect));
   }
+  const bool work_puts_aside = work.aside_extra;
   if (auto why = settle(subject, std::move(work)); !why.empty()) {
     outcome.verdict.left_out.push_back({"", "not repaired: " + why});
     return;
@@ -201,6 +205,8 @@ void Verification::repair(const Subject& subject, AccountOutcome& outcome) {
   const auto after =
       static_cast<std::size_t>(std::count_if(again->differences.begin(), again->differences.end(), is_repairable));
   outcome.repaired = before - std::min(before, after);
+  const std::size_t extra_after = again->differences.size() - after;
+  if (work_puts_aside) outcome.aside = extra - std::min(extra, extra_after);
   outcome.verdict = std::move(*again);
 }
 
@@ -249,7 +255,7 @@ Result<std::vector<Verification::Unknown>> Verification::unknown_accounts(const 
 
 // ---- Destination ----
 
-Result<sync::AccountManifest> Verification::list(const Subject& subject, Contents contents) {
+Result<Destination::Listing> Verification::list(const Subject& subject, Contents contents) {
   wire::List question;
   question.set_root(subject.root_name);
   question.set_account(subject.path);
@@ -265,7 +271,7 @@ Result<sync::AccountManifest> Verification::list(const Subject& subject, Content
       self->hooks_.indexed(id, indexed);
     });
   }
-  return std::move(listing->manifest);
+  return Listing{std::move(listing->manifest), std::move(listing->times)};
 }
 
 Result<std::vector<Destination::Owner>> Verification::map_owners(const Subject& subject,

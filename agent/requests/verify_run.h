@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,12 +35,14 @@ class Verification : public Destination, public std::enable_shared_from_this<Ver
   struct Order {
     Contents contents = Contents::control_files;
     bool repair = false;
+    std::set<std::string> aside_extra;  ///< roots whose extra files are put aside by the repair
     std::vector<Subject> accounts;
     std::vector<Listed> roots;
   };
   struct AccountOutcome {
     Verdict verdict;
     std::size_t repaired = 0;
+    std::size_t aside = 0;  ///< extra files and folders that were put aside
   };
   struct Unknown {
     std::string root, account;
@@ -73,7 +76,7 @@ class Verification : public Destination, public std::enable_shared_from_this<Ver
   void abort();
   bool is_running() const { return running_; }
 
-  Result<sync::AccountManifest> list(const Subject& subject, Contents contents) override;
+  Result<Listing> list(const Subject& subject, Contents contents) override;
   Result<std::vector<Owner>> map_owners(const Subject& subject, const std::vector<sync::Attributes>& owners) override;
   Result<AliasNames> aliases(const Subject& subject) override;
   std::string settle(const Subject& subject) override;

@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/os/acl.h"
+#include "common/os/kept_times.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -24,8 +26,8 @@ namespace {
 using sync::Area;
 using sync::Entry;
 
-/// The kernel stamps directories with a clock of 1 to 10 ms a tick.
-constexpr std::int64_t k_racy = 10'000'000;
+/// So long a lane waits for a stamp to be old enough; for a file system of whole seconds, the next turn does.
+constexpr std::int64_t k_short_wait = 20'000'000;  // ns
 constexpr int k_tries = 3;
 constexpr int k_max_depth = 64;
 constexpr std::size_t k_small_control = 64 * 1024;
@@ -36,12 +38,8 @@ std::int64_t clock_now() {
   return os::nanoseconds(now);
 }
 
-bool is_racy(std::int64_t stamp, std::int64_t now) {
-  return now - stamp < k_racy;
-}
-
 std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
-  return is_racy(stamp, now) ? 0 : stamp;
+  return os::is_racy(stamp, now) ? 0 : stamp;
 }
 
 /// Of what lies in a directory, "" for the directory itself; counts it if it has an ACL.
@@ -127,12 +125,28 @@ class FolderWalk {
     return {};
   }
 
-  /// Lists until a listing is whole, or as often as is sensible on a folder that never rests.
+  /// Lists until a listing is whole, or as often as is sensible on a folder that never rests. Where stamps are whole
+  /// seconds, one that is younger than that cannot tell; then two listings that are equal, and miss nothing that is
+  /// known, are taken for whole: what they could lead to is no deletion.
   Result<> list_messages(Depth depth) {
+    std::vector<Entry> former;
+    bool again = false;
     for (int i = 0; i < k_tries; ++i) {
-      auto whole = list_messages_once(depth);
-      if (!whole) return Failure(whole.error());
-      if (*whole) return {};
+      const auto rest = list_messages_once(depth);
+      if (!rest) return Failure(rest.error());
+      if (*rest == Rest::rested) return {};
+      if (*rest == Rest::moved) {
+        again = false;
+        continue;
+      }
+      sort();
+      if (again && former == scan_.manifest.entries) {
+        if (misses_nothing_known()) return {};
+        MAILDIRSYNC_TRY(note_rest());
+        break;
+      }
+      former = scan_.manifest.entries;
+      again = true;
     }
     scan_.whole = false;
     keep_known_that_were_not_seen();
@@ -159,6 +173,8 @@ class FolderWalk {
         scan_.whole = false;  // it never rests: as it was, and looked at again
         if (known == nullptr) return;
         entry = *known;
+      } else {
+        doubt_young_control(*entry, known);
       }
     }
     scan_.manifest.entries.push_back(std::move(*entry));
@@ -214,15 +230,21 @@ class FolderWalk {
     return stamps;
   }
 
-  Result<bool> list_messages_once(Depth depth) {
+  enum class Rest : std::uint8_t {
+    rested,  ///< nothing changed while it was listed
+    young,   ///< nothing that the stamps show, and they are too young to show all
+    moved,
+  };
+
+  Result<Rest> list_messages_once(Depth depth) {
     std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area != Area::folder; });
     std::erase_if(scan_.problems,
                   [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
     auto before = area_stamps();
     if (!before) return Failure(before.error());
     std::int64_t now = clock_now();
-    if (is_young(*before, now)) {
-      std::this_thread::sleep_for(std::chrono::nanoseconds(k_racy));
+    if (const auto wait = rests_in(*before, now); wait > 0 && wait <= k_short_wait) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
       before = area_stamps();
       if (!before) return Failure(before.error());
       now = clock_now();
@@ -234,13 +256,35 @@ class FolderWalk {
     if (!after) return Failure(after.error());
     scan_.stamps.cur = trusted(before->cur, now);
     scan_.stamps.new_ = trusted(before->new_, now);
-    return *before == *after && !is_young(*before, now);
+    const std::int64_t rests = rests_in(*before, now);
+    if (!(*before == *after) || (rests > 0 && rests <= k_short_wait)) return Rest::moved;
+    return rests > 0 ? Rest::young : Rest::rested;
   }
 
-  /// Whether a stamp could be shared by a change that is still to come. One in the future cannot.
-  static bool is_young(const AreaStamps& stamps, std::int64_t now) {
-    const auto young = [now](std::int64_t stamp) { return stamp <= now && is_racy(stamp, now); };
-    return young(stamps.cur) || young(stamps.new_);
+  /// How long a stamp could still be shared by a change to come, ns. One in the future cannot.
+  static std::int64_t rests_in(const AreaStamps& stamps, std::int64_t now) {
+    std::int64_t longest = 0;
+    for (const std::int64_t stamp : {stamps.cur, stamps.new_}) {
+      if (stamp <= now) longest = std::max(longest, os::trusted_from(stamp) - now);
+    }
+    return longest;
+  }
+
+  Result<> note_rest() {
+    const auto stamps = area_stamps();
+    if (!stamps) return Failure(stamps.error());
+    scan_.rests_in = rests_in(*stamps, clock_now());
+    return {};
+  }
+
+  bool misses_nothing_known() const {
+    std::unordered_set<std::uint64_t> seen;
+    for (const auto& entry : scan_.manifest.entries)
+      seen.insert(entry.inode);
+    return std::all_of(known_.begin(), known_.end(), [&](const Entry& entry) {
+      return entry.area == Area::folder || seen.contains(entry.inode) ||
+             find(scan_.manifest.entries, entry.area, entry.name) != nullptr;
+    });
   }
 
   Result<> list_area(const os::Directory& directory, Area area, Depth depth) {
@@ -352,6 +396,18 @@ class FolderWalk {
       return true;
     }
     return false;
+  }
+
+  /// Written twice within a second, a control file may show the same size and whole second: what was read counts then.
+  /// And one that is as young as that is read again by the next look.
+  void doubt_young_control(Entry& entry, const Entry* known) const {
+    const auto content = scan_.control.find(entry.name);
+    if (content == scan_.control.end()) return;
+    const bool as_known = known != nullptr && known->size == entry.size && known->mtime == entry.mtime;
+    if (as_known) entry.digest = codec::digest(content->second);
+    if (os::trusted_from(entry.mtime) - entry.mtime > k_short_wait && os::is_racy(entry.mtime, clock_now())) {
+      entry.inode = 0;
+    }
   }
 
   void keep_known_that_were_not_seen() {

@@ -62,6 +62,7 @@ struct FolderScan {
   Stamps stamps;                               ///< before the listing, racy ones 0
   bool whole = true;  ///< false: the directory kept changing while it was listed; then entries that are in `known` but
                       ///< were not seen are kept as known, and the folder must be looked at again
+  std::int64_t rests_in = 0;  ///< ns until stamps of whole seconds are old enough to show any change; 0: unknown
   std::vector<ScanProblem> problems;
   std::size_t acls = 0;      ///< entries with an ACL, which does not come along
   std::size_t new_acls = 0;  ///< those of them that are not in `known`

@@ -69,6 +69,12 @@ Result<> AliasTable::erase(AccountId account, std::string_view folder, std::stri
   return erase.bind(account, folder, base).run();
 }
 
+Result<> AliasTable::erase(AccountId account, std::string_view folder, std::string_view base, std::string_view alias) {
+  return Statement(database_, "DELETE FROM alias WHERE account = ? AND folder = ? AND base = ? AND alias = ?")
+      .bind(account, folder, base, alias)
+      .run();
+}
+
 Result<> AliasTable::move_folder(AccountId account, std::string_view from, std::string_view to) {
   return Statement(database_, "UPDATE OR REPLACE alias SET folder = ? WHERE account = ? AND folder = ?")
       .bind(to, account, from)

@@ -38,6 +38,8 @@ class AliasTable {
   Result<std::map<std::pair<std::string, std::string>, std::string>> all(AccountId account);
   Result<> put(AccountId account, std::string_view folder, std::string_view base, std::string_view alias);
   Result<> erase(AccountId account, std::string_view folder, std::string_view base);
+  /// Only if it is that one.
+  Result<> erase(AccountId account, std::string_view folder, std::string_view base, std::string_view alias);
   Result<> move_folder(AccountId account, std::string_view from, std::string_view to);
   Result<> erase_folder(AccountId account, std::string_view folder);
   Result<> erase_account(AccountId account);

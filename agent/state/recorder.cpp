@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "common/maildir/name.h"
+
 namespace maildirsync::agent {
 
 namespace {
@@ -124,6 +126,7 @@ Result<> Recorder::rename(const sync::Operation& operation) {
     MAILDIRSYNC_TRY(erase(**from, operation.from.area, operation.from.name));
   }
   MAILDIRSYNC_TRY(put(operation.to, operation.result));
+  MAILDIRSYNC_TRY(drop_alias_of_own_name(operation));
   return *from ? drop_unused_alias(**from, operation.from) : Result<>();
 }
 
@@ -143,6 +146,14 @@ Result<> Recorder::erase(FolderId folder, Area area, std::string_view name) {
   --change_.messages;
   change_.bytes -= static_cast<std::int64_t>(erased->size);
   return {};
+}
+
+/// The message has its own name back.
+Result<> Recorder::drop_alias_of_own_name(const sync::Operation& operation) {
+  if (operation.to.area == Area::folder || operation.from.folder != operation.to.folder) return {};
+  const auto from = maildir::base_of(operation.from.name);
+  const auto to = maildir::base_of(operation.to.name);
+  return from == to ? Result<>() : tables_.aliases.erase(account_, operation.to.folder, to, from);
 }
 
 /// A message's alias goes with the last of its names in the folder; a flag change keeps it.

@@ -56,6 +56,7 @@ class Recorder {
   Result<> rename(const sync::Operation& operation);
   Result<> remove(const sync::Location& at);
   Result<> erase(FolderId folder, sync::Area area, std::string_view name);
+  Result<> drop_alias_of_own_name(const sync::Operation& operation);
   Result<> drop_unused_alias(FolderId folder, const sync::Location& gone);
   Result<std::optional<FolderId>> find_folder(const std::string& path);
 

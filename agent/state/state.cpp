@@ -215,6 +215,11 @@ class SqliteState final : public State {
     return tables_.aliases.put(id, folder, base, alias);
   }
 
+  Result<> drop_alias(AccountId id, const std::string& folder, const std::string& base) override {
+    const std::scoped_lock lock(mutex_);
+    return tables_.aliases.erase(id, folder, base);
+  }
+
  private:
   sqlite::Database& database() { return *file_.database; }
 

@@ -66,7 +66,8 @@ class State {
   };
   virtual Result<std::vector<Known>> find_inodes(AccountId id, const std::vector<std::uint64_t>& inodes) = 0;
 
-  /// Records acknowledged operations (meaning: sync::apply), in one transaction.
+  /// Records acknowledged operations (meaning: sync::apply), in one transaction. A rename of a message from its alias
+  /// to its own name ends the alias.
   virtual Result<> apply(AccountId id, const std::vector<sync::Operation>& operations) = 0;
   /// Forgets an entry's inode, so that the next listing looks at the file itself: it has not become at the destination
   /// what it is here.
@@ -103,6 +104,7 @@ class State {
       AccountId id) = 0;  ///< (folder, base) → base
   virtual Result<> set_alias(AccountId id, const std::string& folder, const std::string& base,
                              const std::string& alias) = 0;
+  virtual Result<> drop_alias(AccountId id, const std::string& folder, const std::string& base) = 0;
 };
 
 }  // namespace maildirsync::agent

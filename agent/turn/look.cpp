@@ -259,6 +259,7 @@ class Looker {
       report_.stamps[folder] = scan.stamps;
     } else if (!scan.whole) {
       report_.again.folders[folder].everything = true;
+      report_.rests_in = std::max(report_.rests_in, std::chrono::nanoseconds(scan.rests_in));
     }
   }
 

@@ -85,6 +85,7 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   account_ = &account;
   aliases_ = &aliases;
   held_back_ = false;
+  no_room_ = turn->order.waits_for_room;
   if (!open_account(turn->order)) return false;
   for (auto& operation : operations) {
     const bool follows = sync::follows_messages(operation.kind);
@@ -94,6 +95,7 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
           .everything = true;
       continue;
     }
+    if (waits_for_room(operation)) continue;
     const auto snapshot =
         operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
     if (!announce_owners(operation)) return false;
@@ -101,6 +103,21 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
     if (step == Step::broken) return false;
   }
   return packer_.flush();
+}
+
+/// What a full destination has no room for is not sent in vain; it waits, with what follows it, until the receiver says
+/// that there is room.
+bool Sender::waits_for_room(const sync::Operation& operation) {
+  const auto& room = turn_->order.room;
+  if (!room) return false;
+  const bool is_put = operation.kind == sync::OperationKind::put || operation.kind == sync::OperationKind::put_control;
+  const bool follows = sync::follows_messages(operation.kind) && no_room_;
+  if (!follows && (!is_put || room->take(operation.result.size))) return false;
+  auto& report = turn_->report;
+  if (is_put && !follows) report.unsent.add(operation, "");
+  report.put_off.insert(is_put ? operation.to.folder : operation.from.folder);
+  no_room_ = true;
+  return true;
 }
 
 bool Sender::open_account(const TurnOrder& order) {

@@ -10,6 +10,7 @@
 #include "agent/turn/packer.h"
 #include "agent/turn/turn.h"
 #include "common/config/config.h"
+#include "common/sync/aliases.h"
 
 namespace maildirsync::agent {
 
@@ -23,8 +24,7 @@ bool location_less(const sync::Location& left, const sync::Location& right);
 /// Contents of control files by their place.
 using Snapshots = std::map<sync::Location, std::string, bool (*)(const sync::Location&, const sync::Location&)>;
 
-/// (folder, base name) → the base name by which the destination has it, where the name was taken there.
-using Aliases = std::map<std::pair<std::string, std::string>, std::string>;
+using sync::Aliases;
 
 /// Counts for `status`, raised by lanes.
 struct Totals {
@@ -52,6 +52,7 @@ class Sender {
  private:
   enum class Step : std::uint8_t { sent, skipped, broken };
 
+  bool waits_for_room(const sync::Operation& operation);
   bool open_account(const TurnOrder& order);
   void announce(const sync::Attributes& owner, wire::Names& names);
   bool announce_owners(const sync::Operation& operation);
@@ -79,6 +80,7 @@ class Sender {
   const os::Directory* account_ = nullptr;
   const Aliases* aliases_ = nullptr;
   bool held_back_ = false;  ///< something vanished: what follows messages waits for the next look
+  bool no_room_ = false;    ///< messages wait for room, and what follows them with them
 };
 
 }  // namespace maildirsync::agent

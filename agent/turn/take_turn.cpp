@@ -9,8 +9,11 @@
 #include "agent/turn/look.h"
 #include "agent/turn/resend.h"
 #include "common/os/printable.h"
+#include "common/sync/aliases.h"
 #include "common/sync/brake.h"
 #include "common/sync/drain.h"
+#include "common/sync/extra.h"
+#include "common/sync/lift_times.h"
 #include "common/sync/plan.h"
 #include "common/sync/reconcile.h"
 
@@ -80,6 +83,9 @@ class Course {
       report_.account_gone = order_.mode == config::Mode::mirror;
       looked->after.structure_whole = true;
     }
+    auto aliases = state_.aliases(order_.account);
+    if (!aliases) return fail(aliases.error());
+    aliases_ = std::move(*aliases);
     if (order_.work.compare) {
       const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
       if (!compared) return fail(compared.error());
@@ -88,6 +94,10 @@ class Course {
                                : sync::plan(looked->before, looked->after);
     log(operations);
     if (!let_removals_settle(operations) || brake(operations)) return;
+    operations.insert(operations.begin(), names_back_.begin(), names_back_.end());
+    put_left_over_aside(operations);
+    operations.insert(operations.end(), doubles_.begin(), doubles_.end());
+    operations.insert(operations.end(), extra_aside_.begin(), extra_aside_.end());
     if (operations.empty()) return;
     looked->before.folders = {};  // of a large account, they are most of the memory
     looked->after.folders = {};
@@ -128,6 +138,7 @@ class Course {
   Result<> compare_drained(Look& looked) {
     auto listed = ask_for_listing();
     if (!listed) return Failure(listed.error());
+    sync::lift_times(listed->manifest, listed->times, {&looked.before, &looked.after}, {}, sync::OtherDates::lifted);
     auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
@@ -142,21 +153,31 @@ class Course {
     if (!listing) return Failure(listing.error());
     sync::AccountManifest* listed = &listing->manifest;
     report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());
-    const auto aliases = state_.aliases(order_.account);
-    if (!aliases) return Failure(aliases.error());
-    if (!aliases->empty()) give_own_names(*listed, *aliases);
+    const auto whole_listing = order_.work.aside_extra ? *listed : sync::AccountManifest();
     auto intents = state_.intents(order_.account);
     if (!intents) return Failure(intents.error());
     std::vector<sync::Ours> ours;
     for (auto& intent : *intents)
       ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
+    sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
+    if (!aliases_.empty()) {
+      MAILDIRSYNC_TRY(give_own_names(*listed, looked));
+      sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
+    }
     const auto owners = sync::owners_in(looked.after);
     const auto mapped = inquiry_.map_owners(order_, owners);
     if (!mapped) return Failure(mapped.error());
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
     tell_torn(reconciled.torn);
+    doubt_other_dates(reconciled.before, listing->times);
     distrust(reconciled.before, *listed, order_.work.suspects);
     if (order_.work.reindex) distrust_control_files(reconciled.before);
+    left_over_ = std::move(reconciled.left_over);
+    if (order_.work.aside_extra) {
+      reconciled.extra.insert(reconciled.extra.end(), taken_by_.begin(), taken_by_.end());
+      extra_aside_ = sync::removals_of_extra(whole_listing, reconciled.extra);
+      reconciled.extra.clear();
+    }
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
@@ -173,6 +194,17 @@ class Course {
     }
   }
 
+  /// What has another date there than here, which cannot be helped, is asked for again, so that it stays a problem.
+  static void doubt_other_dates(sync::AccountManifest& before, const sync::TimesByFolder& times) {
+    for (auto& folder : before.folders) {
+      const auto kept = times.find(folder.path);
+      for (auto& entry : folder.entries) {
+        if (is_beyond_carried(entry.mtime) || (kept != times.end() && !kept->second.holds(entry.mtime)))
+          entry.inode = 0;
+      }
+    }
+  }
+
   /// What the walk missed is to stay as it is there.
   static void take_unseen_from_before(Look& looked) {
     if (looked.unseen.empty()) return;
@@ -185,23 +217,30 @@ class Course {
               [](const auto& left, const auto& right) { return left.path < right.path; });
   }
 
-  /// What the destination holds under a name that was not taken, under our name for it.
-  static void give_own_names(sync::AccountManifest& listed, const Aliases& aliases) {
-    std::map<std::pair<std::string, std::string>, std::string> own;
-    for (const auto& [place, alias] : aliases)
-      own.emplace(std::pair(place.first, alias), place.second);
-    for (auto& folder : listed.folders) {
-      // The taker of the name is somebody else's: it must not be mistaken for ours.
-      std::erase_if(folder.entries, [&](const sync::Entry& entry) {
-        return entry.area != Area::folder && aliases.contains({folder.path, std::string(sync::base_name(entry))});
-      });
-      for (auto& entry : folder.entries) {
-        if (entry.area == Area::folder) continue;
-        const std::string base(sync::base_name(entry));
-        const auto found = own.find({folder.path, base});
-        if (found != own.end()) entry.name = found->second + entry.name.substr(base.size());
-      }
-      std::sort(folder.entries.begin(), folder.entries.end(), sync::before_in_folder);
+  /// What the destination holds under a name that was not taken, under our name for it; and what that shows of who has
+  /// the names now.
+  Result<> give_own_names(sync::AccountManifest& listed, const Look& looked) {
+    auto settled = sync::settle_aliases(listed, aliases_, looked.before, looked.after);
+    for (const auto& [place, alias] : settled.over)
+      MAILDIRSYNC_TRY(state_.drop_alias(order_.account, place.first, place.second));
+    aliases_ = std::move(settled.standing);
+    taken_by_ = std::move(settled.taken_by);
+    names_back_ = std::move(settled.back);
+    doubles_ = std::move(settled.doubles);
+    return {};
+  }
+
+  /// What the mirror itself left behind goes, but not for good.
+  void put_left_over_aside(std::vector<Operation>& operations) const {
+    if (left_over_.empty()) return;
+    std::set<std::string> places, folders;
+    for (const auto& at : left_over_) {
+      places.insert(path_of(at));
+      folders.insert(at.folder);
+    }
+    for (auto& operation : operations) {
+      operation.to_trash |= operation.kind == OperationKind::remove && places.contains(path_of(operation.from));
+      operation.to_trash |= operation.kind == OperationKind::remove_folder && folders.contains(operation.from.folder);
     }
   }
 
@@ -275,9 +314,7 @@ class Course {
       turn_->pending_bytes += operation.result.size;
     }
     const os::Directory none;
-    const auto aliases = state_.aliases(order_.account);
-    if (!aliases) return fail(aliases.error());
-    if (!sender_.send(turn_, account ? *account : none, std::move(operations), looked.snapshots, *aliases)) {
+    if (!sender_.send(turn_, account ? *account : none, std::move(operations), looked.snapshots, aliases_)) {
       report_.end = TurnEnd::lost_link;
       report_.again.merge(order_.work);
     }
@@ -292,9 +329,21 @@ class Course {
   TurnInquiry& inquiry_;
   Totals& totals_;
   sync::MissingFolders missing_;  ///< at the destination of a drained root
+  Aliases aliases_;               ///< those that stand
+  std::vector<Operation> names_back_, doubles_, extra_aside_;
+  std::vector<sync::Location> left_over_, taken_by_;
 };
 
 }  // namespace
+
+Problem conflict_problem(const std::string& folder, const std::string& base, const std::string& alias) {
+  return {ErrorCode::conflict, sync::path_of({folder, Area::cur, base}),
+          "another file has the name of the message " + base + " at the destination, and was kept: the message is " +
+              "there as " + alias +
+              "; once that file is moved away or renamed there, the next flush gives the message " +
+              "its own name back",
+          true};
+}
 
 void TurnTaker::run(const std::shared_ptr<Turn>& turn) {
   try {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "agent/state/state.h"
+#include "agent/turn/room.h"
 #include "agent/turn/work.h"
 #include "common/config/config.h"
 #include "common/os/directory.h"
@@ -40,6 +42,8 @@ struct TurnOrder {
   bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
   std::uint64_t recently_removed = 0;
   std::uint64_t generation = 0;  ///< of the flush that it answers, if any
+  std::shared_ptr<Room> room;    ///< of the destination, if it is full
+  bool waits_for_room = false;   ///< messages of the account do, that this turn may not see
   /// Messages that events told of since the order was given: asked by the lane once it has read control files, which
   /// may name them. Nothing when events do not tell which.
   std::function<std::optional<Work>()> later;
@@ -63,10 +67,13 @@ struct TurnReport {
   Work again;                            ///< must be looked at again
   Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
   bool removals_wait = false;            ///< `again` holds removals that have to settle
+  std::chrono::nanoseconds rests_in{0};  ///< when the youngest stamp of a folder in `again` is old enough
   std::map<std::string, Stamps> stamps;  ///< of the folders that were scanned whole
   std::set<std::string> folders;         ///< that this turn looked at
   std::vector<std::pair<sync::Location, std::string>> signatures;
   std::optional<std::uint64_t> intent;
+  WantOfRoom unsent;              ///< for which there is no room
+  std::set<std::string> put_off;  ///< folders of what was not sent for that reason
   std::size_t extra = 0;          ///< files of others at the destination (after a comparison)
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
   std::size_t unwatched = 0;      ///< folders that could not be watched
@@ -76,6 +83,14 @@ struct TurnReport {
   std::size_t acls = 0;                 ///< files and folders, new to the mirror, whose ACLs do not come along
   bool compared = false;
 };
+
+/// A message of that base name goes by another one at the destination, as long as its own is somebody else's there.
+Problem conflict_problem(const std::string& folder, const std::string& base, const std::string& alias);
+
+/// Whether a date is one of the first and the last moment that an mtime in ns can have, which stand for all beyond.
+inline bool is_beyond_carried(std::int64_t mtime) {
+  return mtime == std::numeric_limits<std::int64_t>::max() || mtime == std::numeric_limits<std::int64_t>::min();
+}
 
 /// Later calls give higher numbers, from 1: by them the receiver orders what different connections say of an account.
 std::uint64_t next_turn_number();
@@ -89,6 +104,8 @@ struct Turn {
   std::atomic<std::uint64_t> pending_messages{0}, pending_bytes{0};
 
   bool unkept = false;  ///< the state could not take it all down; the keeper's until the turn is finished
+  /// Messages of the account whose names are other files' at the destination, after the turn; the keeper's, too.
+  std::vector<Problem> conflicts;
 
   // Event loop only:
   std::size_t acknowledged = 0;  ///< operations that were answered
@@ -98,6 +115,7 @@ struct Turn {
   bool wants_comparison = false;  ///< the destination is not as the state says
   bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
+  WantOfRoom no_room;                   ///< was refused because the destination is full
   std::vector<Problem> looked_for;      ///< was refused because the destination is not as the state says
   std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
   std::set<std::string> failed_folders;

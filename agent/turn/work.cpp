@@ -47,6 +47,7 @@ void Work::merge(const Work& other) {
   compare |= other.compare;
   settled |= other.settled;
   reindex |= other.reindex;
+  aside_extra |= other.aside_extra;
   if (other.oldest) changed_at(*other.oldest);
   if (other.doubted_since) doubted_since = std::min(doubted_since.value_or(*other.doubted_since), *other.doubted_since);
   suspects.insert(suspects.end(), other.suspects.begin(), other.suspects.end());

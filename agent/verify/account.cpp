@@ -35,9 +35,11 @@ class AccountComparison {
   Result<std::vector<Difference>> look(Contents contents, const std::vector<Difference>& earlier) {
     auto listing = std::async(std::launch::async, [&] { return destination_.list(subject_, contents); });
     auto source = list_source(*subject_.root, subject_.path, contents, stop_);
-    auto there = listing.get();
+    auto listed = listing.get();
     if (!source) return Failure(source.error());
-    if (!there) return Failure(there.error());
+    if (!listed) return Failure(listed.error());
+    auto* there = &listed->manifest;
+    sync::lift_times(*there, listed->times, {&source->manifest}, {}, sync::OtherDates::shown);
     count(source->manifest);
     verdict_.left_out.clear();
     for (auto& problem : source->problems)

@@ -9,6 +9,7 @@
 #include "agent/state/state.h"
 #include "agent/verify/compare.h"
 #include "agent/verify/source.h"
+#include "common/sync/lift_times.h"
 
 namespace maildirsync::agent {
 
@@ -27,7 +28,11 @@ class Destination {
  public:
   virtual ~Destination() = default;
   /// What the destination holds, with its own owners; entries have the stamp of their last change as inode.
-  virtual Result<sync::AccountManifest> list(const Subject& subject, Contents contents) = 0;
+  struct Listing {
+    sync::AccountManifest manifest;
+    sync::TimesByFolder times;  ///< which times are kept there
+  };
+  virtual Result<Listing> list(const Subject& subject, Contents contents) = 0;
   using Owner = sync::MappedOwner;
   /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
   virtual Result<std::vector<Owner>> map_owners(const Subject& subject,

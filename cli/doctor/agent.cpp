@@ -35,7 +35,11 @@ void check_roots(Checks& checks, const config::Agent& config, const Mail& mail) 
           fmt::format("the root {} ({}) holds no account of the form {}", root.name, path, config.roots[i].accounts),
           "put `path` and `accounts` right in " + config.file + ", or mount the volume");
     } else {
-      checks.good("root", fmt::format("{} ({}) has {}", root.name, path, format_plural(root.accounts, "account")));
+      checks.good("root", fmt::format("{} ({}) has {}{}", root.name, path, format_plural(root.accounts, "account"),
+                                      root.keeps_whole_seconds
+                                          ? "; times are kept to 1 s there: a folder is looked at again until its "
+                                            "last change is older than that"
+                                          : ""));
     }
   }
 }

@@ -36,8 +36,10 @@ class Look {
     } else if (layout) {
       root_ = &root;
       accounts_ = 0;
+      shows_fractions_ = false;
       level(*directory, *layout, "", 0);
       found.accounts = accounts_;
+      found.keeps_whole_seconds = !shows_fractions_;
     }
     mail_.roots.push_back(std::move(found));
   }
@@ -48,6 +50,7 @@ class Look {
   void level(const os::Directory& directory, const maildir::Layout& layout, const std::string& path,
              std::size_t depth) {
     ++mail_.watches;
+    look_at_stamp(directory);
     const auto entries = directory.list();
     if (!entries) return unreadable(entries.error());
     for (const auto& entry : *entries) {
@@ -69,6 +72,7 @@ class Look {
   /// A folder, or any directory of an account, and what is below it.
   void folder(const os::Directory& directory) {
     ++mail_.watches;
+    look_at_stamp(directory);
     const auto entries = directory.list();
     if (!entries) return unreadable(entries.error());
     std::size_t opened = 0;
@@ -99,6 +103,11 @@ class Look {
     }
   }
 
+  void look_at_stamp(const os::Directory& directory) {
+    const auto status = directory.status("");
+    if (status) shows_fractions_ |= status->st_mtim.tv_nsec != 0 || status->st_ctim.tv_nsec != 0;
+  }
+
   void file(const os::Directory& directory, const std::string& name) {
     if (const auto opened = directory.open_for_reading(name); !opened) unreadable(opened.error());
   }
@@ -119,12 +128,16 @@ class Look {
   Mail mail_;
   const config::AgentRoot* root_ = nullptr;
   std::uint64_t accounts_ = 0;
+  bool shows_fractions_ = false;
 };
 
 std::string to_text(const Mail& mail) {
   json roots = json::array();
   for (const auto& root : mail.roots)
-    roots.push_back({{"name", root.name}, {"error", root.error}, {"accounts", root.accounts}});
+    roots.push_back({{"name", root.name},
+                     {"error", root.error},
+                     {"accounts", root.accounts},
+                     {"whole_seconds", root.keeps_whole_seconds}});
   return json{{"roots", roots},
               {"folders", mail.folders},
               {"watches", mail.watches},
@@ -138,7 +151,7 @@ Mail from_text(const std::string& text) {
   const json said = json::parse(text);
   Mail mail;
   for (const auto& root : said.at("roots"))
-    mail.roots.push_back({root.at("name"), root.at("error"), root.at("accounts")});
+    mail.roots.push_back({root.at("name"), root.at("error"), root.at("accounts"), root.at("whole_seconds")});
   mail.folders = said.at("folders");
   mail.watches = said.at("watches");
   mail.unreadable = said.at("unreadable");

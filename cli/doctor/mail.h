@@ -15,6 +15,7 @@ struct Mail {
     std::string name;
     std::string error;  ///< why the root itself can't be opened; else ""
     std::uint64_t accounts = 0;
+    bool keeps_whole_seconds = false;  ///< none of its directories shows a stamp with a fraction
   };
   std::vector<Root> roots;
   std::uint64_t folders = 0;

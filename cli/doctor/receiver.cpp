@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <linux/openat2.h>
@@ -16,6 +17,7 @@
 #include "cli/setup/service.h"
 #include "common/net/identity.h"
 #include "common/os/fd.h"
+#include "common/os/kept_times.h"
 #include "common/os/way_to_write.h"
 
 namespace maildirsync::cli {
@@ -34,6 +36,26 @@ bool has_user(const std::string& name) {
 
 bool has_group(const std::string& name) {
   return ::getgrnam(name.c_str()) != nullptr || is_number(name);
+}
+
+/// "" for a file system that keeps times to the nanosecond and for a long time yet.
+std::string times_text(const std::string& path) {
+  const auto root = os::Directory::open_root(path);
+  const auto times = root ? os::measure_kept_times(*root) : Result<os::KeptTimes>(Failure(root.error()));
+  if (!times) return "";
+  constexpr std::int64_t k_second = 1'000'000'000;
+  constexpr std::int64_t k_year_2100 = 4'102'444'800 * k_second;
+  std::string text;
+  if (times->grain >= k_second) {
+    text = fmt::format("; times are kept to {} s there", times->grain / k_second);
+  } else if (times->grain > 1) {
+    text = fmt::format("; times are kept to {} ns there", times->grain);
+  }
+  if (times->latest < k_year_2100) {
+    text +=
+        fmt::format("; dates until {:%Y-%m-%d} only", fmt::gmtime(static_cast<std::time_t>(times->latest / k_second)));
+  }
+  return text;
 }
 
 /// What the receiver does to each message, tried in the root itself and gone again: "" or what does not work.
@@ -103,7 +125,8 @@ void check_root(Checks& checks, const ServiceIdentity& identity, const Places& p
                fmt::format("{} can't keep mail of the root {} in {}: {}", identity.who, root.name, root.path, *wrong),
                remedy_of(*wrong, places, root.path));
   } else if (check_room(checks, "room", root.path, "make space there before the first copy")) {
-    checks.good("root", fmt::format("{} is {}: writable, with hard links and room", root.name, root.path));
+    checks.good("root", fmt::format("{} is {}: writable, with hard links and room{}", root.name, root.path,
+                                    times_text(root.path)));
   }
   check_way(checks, root);
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -118,7 +119,15 @@ bool is_confined(std::string_view path) {
 }
 
 std::int64_t nanoseconds(const struct timespec& time) {
-  return time.tv_sec * k_second + time.tv_nsec;
+  std::int64_t sum = 0;
+  // Before the epoch, the whole seconds alone may be out of range.
+  const bool before = time.tv_sec < 0;
+  const std::int64_t seconds = time.tv_sec + (before ? 1 : 0);
+  const std::int64_t rest = time.tv_nsec - (before ? k_second : 0);
+  if (__builtin_mul_overflow(seconds, k_second, &sum) || __builtin_add_overflow(sum, rest, &sum)) {
+    return before ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  }
+  return sum;
 }
 
 struct timespec to_timespec(std::int64_t nanoseconds) {

@@ -60,7 +60,7 @@ std::string join(std::string_view left, std::string_view right);
 /// component over 255 bytes. "" is confined: the directory itself.
 bool is_confined(std::string_view path);
 
-/// stat times in nanoseconds since the epoch.
+/// stat times in nanoseconds since the epoch; those beyond the years 1677 and 2262 become the first or the last.
 std::int64_t nanoseconds(const struct timespec& time);
 struct timespec to_timespec(std::int64_t nanoseconds);
 

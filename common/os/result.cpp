@@ -57,6 +57,8 @@ std::string_view to_string(ErrorCode code) {
       return "root-gone";
     case ErrorCode::unwatched:
       return "unwatched";
+    case ErrorCode::time_range:
+      return "time-range";
     case ErrorCode::decisions_lost:
       return "decisions-lost";
     case ErrorCode::foreign_agent:

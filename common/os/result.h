@@ -43,6 +43,7 @@ enum class ErrorCode : std::uint16_t {
   wrong_service = 57,         ///< another service than ours listens at the receiver's address
   acl = 58,                   ///< POSIX ACLs that do not come along
   mail_left_out = 59,         ///< mail that the mirror does not reach: behind a link, or outside of every account
+  time_range = 48,            ///< a date that the destination's file system cannot hold
 };
 
 /// The stable word of a code, for instance "unmapped-owner".

@@ -77,7 +77,9 @@ class Reconciler {
     const auto* wanted = after_.find(listed.path);
     const auto* known = known_folder(listed.path, wanted);
     const bool intended = is_intended_folder(listed.path);
-    if (wanted == nullptr && known == nullptr && !intended) {
+    const bool is_left_over = wanted == nullptr && known == nullptr && !intended;
+    if (is_left_over && std::none_of(listed.entries.begin(), listed.entries.end(),
+                                     [&](const Entry& entry) { return wanted_elsewhere(entry) != nullptr; })) {
       result_.extra.push_back({listed.path, Area::folder, ""});
       return;
     }
@@ -93,7 +95,12 @@ class Reconciler {
     const Index known_index(known);
     const Index wanted_index(wanted);
     for (const auto& entry : listed.entries) {
-      this->entry(listed.path, entry, known_index, wanted_index, intended, ours.entries);
+      if (is_left_over && entry.area == Area::folder) {  // control files of what was moved away
+        result_.left_over.push_back({listed.path, entry.area, entry.name});
+        ours.entries.push_back(entry);
+      } else {
+        this->entry(listed.path, entry, known_index, wanted_index, intended, ours.entries);
+      }
     }
     result_.before.folders.push_back(std::move(ours));
   }
@@ -168,11 +175,30 @@ class Reconciler {
       entry.digest = along->digest;
     } else if (const Ours* ours_to_be = intended ? intent_anywhere(listed) : intent(folder, listed)) {
       entry.inode = ours_to_be->inode;
+    } else if (const Entry* elsewhere = wanted_elsewhere(listed)) {
+      entry.inode = elsewhere->inode;
+      result_.left_over.push_back({folder, listed.area, listed.name});
     } else if (!is_our_control_file(listed, known, same)) {
       result_.extra.push_back({folder, listed.area, listed.name});
       return;
     }
     ours.push_back(std::move(entry));
+  }
+
+  /// The only message of that base name at the source, if it is that one.
+  const Entry* wanted_elsewhere(const Entry& listed) {
+    if (listed.area == Area::folder || listed.kind != EntryKind::file) return nullptr;
+    if (!wanted_indexed_) {
+      wanted_indexed_ = true;
+      for (const auto& folder : after_.folders) {
+        for (const auto& entry : folder.entries) {
+          if (entry.area != Area::folder) wanted_bases_.emplace(base_name(entry), &entry);
+        }
+      }
+    }
+    const auto [begin, end] = wanted_bases_.equal_range(base_name(listed));
+    if (begin == end || std::next(begin) != end || !equal_file(*begin->second, listed)) return nullptr;
+    return begin->second;
   }
 
   /// What the agent was about to create there, if it is that.
@@ -223,6 +249,8 @@ class Reconciler {
   const OwnerMapping& owner_;
   std::map<std::tuple<std::string, Area, std::string>, std::vector<Ours>> intents_;
   std::unordered_multimap<std::string_view, const Entry*> known_names_;
+  std::unordered_multimap<std::string_view, const Entry*> wanted_bases_;
+  bool wanted_indexed_ = false;
   Reconciled result_;
 };
 

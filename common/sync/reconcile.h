@@ -30,14 +30,18 @@ struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
   std::vector<Location> extra;  ///< what others put there: never touched
   std::vector<Location> torn;   ///< ours, and not whole: put again
+  /// Of `before`: what was ours at another place than the source has it now, and neither the state nor an intent says
+  /// so any more. A plan moves it, or removes it where it is at the right place too.
+  std::vector<Location> left_over;
 };
 
 /// Finds out what of a receiver's listing is ours, when the agent's state is missing, old, or uncertain. Ours is what
 /// the state or an intent names, and what equals something at the source (a destination filled earlier by another
-/// tool is adopted), and what a power cut has left of it: that comes out as ours and stale, so that the plan puts it
-/// again in its place, or removes it where it has another name by now. `listed` has the destination's owners and no
-/// inodes; `before` comes out with the source's owners where they are as `owner_at_destination` maps them, and with the
-/// inodes of the source. Pure.
+/// tool is adopted), also in another folder, where the source has only one message of that base name (it was moved
+/// while nobody looked, or a power cut at the source undid its move), and what a power cut has left of it: that comes
+/// out as ours and stale, so that the plan puts it again in its place, or removes it where it has another name by now.
+/// `listed` has the destination's owners and no inodes; `before` comes out with the source's owners where they are as
+/// `owner_at_destination` maps them, and with the inodes of the source. Pure.
 Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination);
 

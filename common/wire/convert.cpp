@@ -198,4 +198,16 @@ Result<sync::Operation> from_wire(const Operation& operation) {
   return out;
 }
 
+void to_wire(const os::KeptTimes& times, KeptTimes& out) {
+  out.set_grain(static_cast<std::uint64_t>(times.grain));
+  out.set_earliest(times.earliest);
+  out.set_latest(times.latest);
+}
+
+os::KeptTimes from_wire(const KeptTimes& times) {
+  constexpr std::uint64_t k_coarsest = 10'000'000'000;  // ns
+  if (times.grain() == 0 || times.grain() > k_coarsest || times.earliest() > times.latest()) return {};
+  return {static_cast<std::int64_t>(times.grain()), times.earliest(), times.latest()};
+}
+
 }  // namespace maildirsync::wire

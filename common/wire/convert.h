@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/os/kept_times.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
 #include "common/wire/protocol.pb.h"
@@ -14,5 +15,8 @@ void to_wire(const sync::Operation& operation, Operation& out);
 Result<sync::Entry> from_wire(const Entry& entry);
 Result<sync::FolderShape> from_wire(const FolderShape& shape);
 Result<sync::Operation> from_wire(const Operation& operation);
+void to_wire(const os::KeptTimes& times, KeptTimes& out);
+/// Of a peer that does not tell, or tells what cannot be: every time.
+os::KeptTimes from_wire(const KeptTimes& times);
 
 }  // namespace maildirsync::wire

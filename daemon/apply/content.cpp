@@ -10,6 +10,7 @@
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "daemon/apply/kept_times.h"
 
 namespace maildirsync::daemon {
 
@@ -68,11 +69,16 @@ bool has_target(const os::Directory& directory, const std::string& name, const s
   return size >= 0 && std::string_view(buffer.data(), static_cast<std::size_t>(size)) == target;
 }
 
+bool has_time(const os::Directory& directory, const struct stat& status, std::int64_t given) {
+  const auto shown = os::nanoseconds(status.st_mtim);
+  return shown == given || shown == kept_times(directory).kept(given);
+}
+
 Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,
                          const sync::Entry& expected) {
   if (expected.kind == sync::EntryKind::symlink) return has_target(directory, name, status, expected.target);
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != expected.size) return false;
-  if (os::nanoseconds(status.st_mtim) == expected.mtime) return true;
+  if (has_time(directory, status, expected.mtime)) return true;
   if (!expected.digest) return false;
   return has_content(directory, name, status, expected.size, *expected.digest);
 }

@@ -24,6 +24,8 @@ Result<bool> is_beginning(const os::Directory& directory, const std::string& nam
 /// Whether it is a symbolic link with that target.
 bool has_target(const os::Directory& directory, const std::string& name, const struct stat& status,
                 const std::string& target);
+/// Whether a file of the directory shows the mtime that it was given, as far as its file system keeps it.
+bool has_time(const os::Directory& directory, const struct stat& status, std::int64_t given);
 /// Whether it is what an operation expects to find: equal size and mtime, or, where that fails, equal size and digest.
 /// For a link, an equal target.
 Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,

@@ -11,6 +11,7 @@
 #include "daemon/apply/content.h"
 #include "daemon/apply/folders.h"
 #include "daemon/apply/index_files.h"
+#include "daemon/apply/kept_times.h"
 
 namespace maildirsync::daemon {
 
@@ -38,6 +39,13 @@ class Transition {
       : staged_(staged), operation_(staged.operation), tree_(*staged.account->tree), sync_(sync) {}
 
   Result<Outcome> run() {
+    auto outcome = act();
+    if (outcome && may_have_other_date()) note_date(*outcome);
+    return outcome;
+  }
+
+ private:
+  Result<Outcome> act() {
     switch (operation_.kind) {
       case OperationKind::make_folder:
         return done(make_folder(tree_, operation_, sync_));
@@ -61,7 +69,24 @@ class Transition {
     return failure(ErrorCode::protocol, "", "unknown kind of operation");
   }
 
- private:
+  /// What a mail file's date is nearly always, every file system keeps.
+  bool may_have_other_date() const {
+    constexpr std::int64_t k_last = (std::int64_t{1} << 31) - 1;  // s: in the year 2038
+    const bool gives_date = operation_.kind == OperationKind::put || operation_.kind == OperationKind::put_control ||
+                            operation_.kind == OperationKind::link || operation_.kind == OperationKind::rename ||
+                            operation_.kind == OperationKind::set_attributes;
+    const std::int64_t mtime = operation_.result.mtime;
+    return gives_date && !is_link() && (mtime < 0 || mtime / 1'000'000'000 >= k_last);
+  }
+
+  void note_date(Outcome& outcome) {
+    const auto to = tree_.place(path_of(operation_.to));
+    if (!to) return;
+    const auto times = kept_times(*to->directory);
+    const std::int64_t mtime = operation_.result.mtime;
+    if (!times.holds(mtime)) outcome.other_time = times.kept(mtime);
+  }
+
   static Result<Outcome> done(const Result<>& result) {
     if (!result) return Failure(result.error());
     return Outcome{};
@@ -323,7 +348,7 @@ class Transition {
     if (is_link()) return own_link(at);
     const bool same = status.st_uid == wanted.attributes.uid && status.st_gid == wanted.attributes.gid &&
                       (status.st_mode & 07777) == wanted.attributes.mode &&
-                      os::nanoseconds(status.st_mtim) == wanted.mtime;
+                      has_time(*at.directory, status, wanted.mtime);
     if (same) return {};
     auto fd = at.directory->open_for_reading(at.name);
     if (!fd) return Failure(fd.error());

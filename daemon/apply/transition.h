@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/os/result.h"
@@ -13,6 +15,7 @@ struct Outcome {
   std::string renamed;   ///< the name that a message got instead of its own, which somebody else's has; "" mostly
   std::string detail;    ///< of the renaming, for people
   bool indexed = false;  ///< of a uidlist: a Dovecot has written an index of its folder here
+  std::optional<std::int64_t> other_time;  ///< the date that the file has, which cannot have its own here
 };
 
 /// Does a staged operation: gives names, takes names away, sets attributes. Each kind finds out first whether it was

@@ -8,6 +8,9 @@
 
 #include "common/maildir/name.h"
 #include "common/wire/convert.h"
+#include "daemon/apply/account.h"
+#include "daemon/apply/kept_times.h"
+#include "daemon/apply/room.h"
 
 namespace maildirsync::daemon {
 
@@ -52,6 +55,7 @@ void tell_space(const os::Directory* directory, const std::optional<Error>& erro
   out.set_total_inodes(space.f_files);
   out.set_free_inodes(space.f_favail);
   out.set_longest_name(space.f_namemax);
+  wire::to_wire(kept_times(*directory), *out.mutable_times());
 }
 
 }  // namespace
@@ -268,7 +272,37 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     const auto root = open_root(question.root());
     tell_space(root.directory.get(), root.error, *mapped.mutable_space());
   }
+  if (question.has_room()) MAILDIRSYNC_TRY(tell_room(question, *mapped.mutable_room()));
   sinks_.answer(std::move(answer));
+  return {};
+}
+
+/// Tried where the account is, or is to be: a file system may be mounted on it or above it.
+Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const {
+  const auto& room = question.room();
+  MAILDIRSYNC_TRY(check_account(room.account()));
+  const auto root = open_root(question.root());
+  const auto tried = [&]() -> Result<> {
+    if (root.error) return Failure(*root.error);
+    const auto owner = root.owners->map(room.uid(), room.gid(), names_);
+    if (!owner) return Failure(owner.error());
+    std::string path = room.account();
+    auto directory = root.directory->open_directory(path);
+    while (!directory && !path.empty()) {
+      path = split_last(path).first;
+      directory = root.directory->open_directory(path);
+    }
+    if (!directory) return Failure(directory.error());
+    struct statvfs space {};
+    if (::fstatvfs(directory->fd(), &space) == 0) {
+      out.set_free_bytes(std::uint64_t{space.f_bavail} * space.f_frsize);
+      out.set_free_inodes(space.f_favail);
+      out.set_counts_inodes(space.f_files != 0);
+    }
+    return try_room(*directory, room.bytes(), *owner);
+  }();
+  out.set_fits(tried.has_value());
+  if (!tried) out.set_detail(tried.error().message());
   return {};
 }
 

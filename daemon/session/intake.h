@@ -72,6 +72,7 @@ class Intake {
   Result<> body(const wire::Body& body, std::string_view payload);
   Result<> list(const wire::List& list);
   Result<> map_owners(const wire::MapOwners& question);
+  Result<> tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const;
   OpenedRoot open_root(const std::string& name) const;
   std::uint64_t serial_of(std::uint64_t turn) const;
 

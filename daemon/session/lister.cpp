@@ -15,6 +15,7 @@
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
 #include "daemon/apply/index_files.h"
+#include "daemon/apply/kept_times.h"
 
 namespace maildirsync::daemon {
 
@@ -91,6 +92,7 @@ wire::Listing Lister::next() {
       out->set_path(folder_->path);
       *out->mutable_shape() = folder_->shape;
       out->set_indexed(folder_->indexed);
+      *out->mutable_times() = folder_->times;
       size += folder_->path.size() + k_entry_overhead;
     }
     if (entries_.empty() && !open_next_area()) {
@@ -134,6 +136,7 @@ bool Lister::open_next_folder() {
     folder_->path = path;
     folder_->indexed = has_index_written_here(*directory);
     wire::to_wire(shape, folder_->shape);
+    wire::to_wire(kept_times(*directory), folder_->times);
     if (shape.cur) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::cur), os::join(path, "cur")});
     if (shape.new_) folder_->areas.push_back({static_cast<std::uint32_t>(sync::Area::new_), os::join(path, "new")});
     for (auto& name : *names) {

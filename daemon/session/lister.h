@@ -44,6 +44,7 @@ class Lister {
   struct Folder {
     std::string path;
     wire::FolderShape shape;
+    wire::KeptTimes times;
     bool indexed = false;
     std::deque<Area> areas;
   };

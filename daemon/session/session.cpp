@@ -424,6 +424,12 @@ void Session::acknowledge(const std::vector<Committed>& done) {
       lesser.set_sequence(one.sequence);
       lesser.set_mode(*one.lesser_mode);
     }
+    if (!one.error && one.outcome.other_time) {
+      ++special;
+      auto& other = *ack.add_other_times();
+      other.set_sequence(one.sequence);
+      other.set_time(*one.outcome.other_time);
+    }
     if (one.outcome.indexed && !one.error) {
       ++special;
       ack.add_indexed(one.sequence);

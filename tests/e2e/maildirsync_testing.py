@@ -563,6 +563,26 @@ class LabTest(unittest.TestCase):
             self.skipTest("mounting a small tmpfs in a private mount namespace is not permitted here")
         self.lab.unmounts.append(lambda: libc.umount2(where, MNT_DETACH))
 
+    def mount_image(self, path: str, file_system: str, *options: str, size: int = 64 << 20) -> None:
+        """A file system of its own in a file of the lab, which only this process and its children see; skips the test
+        where that is not permitted."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        MS_REC, MS_PRIVATE, CLONE_NEWNS, MNT_DETACH = 0x4000, 1 << 18, 0x20000, 2
+        image = os.path.join(self.lab.base, f"{os.path.basename(path)}.{file_system}")
+        with open(image, "wb") as file:
+            file.truncate(size)
+        try:
+            made = subprocess.run([f"mkfs.{file_system}", "-q", *options, image], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        except FileNotFoundError:
+            self.skipTest(f"there is no mkfs.{file_system} here")
+        self.assertEqual(0, made.returncode, made.stderr)
+        failed = libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+        if failed or subprocess.run(["mount", "-o", "loop", image, path], capture_output=True).returncode != 0:
+            self.skipTest(f"mounting an image of {file_system} is not permitted here")
+        os.chmod(path, 0o755)
+        shutil.rmtree(os.path.join(path, "lost+found"), ignore_errors=True)
+        self.lab.unmounts.append(lambda: libc.umount2(os.fsencode(path), MNT_DETACH))
+
     @staticmethod
     def fill_up(path: str) -> str:
         """Leaves no room on a small file system; the file to remove for it."""

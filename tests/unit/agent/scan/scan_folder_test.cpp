@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/scan/scanner.h"
+#include "common/codec/digest.h"
 #include "tests/unit/support/tree.h"
 
 namespace maildirsync::agent {
@@ -272,7 +273,7 @@ TEST(ScanFolder, trusts_the_stamps_of_each_whole_listing) {
     while (!stop) {
       timespec now{};
       ::clock_gettime(CLOCK_REALTIME, &now);
-      tree.mtime("cur", os::nanoseconds(now) / k_tick * k_tick);
+      tree.mtime("cur", os::nanoseconds(now) / k_tick * k_tick + 1);  // not of a file system of whole seconds
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   });
@@ -283,6 +284,64 @@ TEST(ScanFolder, trusts_the_stamps_of_each_whole_listing) {
   }
   stop = true;
   server.join();
+}
+
+/// That of now, which has just begun.
+std::int64_t this_second() {
+  timespec now{};
+  do {
+    std::this_thread::sleep_for(std::chrono::milliseconds(now.tv_nsec == 0 ? 0 : 5));
+    ::clock_gettime(CLOCK_REALTIME, &now);
+  } while (now.tv_nsec > 400'000'000);
+  return std::int64_t{now.tv_sec} * 1'000'000'000;
+}
+
+TEST(ScanFolder, trusts_no_stamp_of_whole_seconds_before_the_next_ones) {
+  Tree tree;
+  tree.maildir().message("cur/1.x:2,").message("cur/2.x:2,").settle();
+  const auto known = scan(tree).manifest.entries;
+  tree.mtime("cur", this_second());
+  const auto found = scan_folder(tree.open(), "", known, Depth::names).value();
+  EXPECT_TRUE(found.whole) << "two listings of the same names, and nothing known is missing";
+  EXPECT_EQ(found.stamps.cur, 0);
+  EXPECT_EQ(found.manifest.entries.size(), 2u);
+}
+
+TEST(ScanFolder, removes_nothing_while_the_stamp_of_whole_seconds_is_young) {
+  Tree tree;
+  tree.maildir().message("cur/1.x:2,").message("cur/2.x:2,").settle();
+  const auto known = scan(tree).manifest.entries;
+  tree.remove("cur/2.x:2,").message("cur/3.x:2,").mtime("cur", this_second());
+  const auto found = scan_folder(tree.open(), "", known, Depth::names).value();
+  EXPECT_FALSE(found.whole);
+  EXPECT_EQ(found.manifest.entries.size(), 3u) << "what came is there, what may have gone is still";
+  EXPECT_GT(found.rests_in, 0);
+  EXPECT_LT(found.rests_in, 2'100'000'000);
+}
+
+TEST(ScanFolder, removes_it_once_the_stamp_of_whole_seconds_is_old) {
+  Tree tree;
+  tree.maildir().message("cur/1.x:2,").message("cur/2.x:2,").settle();
+  const auto known = scan(tree).manifest.entries;
+  tree.remove("cur/2.x:2,").mtime("cur", this_second() - 4'000'000'000);
+  const auto found = scan_folder(tree.open(), "", known, Depth::names).value();
+  EXPECT_TRUE(found.whole);
+  EXPECT_EQ(found.manifest.entries.size(), 1u);
+  EXPECT_NE(found.stamps.cur, 0);
+}
+
+TEST(ScanFolder, reads_a_control_file_of_this_very_second_again) {
+  Tree tree;
+  tree.maildir().file("dovecot-keywords", "0 one\n").settle().mtime("dovecot-keywords", this_second());
+  auto known = scan(tree).manifest.entries;
+  ASSERT_EQ(known.size(), 1u);
+  EXPECT_EQ(known[0].inode, 0u) << "the next look must not believe its size and time";
+  known[0].digest = codec::digest("0 one\n");
+  const std::int64_t stamp = known[0].mtime;
+  tree.file("dovecot-keywords", "0 two\n").mtime("dovecot-keywords", stamp);
+  const auto found = scan_folder(tree.open(), "", known, Depth::names).value();
+  ASSERT_EQ(found.manifest.entries.size(), 1u);
+  EXPECT_EQ(found.manifest.entries[0].digest, codec::digest("0 two\n"));
 }
 
 TEST(ScanFolder, removes_nothing_that_a_restless_listing_may_have_missed) {

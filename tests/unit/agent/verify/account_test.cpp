@@ -18,7 +18,7 @@ class OtherTree : public Destination {
  public:
   explicit OtherTree(const Tree& tree) : tree_(tree) {}
 
-  Result<sync::AccountManifest> list(const Subject& subject, Contents contents) override {
+  Result<Listing> list(const Subject& subject, Contents contents) override {
     lists_.push_back(contents);
     auto listing = list_source(tree_.open(), subject.path, contents, k_go_on);
     if (!listing) return Failure(listing.error());
@@ -28,7 +28,7 @@ class OtherTree : public Destination {
             static_cast<std::uint64_t>(change_stamp(tree_.open(), subject.path, folder.path, entry.area, entry.name));
       }
     }
-    return std::move(listing->manifest);
+    return Listing{std::move(listing->manifest), {}};
   }
   Result<std::vector<Owner>> map_owners(const Subject&, const std::vector<sync::Attributes>& owners) override {
     std::vector<Owner> same;

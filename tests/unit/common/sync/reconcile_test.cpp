@@ -241,6 +241,59 @@ TEST(Reconcile, leaves_control_files_that_only_the_destination_has) {
   EXPECT_EQ(reconciled(there, {}, {}, source).extra.size(), 1u);
 }
 
+TEST(Reconcile, moves_what_was_moved_at_the_source_while_nobody_looked) {
+  const auto there = at_destination(account({folder("", 1, {file("cur/1.x:2,S", 11)}), folder(".Sent", 2)}));
+  const auto after = account({folder("", 1), folder(".Sent", 2, {file("cur/1.x:2,S", 11)})});
+  const auto result = reconciled(there, {}, {}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(result.left_over, (std::vector<Location>{{"", Area::cur, "1.x:2,S"}}));
+  EXPECT_EQ(describe(plan(result.before, after)), "  rename /cur/1.x:2,S -> /.Sent/cur/1.x:2,S inode 11\n");
+}
+
+TEST(Reconcile, moves_back_what_a_power_cut_at_the_source_moved_back) {
+  const auto before_move = account({folder("", 1, {file("cur/1.x:2,S", 11)}), folder(".Sent", 2)});
+  const auto there = at_destination(account({folder("", 1), folder(".Sent", 2, {file("cur/1.x:2,S", 11)})}));
+  const auto result = reconciled(there, before_move, {}, before_move);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, before_move)), "  rename /.Sent/cur/1.x:2,S -> /cur/1.x:2,S inode 11\n");
+}
+
+TEST(Reconcile, removes_the_double_at_the_wrong_place) {
+  const Entry message = file("cur/1.x:2,S", 11);
+  const auto there = at_destination(account({folder("", 1, {message}), folder(".Sent", 2, {message})}));
+  const auto after = account({folder("", 1), folder(".Sent", 2, {message})});
+  const auto result = reconciled(there, {}, {}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(result.left_over, (std::vector<Location>{{"", Area::cur, "1.x:2,S"}}));
+  EXPECT_EQ(describe(plan(result.before, after)), "  remove /cur/1.x:2,S\n");
+}
+
+TEST(Reconcile, moves_a_folder_that_was_renamed_while_nobody_looked) {
+  const auto there = at_destination(
+      account({folder("", 1), folder(".Old", 2, {file("cur/1.x:2,S", 11), file("dovecot-uidlist", 13)})}));
+  const auto after =
+      account({folder("", 1), folder(".New", 2, {file("cur/1.x:2,S", 11), file("dovecot-uidlist", 13)})});
+  const auto result = reconciled(there, {}, {}, after);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, after)),
+            "  make_folder -> /.New inode 2\n"
+            "  rename /.Old/cur/1.x:2,S -> /.New/cur/1.x:2,S inode 11\n"
+            "  put_control -> /.New/dovecot-uidlist inode 13\n"
+            "  remove /.Old/dovecot-uidlist\n"
+            "  remove_folder /.Old\n");
+}
+
+TEST(Reconcile, leaves_to_others_what_the_source_has_twice_or_otherwise) {
+  const Entry message = file("cur/1.x:2,S", 11);
+  const auto there = at_destination(account({folder("", 1, {message}), folder(".A", 2), folder(".B", 3)}));
+  const auto twice = account({folder("", 1), folder(".A", 2, {message}), folder(".B", 3, {message})});
+  EXPECT_EQ(reconciled(there, {}, {}, twice).extra.size(), 1u);
+  Entry another = message;
+  ++another.mtime;
+  const auto otherwise = account({folder("", 1), folder(".A", 2, {another}), folder(".B", 3)});
+  EXPECT_EQ(reconciled(there, {}, {}, otherwise).extra.size(), 1u);
+}
+
 TEST(Reconcile, sets_an_owner_that_is_not_as_mapped) {
   const auto source = account({folder("", 1, {file("cur/1.x:2,S", 11)})});
   auto there = at_destination(source);

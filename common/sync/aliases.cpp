@@ -1,0 +1,107 @@
+#include "common/sync/aliases.h"
+
+#include <algorithm>
+
+namespace maildirsync::sync {
+
+namespace {
+
+const Entry* find_base(const FolderManifest* folder, std::string_view base) {
+  if (folder == nullptr) return nullptr;
+  const auto found = std::find_if(folder->entries.begin(), folder->entries.end(), [&](const Entry& entry) {
+    return entry.area != Area::folder && base_name(entry) == base;
+  });
+  return found == folder->entries.end() ? nullptr : &*found;
+}
+
+bool equal_file(const Entry& left, const Entry& right) {
+  return left.kind == right.kind && left.size == right.size && left.mtime == right.mtime;
+}
+
+class Settling {
+ public:
+  Settling(AccountManifest& listed, const AccountManifest& known, const AccountManifest& after)
+      : listed_(listed), known_(known), after_(after) {}
+
+  void settle(const std::string& path, const std::string& base, const std::string& alias) {
+    auto* folder = listed_folder(path);
+    const Entry* ours = find_base(folder, alias);
+    const Entry* there = find_base(folder, base);
+    const Entry* source = find_base(after_.find(path), base);
+    if (there != nullptr && is_message(*there, path, base)) {
+      result_.over.emplace(std::pair(path, base), alias);
+      if (ours != nullptr) {
+        result_.doubles.push_back(
+            {.kind = OperationKind::remove, .from = {path, ours->area, ours->name}, .expected = *ours});
+        erase(*folder, alias);
+      }
+      return;
+    }
+    if (ours == nullptr && there == nullptr) {
+      result_.over.emplace(std::pair(path, base), alias);
+      return;
+    }
+    const bool is_free = there == nullptr && source != nullptr;
+    if (is_free) {
+      Entry named = *source;
+      named.area = ours->area;
+      named.name = base + ours->name.substr(alias.size());
+      result_.back.push_back({.kind = OperationKind::rename,
+                              .from = {path, ours->area, ours->name},
+                              .to = {path, named.area, named.name},
+                              .expected = *ours,
+                              .result = named});
+    } else {
+      result_.standing.emplace(std::pair(path, base), alias);
+    }
+    for (const auto& entry : folder->entries) {
+      const bool is_anothers = entry.area != Area::folder && base_name(entry) == base;
+      if (is_anothers) result_.taken_by.push_back({path, entry.area, entry.name});
+    }
+    erase(*folder, base);
+    for (auto& entry : folder->entries) {
+      if (entry.area != Area::folder && base_name(entry) == alias) entry.name = base + entry.name.substr(alias.size());
+    }
+    std::sort(folder->entries.begin(), folder->entries.end(), before_in_folder);
+  }
+
+  SettledAliases take() { return std::move(result_); }
+
+ private:
+  FolderManifest* listed_folder(std::string_view path) {
+    const auto found = std::find_if(listed_.folders.begin(), listed_.folders.end(),
+                                    [&](const FolderManifest& folder) { return folder.path == path; });
+    return found == listed_.folders.end() ? nullptr : &*found;
+  }
+
+  /// Whether it is the message of that name, and not what took its name.
+  bool is_message(const Entry& entry, const std::string& path, const std::string& base) const {
+    for (const auto* side : {&after_, &known_}) {
+      const Entry* message = find_base(side->find(path), base);
+      if (message != nullptr && equal_file(*message, entry)) return true;
+    }
+    return false;
+  }
+
+  static void erase(FolderManifest& folder, std::string_view base) {
+    std::erase_if(folder.entries,
+                  [&](const Entry& entry) { return entry.area != Area::folder && base_name(entry) == base; });
+  }
+
+  AccountManifest& listed_;
+  const AccountManifest& known_;
+  const AccountManifest& after_;
+  SettledAliases result_;
+};
+
+}  // namespace
+
+SettledAliases settle_aliases(AccountManifest& listed, const Aliases& aliases, const AccountManifest& known,
+                              const AccountManifest& after) {
+  Settling settling(listed, known, after);
+  for (const auto& [place, alias] : aliases)
+    settling.settle(place.first, place.second, alias);
+  return settling.take();
+}
+
+}  // namespace maildirsync::sync
