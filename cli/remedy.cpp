@@ -22,6 +22,8 @@ std::string_view remedy(std::string_view code) {
       Pair{"unmapped-owner",
            "add the id to users or groups of the root in receiver.toml, or set unmapped; then systemctl reload "
            "maildirsyncd"},
+      Pair{"foreign-owner",
+           "look who put it there; take it away or chown it, or say owners = \"mixed\" for the root in agent.toml"},
       Pair{"special-file", "nothing, or move it away: it is no mail"},
       Pair{"mail-left-out",
            "do as its message says: this is mail that would be missing, and neither verify nor cutover goes past it"},

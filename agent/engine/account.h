@@ -38,6 +38,8 @@ struct Account {
   std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
+  std::set<std::string> not_ours;           ///< files there that have size and time of ours, but not the content
+  bool in_doubt = false;                    ///< its next turn, whatever for, asks first what the destination holds
   unsigned failures = 0;                    ///< turns in a row that must be repeated
   Refusals refusals;
   /// Why its last turn must be repeated, for whoever waits for it; all empty when it need not.

@@ -1,11 +1,11 @@
 // What the receiver answered: into the state, into the problems, and into the account's next turn.
 
 #include <algorithm>
-#include <cstdio>
 #include <unordered_set>
 
 #include <asio/post.hpp>
 #include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/engine/engine.h"
@@ -172,14 +172,18 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
 /// The state takes down the mode that the file has there, and no inode, for a listing believes what it knows of an
 /// inode: so each look asks for the source's mode again, and hears again that it can't be had.
 void Engine::has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode) {
-  char sentence[200];
-  std::snprintf(
-      sentence, sizeof sentence,
-      "arrived, but with mode %04o instead of %04o: the receiver may not set the set-group-ID bit of a file that "
-      "is executable; chmod g-s it here, or give the receiver CAP_FSETID",
-      mode, operation.result.attributes.mode);
-  turn.refused.push_back({ErrorCode::permission, path_of(operation.to), sentence, true});
+  const bool is_folder = operation.kind == sync::OperationKind::make_folder;
+  const auto wanted = is_folder ? operation.folder.self.mode : operation.result.attributes.mode;
+  turn.refused.push_back(
+      {ErrorCode::permission, path_of(operation.to),
+       fmt::format("arrived, but with mode {:04o} instead of {:04o}: the receiver gives {}; take the "
+                   "bit away here: chmod {} it",
+                   mode, wanted,
+                   is_folder ? "no directory a set-user-ID bit" : "no file a set-user-ID or set-group-ID bit",
+                   is_folder ? "u-s" : "ug-s"),
+       true});
   turn.failed_folders.insert(operation.to.folder);
+  if (is_folder) return;
   operation.result.attributes.mode = mode;
   operation.result.inode = 0;
 }
@@ -226,11 +230,42 @@ void Engine::keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation
   });
 }
 
+namespace {
+
+/// Whether the operation is about a file that the destination has.
+bool finds_a_file(sync::OperationKind kind) {
+  return kind == sync::OperationKind::rename || kind == sync::OperationKind::link ||
+         kind == sync::OperationKind::set_attributes;
+}
+
+/// An error is a question: an operation that failed may have been done all the same, or in part. Not one of which the
+/// receiver says that it was not begun, or that it refused by a rule.
+bool may_be_done(ErrorCode code, const wire::Ack::Failed& failed) {
+  if (failed.untouched()) return false;
+  switch (code) {
+    case ErrorCode::postponed:
+    case ErrorCode::changed_while_read:
+    case ErrorCode::basis_mismatch:
+    case ErrorCode::unmapped_owner:
+    case ErrorCode::special_file:
+    case ErrorCode::foreign_owner:
+    case ErrorCode::conflict:
+    case ErrorCode::bad_name:
+    case ErrorCode::root_gone:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed) {
   const bool takes_away =
       operation.kind == sync::OperationKind::remove || operation.kind == sync::OperationKind::remove_folder;
   const sync::Location& at = takes_away ? operation.from : operation.to;
   const auto code = static_cast<ErrorCode>(failed.code());
+  if (may_be_done(code, failed)) turn.in_doubt = true;
   turn.failed_folders.insert(at.folder);
   std::erase_if(turn.report.signatures, [&](const auto& signature) { return signature.first == at; });
   if (operation.kind == sync::OperationKind::set_attributes) {
@@ -251,6 +286,13 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
     });
   }
   const auto account = accounts_.find(turn.order.account);
+  if (account != accounts_.end() && code == ErrorCode::conflict && finds_a_file(operation.kind)) {
+    const sync::Location& found = operation.kind == sync::OperationKind::set_attributes ? operation.to : operation.from;
+    if (account->second.not_ours.insert(path_of(found)).second) {  // ours is put beside it, once that is known
+      turn.retry = turn.wants_comparison = true;
+      return;
+    }
+  }
   const auto after = account != accounts_.end() ? account->second.refusals.note(code, path_of(at)) : AfterRefusal::look;
   turn.retry |= after != AfterRefusal::named;
   turn.wants_comparison |= after == AfterRefusal::look || after == AfterRefusal::stuck;
@@ -309,8 +351,8 @@ void Engine::finish(const std::shared_ptr<Turn>& turn) {
       if (!turn->lost) note([&] { return state_->set_signature(id, signature.first, signature.second); });
     }
     if (!report.stamps.empty()) note([&] { return state_->set_stamps(id, report.stamps); });
-    // An intent of a turn that was cut off stays: it says what may be there of ours.
-    if (report.intent && !turn->lost) note([&] { return state_->end_turn(*report.intent); });
+    // An intent of a turn that was cut off, or failed in part, stays: it says what may be there of ours.
+    if (report.intent && !turn->lost && !turn->in_doubt) note([&] { return state_->end_turn(*report.intent); });
     const bool first_pass_done = report.structure && report.end == TurnEnd::sent && !turn->lost && !turn->retry;
     if (first_pass_done && report.account_gone && turn->refused.empty()) {
       note([&] { return state_->forget_account(id); });
@@ -495,6 +537,7 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     account.work.compare = account.work.structure = true;
   }
   if (turn.wants_comparison) account.work.compare = true;
+  if (turn.in_doubt) account.in_doubt = true;
   if (turn.retry) {
     account.work.structure = true;
     // A change in place leaves no trace in the stamps: only its event tells of it.

@@ -160,13 +160,16 @@ void Engine::give(Lane& lane, Account& account) {
                  .account_name = account.name,
                  .root = root.directory,
                  .mode = root.mode,
+                 .owners = root.config.owners,
                  .work = std::exchange(account.work, {}),
+                 .not_ours = account.not_ours,
                  .released = account.released,
                  .gone_confirmed = account.gone_confirmed,
                  .recently_removed = account.recently_removed(Clock::now()),
                  .generation = 0,
                  .room = root.room,
                  .waits_for_room = account.room.has_value()};
+  if (std::exchange(account.in_doubt, false)) turn->order.work.compare = true;
   if (Work& work = turn->order.work; work.structure || work.full || work.compare) look_at_problems(account, work);
   turn->order.waits_for_room &= !turn->order.work.structure;  // else it sees by itself what waits
   turn->order.later = [this, id = account.id] { return ask_for_later_messages(id); };

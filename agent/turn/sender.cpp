@@ -22,18 +22,29 @@ constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: wha
 constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
 constexpr std::size_t k_whole_message = k_piece;
 
+/// Another's file that was put in its place since may have its size and time, but not its owner.
 bool is_as_scanned(const struct stat& status, const sync::Entry& entry) {
   return S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == entry.size &&
-         os::nanoseconds(status.st_mtim) == entry.mtime;
+         os::nanoseconds(status.st_mtim) == entry.mtime && status.st_uid == entry.attributes.uid;
 }
 
 Failure changed(const std::string& path) {
   return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
 }
 
+/// Whether what the destination has is to belong to another user, or belongs to one that was not expected: then it is
+/// told whose it was, and of a file the digest, which alone says there that it is the one.
+bool changes_owner(const sync::Operation& operation) {
+  const bool is_there = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link ||
+                        operation.kind == sync::OperationKind::set_attributes;
+  return is_there && operation.expected && operation.expected->attributes.uid != operation.result.attributes.uid;
+}
+
 /// What the destination has already is found by size and mtime. Its digest would be a third of a flag change's bytes,
 /// and is worth reading the file for in the rare case that something else has its name.
 void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& out) {
+  if (changes_owner(operation)) return;
+  if (operation.kind == sync::OperationKind::set_attributes) out.clear_expected();
   const bool moves = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link;
   if (!moves && operation.kind != sync::OperationKind::remove) return;
   const auto& expected = operation.expected;
@@ -84,6 +95,8 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   turn_ = turn;
   account_ = &account;
   aliases_ = &aliases;
+  foreign_files_.reset();
+  if (turn->order.owners == config::AccountOwners::own) foreign_files_.emplace(account);
   held_back_ = false;
   no_room_ = turn->order.waits_for_room;
   if (!open_account(turn->order)) return false;
@@ -98,6 +111,10 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
     if (waits_for_room(operation)) continue;
     const auto snapshot =
         operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
+    if (const auto own = judge_owner(operation); !own) {
+      skip(operation, own.error());
+      continue;
+    }
     if (!announce_owners(operation)) return false;
     const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
     if (step == Step::broken) return false;
@@ -166,12 +183,16 @@ bool Sender::announce_owners(const sync::Operation& operation) {
     }
   } else if (!operation.result.name.empty()) {
     announce(operation.result.attributes, names);
+    if (changes_owner(operation)) announce(operation.expected->attributes, names);
   }
   if (names.users_size() == 0 && names.groups_size() == 0) return true;
   return packer_.push(header, {}, std::nullopt);
 }
 
 Sender::Step Sender::send_one(sync::Operation& operation) {
+  if (changes_owner(operation) && operation.result.kind == sync::EntryKind::file && !operation.result.digest) {
+    if (const auto read = read_digest(operation); !read) return skip(operation, read.error());
+  }
   switch (operation.kind) {
     case sync::OperationKind::put:
     case sync::OperationKind::put_control:
@@ -189,6 +210,39 @@ Sender::Step Sender::send_one(sync::Operation& operation) {
       break;
   }
   return send_header(operation);
+}
+
+/// A file of somebody else's with names elsewhere is not sent; one without goes with a mark, for only the receiver
+/// knows whether it would become its account's owner's there.
+Result<> Sender::judge_owner(const sync::Operation& operation) {
+  is_foreign_ = false;
+  const bool puts = operation.kind == sync::OperationKind::put || operation.kind == sync::OperationKind::put_control;
+  const sync::Entry& file = operation.result;
+  if (!puts || file.kind != sync::EntryKind::file || !foreign_files_) return {};
+  is_foreign_ = foreign_files_->is_foreign(operation.to, file.attributes);
+  if (!is_foreign_) return {};
+  const std::string path = path_of(operation.to);
+  const auto fd = account_->open(path, O_PATH | O_NOFOLLOW);
+  struct stat status {};
+  if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_nlink < 2) return {};
+  return failure(
+      ErrorCode::foreign_owner, path,
+      "it is a hard link of a file of user " + std::to_string(status.st_uid) +
+          ", which its account's owner cannot read; left out. Take it away, or say owners = \"mixed\" for its "
+          "root in agent.toml");
+}
+
+Result<> Sender::read_digest(sync::Operation& operation) const {
+  const std::string path = path_of(operation.to);
+  const auto fd = account_->open_for_reading(path);
+  if (!fd) return Failure(fd.error());
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (!is_as_scanned(status, operation.result)) return changed(path);
+  auto digest = codec::digest_of(fd->get(), path);
+  if (!digest) return Failure(digest.error());
+  operation.result.digest = *digest;
+  return {};
 }
 
 sync::Location Sender::at_destination(const sync::Location& at) const {
@@ -209,6 +263,7 @@ void Sender::fill(const sync::Operation& operation, wire::Operation& out) const 
     if (!named.result.name.empty()) named.result.name = named.to.name;
     wire::to_wire(named, out);
   }
+  if (is_foreign_) out.set_foreign(true);
   leave_out_what_is_known(operation, out);
 }
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "agent/state/state.h"
+#include "agent/turn/foreign_files.h"
 #include "agent/turn/packer.h"
 #include "agent/turn/turn.h"
 #include "common/config/config.h"
@@ -61,8 +62,10 @@ class Sender {
   Step send_message(sync::Operation& operation);
   Step send_large(sync::Operation& operation, int fd, const std::string& path);
   Step send_content(sync::Operation& operation, std::string_view content);
+  Result<> judge_owner(const sync::Operation& operation);
   Step send_control(sync::Operation& operation, std::string_view content);
   Step send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis);
+  Result<> read_digest(sync::Operation& operation) const;
   Step skip(const sync::Operation& operation, const Error& error);
   void fill(const sync::Operation& operation, wire::Operation& out) const;
   sync::Location at_destination(const sync::Location& at) const;
@@ -79,8 +82,10 @@ class Sender {
   std::shared_ptr<Turn> turn_;
   const os::Directory* account_ = nullptr;
   const Aliases* aliases_ = nullptr;
-  bool held_back_ = false;  ///< something vanished: what follows messages waits for the next look
-  bool no_room_ = false;    ///< messages wait for room, and what follows them with them
+  std::optional<ForeignFiles> foreign_files_;  ///< none where owners are mixed
+  bool is_foreign_ = false;                    ///< the file that is being sent is somebody else's
+  bool held_back_ = false;                     ///< something vanished: what follows messages waits for the next look
+  bool no_room_ = false;                       ///< messages wait for room, and what follows them with them
 };
 
 }  // namespace maildirsync::agent

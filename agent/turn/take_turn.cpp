@@ -6,6 +6,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/state/intents.h"
+#include "agent/turn/departed.h"
 #include "agent/turn/look.h"
 #include "agent/turn/resend.h"
 #include "common/os/printable.h"
@@ -164,9 +166,11 @@ class Course {
       MAILDIRSYNC_TRY(give_own_names(*listed, looked));
       sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     }
+    MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
     const auto owners = sync::owners_in(looked.after);
     const auto mapped = inquiry_.map_owners(order_, owners);
     if (!mapped) return Failure(mapped.error());
+    leave_to_others(*listed, *mapped);
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
     tell_torn(reconciled.torn);
     doubt_other_dates(reconciled.before, listing->times);
@@ -203,6 +207,34 @@ class Course {
           entry.inode = 0;
       }
     }
+  }
+
+  /// What the receiver found to be somebody else's is that still, as long as it belongs to none of this account's
+  /// owners.
+  void leave_to_others(sync::AccountManifest& listed, const std::vector<sync::MappedOwner>& owners) const {
+    if (order_.not_ours.empty()) return;
+    const auto is_owner = [&](std::uint32_t uid) {
+      return std::any_of(owners.begin(), owners.end(), [&](const auto& owner) { return owner && owner->first == uid; });
+    };
+    for (auto& folder : listed.folders) {
+      std::erase_if(folder.entries, [&](const sync::Entry& entry) {
+        return order_.not_ours.contains(sync::path_of({folder.path, entry.area, entry.name})) &&
+               !is_owner(entry.attributes.uid);
+      });
+    }
+  }
+
+  /// Messages that went while their folder was away at the destination are ours when it is back.
+  Result<> remember_departed(const Look& looked, const sync::AccountManifest& listed, std::vector<sync::Ours>& ours) {
+    const std::string key = "departed " + order_.root_name + "/" + order_.account_path;
+    const auto kept = state_.value(key);
+    if (!kept) return Failure(kept.error());
+    const std::string before = kept->value_or("");
+    const auto earlier = decode_intents(before).value_or(std::vector<State::Intent>());
+    for (const auto& message : earlier)
+      ours.push_back({message.to, message.size, message.mtime, message.inode});
+    const std::string after = encode(departed(looked.before, listed, looked.after, earlier));
+    return after == before ? Result<>() : state_.set_value(key, after);
   }
 
   /// What the walk missed is to stay as it is there.

@@ -37,7 +37,10 @@ struct TurnOrder {
   std::string account_name;
   std::shared_ptr<const os::Directory> root;
   config::Mode mode = config::Mode::mirror;
+  config::AccountOwners owners = config::AccountOwners::own;
   Work work;
+  /// Files at the destination that the receiver found to be somebody else's, though they have size and time of ours.
+  std::set<std::string> not_ours;
   bool released = false;        ///< the brake was looked at by a person
   bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
   std::uint64_t recently_removed = 0;
@@ -113,6 +116,7 @@ struct Turn {
   bool finishing = false;
   bool lost = false;              ///< some were on their way when the connection broke
   bool wants_comparison = false;  ///< the destination is not as the state says
+  bool in_doubt = false;          ///< something failed that may have been done: compared before the account's next turn
   bool retry = false;             ///< something transient was refused
   std::vector<Problem> refused;
   WantOfRoom no_room;                   ///< was refused because the destination is full

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include "common/codec/digest.h"
+#include "common/maildir/name.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::agent {
 
@@ -156,9 +158,19 @@ class Comparison {
     match_renamed(source, here, there);
     for (const Entry* entry : here)
       add_missing(source, *entry);
-    for (const Entry* entry : there) {
-      add(DifferenceKind::extra, source, nullptr, entry, fmt::format("{} is at the destination only", place(*entry)));
-    }
+    for (const Entry* entry : there)
+      add_extra(source, *entry);
+  }
+
+  /// A mail server follows a link with the rights of every account: what others made there is named.
+  void add_extra(const FolderManifest& folder, const Entry& entry) {
+    const bool leads_out = entry.kind == EntryKind::symlink &&
+                           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target);
+    add(DifferenceKind::extra, folder, nullptr, &entry,
+        leads_out ? fmt::format("{} is at the destination only, and is a symbolic link that leads out of the account: "
+                                "remove it there",
+                                place(entry))
+                  : fmt::format("{} is at the destination only", place(entry)));
   }
 
   void add_missing(const FolderManifest& folder, const Entry& entry) {

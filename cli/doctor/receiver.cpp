@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/doctor/checks.h"
+#include "cli/doctor/links.h"
 #include "cli/doctor/probe.h"
 #include "cli/format.h"
 #include "cli/setup/service.h"
@@ -25,6 +27,7 @@ namespace maildirsync::cli {
 namespace {
 
 constexpr int k_probe_seconds = 10;
+constexpr std::chrono::seconds k_look_for_links{5};
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -131,6 +134,26 @@ void check_root(Checks& checks, const ServiceIdentity& identity, const Places& p
   check_way(checks, root);
 }
 
+void check_links(Checks& checks, const ServiceIdentity& identity, const config::PeerRoot& root) {
+  const auto found = find_links_out(identity, root.path, k_look_for_links);
+  if (!found) return checks.skipped("links", found.error().message());
+  const std::string looked_at = format_plural(found->accounts, "account") + " of the root " + root.name;
+  if (found->links > 0) {
+    checks.bad("links",
+               fmt::format("{} of {} out of its account, the first is {}", format_plural(found->links, "symbolic link"),
+                           looked_at, found->first),
+               "remove them: a mail server follows them with the rights of all accounts");
+  } else if (found->is_whole) {
+    checks.good("links", "none leads out of its account in " + looked_at);
+  }
+  if (!found->is_whole) {
+    checks.skipped("links",
+                   fmt::format("the time was over after {}; those after them were not looked at for links that "
+                               "lead out, which verify does",
+                               looked_at));
+  }
+}
+
 void check_ids(Checks& checks, const config::PeerRoot& root, const char* word,
                const std::map<std::string, std::string>& ids, bool (*exists)(const std::string&), bool& good) {
   for (const auto& [source, here] : ids) {
@@ -224,6 +247,7 @@ void check_receiver(const Places& places, Checks& checks) {
   for (const auto& peer : config->peers) {
     for (const auto& root : peer.roots) {
       check_root(checks, identity, places, root);
+      check_links(checks, identity, root);
       check_owners(checks, root);
     }
   }

@@ -26,6 +26,9 @@ struct Metrics {
 
 enum class Mode : std::uint8_t { mirror, drain };
 
+/// Whose files an account may hold: its owner's and what they may read, or anybody's.
+enum class AccountOwners : std::uint8_t { own, mixed };
+
 struct AgentRoot {
   std::string name;
   std::string path;
@@ -33,6 +36,7 @@ struct AgentRoot {
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
   Mode mode = Mode::mirror;
+  AccountOwners owners = AccountOwners::own;
 };
 
 enum class Compression : std::uint8_t { automatic, level, off };
@@ -74,7 +78,7 @@ enum class OwnerPolicy : std::uint8_t { map, name, numeric };
 
 /// How a root's owners become the destination's. Keys and values as written: a name or a number.
 struct Owner {
-  OwnerPolicy policy = OwnerPolicy::name;
+  OwnerPolicy policy = OwnerPolicy::map;
   std::map<std::string, std::string> users;
   std::map<std::string, std::string> groups;
   std::string unmapped = "reject";  ///< or "user:group"

@@ -120,6 +120,10 @@ Result<Mode> parse_mode(const std::string& text) {
   return choose<Mode>(text, {{"mirror", Mode::mirror}, {"drain", Mode::drain}});
 }
 
+Result<AccountOwners> parse_account_owners(const std::string& text) {
+  return choose<AccountOwners>(text, {{"own", AccountOwners::own}, {"mixed", AccountOwners::mixed}});
+}
+
 Result<OwnerPolicy> parse_owner_policy(const std::string& text) {
   return choose<OwnerPolicy>(
       text, {{"map", OwnerPolicy::map}, {"name", OwnerPolicy::name}, {"numeric", OwnerPolicy::numeric}});

@@ -23,6 +23,7 @@ Result<std::string> parse_name(const std::string& text);
 Result<std::string> parse_owner_name(const std::string& text);
 Result<std::string> parse_unmapped(const std::string& text);
 Result<Mode> parse_mode(const std::string& text);
+Result<AccountOwners> parse_account_owners(const std::string& text);
 Result<OwnerPolicy> parse_owner_policy(const std::string& text);
 Result<WatchBackend> parse_watch_backend(const std::string& text);
 

@@ -48,13 +48,14 @@ bool is_left_out_of_messages(std::string_view name) {
 bool link_stays_inside(std::string_view directory, std::string_view target) {
   if (target.empty() || target.front() == '/') return false;
   auto depth = directory.empty() ? 0 : 1 + std::count(directory.begin(), directory.end(), '/');
+  bool descends = false;
   for (std::size_t start = 0; start <= target.size();) {
     const std::size_t end = std::min(target.find('/', start), target.size());
     const std::string_view component = target.substr(start, end - start);
     if (component == "..") {
-      if (--depth < 0) return false;
+      if (descends || --depth < 0) return false;
     } else if (!component.empty() && component != ".") {
-      ++depth;
+      descends = true;
     }
     start = end + 1;
   }

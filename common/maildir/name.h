@@ -26,7 +26,7 @@ bool is_left_out(std::string_view name);
 bool is_left_out_of_messages(std::string_view name);
 
 /// Whether a symbolic link's target is relative and stays inside the account, by its text, seen from the link's
-/// directory below the account.
+/// directory below the account. It may go up only at its beginning: "a/../b" leads elsewhere once `a` is a link.
 bool link_stays_inside(std::string_view directory, std::string_view target);
 
 /// Our own prefix of files written aside; never mirrored, refused from the wire.

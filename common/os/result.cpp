@@ -59,6 +59,8 @@ std::string_view to_string(ErrorCode code) {
       return "unwatched";
     case ErrorCode::time_range:
       return "time-range";
+    case ErrorCode::foreign_owner:
+      return "foreign-owner";
     case ErrorCode::decisions_lost:
       return "decisions-lost";
     case ErrorCode::foreign_agent:

@@ -36,6 +36,7 @@ enum class ErrorCode : std::uint16_t {
   mass_deletion = 23,         ///< the brake
   root_gone = 24,             ///< the root is missing, or empty where there were accounts
   unwatched = 25,             ///< a folder without a watch: looked at periodically
+  foreign_owner = 34,         ///< a file of somebody else's, which its account's owner cannot read
   decisions_lost = 40,        ///< neither side knows what was decided of a root, or each says something else
   foreign_agent = 41,         ///< another agent has filled the root
   older_decision = 42,        ///< an operation goes by another decision than the receiver knows, or is not for a drain

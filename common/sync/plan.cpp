@@ -229,7 +229,7 @@ class Planner {
           old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
       if (present && equal_content(before[old], after[i])) {
         retained_[b][old] = true;
-        if (!same_record(before[old], after[i])) changed_.push_back({a, i});
+        if (!same_record(before[old], after[i])) changed_.push_back({{a, i}, {b, old}});
       } else {
         made_.push_back({.after = {a, i}, .occupied = present ? &before[old] : nullptr, .before_folder = b});
       }
@@ -345,11 +345,18 @@ class Planner {
     }
     for (auto& rename : renames)
       operations_.push_back(std::move(rename));
-    for (const Place place : changed_) {
-      if (after_entry(place).area == Area::folder) continue;
+    emit_changed([](const Entry& entry) { return entry.area != Area::folder; });
+  }
+
+  /// Owner, mode and time. What was there before tells the destination whose file it expects.
+  template <class Wanted>
+  void emit_changed(Wanted wanted) {
+    for (const auto& [after, before] : changed_) {
+      if (!wanted(after_entry(after))) continue;
       operations_.push_back({.kind = OperationKind::set_attributes,
-                             .to = after_location(place),
-                             .result = result_of(place, std::nullopt)});
+                             .to = after_location(after),
+                             .expected = before_entry(before),
+                             .result = result_of(after, before_entry(before).digest)});
     }
   }
 
@@ -436,12 +443,7 @@ class Planner {
     for (const Made& made : made_) {
       if (after_entry(made.after).area == Area::folder) operations_.push_back(put(OperationKind::put_control, made));
     }
-    for (const Place place : changed_) {
-      if (after_entry(place).area != Area::folder) continue;
-      operations_.push_back({.kind = OperationKind::set_attributes,
-                             .to = after_location(place),
-                             .result = result_of(place, std::nullopt)});
-    }
+    emit_changed([](const Entry& entry) { return entry.area == Area::folder; });
     emit_removals_of([](const FolderManifest&, const Entry& entry) { return entry.area == Area::folder; });
   }
 
@@ -484,7 +486,10 @@ class Planner {
   std::vector<Operation> operations_;
   std::vector<std::vector<bool>> retained_, consumed_;
   std::vector<Made> made_;
-  std::vector<Place> changed_;
+  struct Changed {
+    Place after, before;
+  };
+  std::vector<Changed> changed_;
   std::unordered_multimap<std::string, Place> listed_;
   bool listed_indexed_ = false;
 };

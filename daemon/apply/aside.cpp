@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
+#include <unordered_set>
 #include <utility>
 
 #include <fcntl.h>
@@ -64,6 +66,38 @@ std::string aside_name() {
   return std::string(maildir::k_aside_prefix) + text;
 }
 
+namespace {
+
+/// Names of this process that could not be removed, and are of no use to it any more. Any thread.
+struct Abandoned {
+  std::mutex mutex;
+  std::unordered_set<std::string> names;
+};
+
+Abandoned& abandoned() {
+  static Abandoned those;
+  return those;
+}
+
+}  // namespace
+
+void remove_aside(const os::Directory& directory, const std::string& name) {
+  if (::unlinkat(directory.fd(), name.c_str(), 0) == 0 || errno == ENOENT) return;
+  const std::lock_guard lock(abandoned().mutex);
+  abandoned().names.insert(name);
+}
+
+bool is_stale_aside(const std::string& name) {
+  if (!name.starts_with(maildir::k_aside_prefix)) return false;
+  static const std::string own = [] {
+    const std::string sample = aside_name();
+    return sample.substr(0, sample.rfind('.') + 1);
+  }();
+  if (!name.starts_with(own)) return true;
+  const std::lock_guard lock(abandoned().mutex);
+  return abandoned().names.contains(name);
+}
+
 Result<Aside> Aside::create(DirectoryPtr directory, os::WayToWrite way) {
   if (way == os::WayToWrite::unnamed || way == os::WayToWrite::relinked) {
     auto fd = directory->open("", O_TMPFILE | O_RDWR, 0600);
@@ -88,7 +122,7 @@ Aside& Aside::operator=(Aside&& other) noexcept {
 }
 
 void Aside::remove() {
-  if (directory_ && !name_.empty()) ::unlinkat(directory_->fd(), name_.c_str(), 0);
+  if (directory_ && !name_.empty()) remove_aside(*directory_, name_);
   name_.clear();
 }
 
@@ -110,6 +144,17 @@ int link_unnamed(int fd, int directory, const char* name) {
 
 }  // namespace
 
+/// A file with a name may have got another in its place before it was linked.
+Result<> Aside::expect_own(const os::Directory& directory, const std::string& name) const {
+  struct stat own {};
+  if (::fstat(fd_.get(), &own) != 0) return os_failure(directory.path(), "cannot stat", errno);
+  const auto linked = directory.status(name);
+  if (linked && linked->st_ino == own.st_ino && linked->st_dev == own.st_dev) return {};
+  ::unlinkat(directory.fd(), name.c_str(), 0);
+  return failure(ErrorCode::unexpected, os::join(directory.path(), name),
+                 "the file written aside got another in its place");
+}
+
 Result<> Aside::link(const os::Directory& directory, const std::string& name) {
   if (!name_.empty()) return rename(directory, name, RENAME_NOREPLACE);
   if (link_unnamed(fd_.get(), directory.fd(), name.c_str()) == 0) return {};
@@ -126,7 +171,7 @@ Result<> Aside::rename(const os::Directory& directory, const std::string& name, 
   }
   if (renamed != 0) return os_failure(os::join(directory.path(), name), "cannot give the file its name", errno);
   name_.clear();
-  return {};
+  return expect_own(directory, name);
 }
 
 std::optional<os::Fd> Aside::take_file_to_sync() {
@@ -137,10 +182,13 @@ std::optional<os::Fd> Aside::take_file_to_sync() {
 Result<> Aside::replace(const os::Directory& directory, const std::string& name) {
   if (!name_.empty()) return rename(directory, name, 0);
   const std::string between = aside_name();
-  MAILDIRSYNC_TRY(link(directory, between));
+  if (const auto linked = link(directory, between); !linked) {
+    remove_aside(directory, between);  // an error does not say that it was not done
+    return linked;
+  }
   if (::renameat(directory.fd(), between.c_str(), directory.fd(), name.c_str()) == 0) return {};
   const int error_number = errno;
-  ::unlinkat(directory.fd(), between.c_str(), 0);
+  remove_aside(directory, between);
   return os_failure(os::join(directory.path(), name), "cannot replace the file", error_number);
 }
 

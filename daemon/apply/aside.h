@@ -40,6 +40,7 @@ class Aside {
   Aside(DirectoryPtr directory, os::Fd fd, std::string name, os::WayToWrite way)
       : directory_(std::move(directory)), fd_(std::move(fd)), name_(std::move(name)), way_(way) {}
   Result<> rename(const os::Directory& directory, const std::string& name, unsigned flags);
+  Result<> expect_own(const os::Directory& directory, const std::string& name) const;
   void remove();
 
   DirectoryPtr directory_;
@@ -50,6 +51,10 @@ class Aside {
 
 /// A name of ours that nothing else has.
 std::string aside_name();
+/// Takes such a name away. One that cannot be removed now is stale from then on.
+void remove_aside(const os::Directory& directory, const std::string& name);
+/// Whether it is such a name that nobody uses any more: of a process that is no more, or one that could not be removed.
+bool is_stale_aside(const std::string& name);
 
 /// Owner, mode and mtime through a descriptor, in the order that keeps the mode: chown(2) clears bits of it.
 Result<> set_attributes(int fd, const sync::Attributes& attributes, std::int64_t mtime, const std::string& path);

@@ -13,6 +13,7 @@
 #include "daemon/apply/account.h"
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
+#include "daemon/apply/links.h"
 
 namespace maildirsync::daemon {
 
@@ -29,6 +30,21 @@ bool is_unfinished(const os::Directory& directory) {
   return status && (status->st_mode & 07777) == k_unfinished;
 }
 
+bool is_area(const std::string& name) {
+  return name == "cur" || name == "new" || name == "tmp";
+}
+
+/// A directory of root's that nobody else may look into, and that is not empty and no mail folder: whoever may rename
+/// it in its account could have it given to themselves under the name of a folder.
+bool is_roots_own(const os::Directory& directory, const Attributes& wanted) {
+  const auto status = directory.status("");
+  if (!status || status->st_uid != 0 || wanted.uid == 0 || (status->st_mode & S_IRWXO) >= (S_IROTH | S_IXOTH))
+    return false;
+  const auto names = directory.list();
+  if (!names || names->empty()) return false;
+  return std::none_of(names->begin(), names->end(), [](const auto& entry) { return is_area(entry.name); });
+}
+
 /// Makes a directory if it is not there; `attributes` none: as the directory that it is in.
 Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::string& name,
                                     const std::optional<Attributes>& attributes, os::SyncSet& sync) {
@@ -43,6 +59,10 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
   }
   auto directory = std::make_shared<const os::Directory>(std::move(*opened));
   if (attributes) {
+    if (!made && !is_area(name) && !is_unfinished(*directory) && is_roots_own(*directory, *attributes)) {
+      return failure(ErrorCode::conflict, directory->path(),
+                     "a directory of root's has the folder's name, and was kept; move it away, or chown it");
+    }
     MAILDIRSYNC_TRY(set_directory_attributes(*directory, *attributes));
   } else if (made || is_unfinished(*directory)) {
     const auto above = parent->status("");
@@ -94,10 +114,6 @@ Result<> make_area(const DirectoryPtr& folder, const char* name, const std::opti
 bool is_rebuilt(const std::string& name) {
   return maildir::is_left_out(name) || name == "dovecot-uidlist" || name == "dovecot-keywords" ||
          name == "maildirfolder" || name == "dovecot-acl-list";
-}
-
-bool is_area(const std::string& name) {
-  return name == "cur" || name == "new" || name == "tmp";
 }
 
 Failure not_empty(const os::Directory& folder, const std::string& name) {
@@ -174,6 +190,9 @@ Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
   if (!source) return Failure(source.error());
   if (!*source) return *there && S_ISDIR((*there)->st_mode) ? Result<>{} : missing();
   if (!S_ISDIR((*source)->st_mode)) return missing();
+  auto account = tree.directory("");
+  if (!account) return Failure(account.error());
+  MAILDIRSYNC_TRY(judge_links_below(**account, operation.from.folder, operation.to.folder));
   tree.forget();
   sync.add(from->directory);
   sync.add(to->directory);
@@ -194,7 +213,7 @@ Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
 
 Result<> remove_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
   auto place = tree.place(operation.from.folder);
-  if (!place) return place.error().code == ErrorCode::unexpected ? Result<>{} : Failure(place.error());
+  if (!place) return Failure(place.error());  // what it lies in is away, perhaps only for the moment
   auto folder = place->directory->open_directory(place->name);
   sync.add(place->directory);
   if (!folder) {

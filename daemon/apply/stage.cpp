@@ -24,6 +24,12 @@ bool has_body(const sync::Operation& operation) {
   return puts && operation.result.kind == sync::EntryKind::file;
 }
 
+void narrow(std::uint32_t& mode, std::uint32_t allowed, StagedOperation& staged) {
+  if (mode == allowed) return;
+  mode = allowed;
+  if (!staged.lesser_mode) staged.lesser_mode = allowed;
+}
+
 Failure violation(std::string detail) {
   return failure(ErrorCode::protocol, "", std::move(detail));
 }
@@ -52,6 +58,7 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
   staged.account = account_;
   current.basis = arrival.basis;
   staged.delta = arrival.basis.has_value();
+  staged.foreign = arrival.foreign;
   if (!arrival.operation) {
     staged.error = arrival.operation.error();
   } else {
@@ -104,21 +111,29 @@ Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) con
     return {};
   };
   switch (operation.kind) {
-    case OperationKind::make_folder:
-      MAILDIRSYNC_TRY(map(operation.folder.self));
-      for (auto* area : {&operation.folder.cur, &operation.folder.new_, &operation.folder.tmp}) {
-        if (*area) MAILDIRSYNC_TRY(map(**area));
+    case OperationKind::make_folder: {
+      sync::FolderShape& folder = operation.folder;
+      const auto admit = [&](sync::Attributes& attributes) {
+        narrow(attributes.mode, directory_mode(attributes.mode), staged);
+        return map(attributes);
+      };
+      MAILDIRSYNC_TRY(admit(folder.self));
+      for (auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
+        if (*area) MAILDIRSYNC_TRY(admit(**area));
       }
       return {};
+    }
     case OperationKind::put:
     case OperationKind::put_control:
     case OperationKind::link:
     case OperationKind::rename:
     case OperationKind::set_attributes: {
       auto& mode = operation.result.attributes.mode;
-      const auto attainable = attainable_file_mode(mode, may_set_any_group_id_bit());
-      staged.has_lesser_mode = attainable != mode;
-      mode = attainable;
+      narrow(mode, file_mode(mode), staged);
+      if (operation.expected) {
+        const auto& former = operation.expected->attributes;
+        if (auto owner = owners_->map(former.uid, former.gid, names)) staged.former_owner = *owner;
+      }
       return map(operation.result.attributes);
     }
     default:
@@ -199,6 +214,8 @@ Result<> Stager::patch(Current& current) const {
   if (!basis) return basis.error().code == ErrorCode::vanished ? no_basis() : Failure(basis.error());
   struct stat status {};
   if (::fstat(basis->get(), &status) != 0 || !S_ISREG(status.st_mode)) return no_basis();
+  // What is copied from it becomes its new owner's: of another's file, the agent sends the whole.
+  if (status.st_uid != operation.result.attributes.uid) return no_basis();
   auto digest = codec::digest_of(basis->get(), path);
   if (!digest) return Failure(digest.error());
   if (*digest != *current.basis) return no_basis();

@@ -25,7 +25,10 @@ struct StagedOperation {
   std::optional<Error> error;
   std::uint64_t bytes = 0;  ///< written aside
   bool delta = false;
-  bool has_lesser_mode = false;  ///< the mode of `operation.result` is what can be set of the one that was asked for
+  std::optional<std::uint32_t> lesser_mode;  ///< given instead of the one that was asked for
+  std::optional<OwnerId> former_owner;       ///< of what the operation expects to find, where that is mapped
+  bool foreign = false;                      ///< refused where it would belong to the owner of its directory
+  bool touched = false;                      ///< something of it may have been done, even when it fails
 };
 
 /// Takes a connection's operations and their bodies in the order they came and writes them aside. Blocks on files.
@@ -42,6 +45,7 @@ class Stager {
     std::string_view piece;             ///< of the body, the first or only one
     bool more = false;
     std::optional<sync::Digest> basis;
+    bool foreign = false;
   };
   /// Nothing while pieces are to come.
   Result<std::optional<StagedOperation>> operation(Arrival arrival, const PeerNames& names);

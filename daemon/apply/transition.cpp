@@ -12,6 +12,8 @@
 #include "daemon/apply/folders.h"
 #include "daemon/apply/index_files.h"
 #include "daemon/apply/kept_times.h"
+#include "daemon/apply/links.h"
+#include "daemon/apply/ours.h"
 
 namespace maildirsync::daemon {
 
@@ -29,14 +31,14 @@ Failure last_error(const Tree::Place& at, const char* what) {
   return os_failure(os::join(at.directory->path(), at.name), what, errno);
 }
 
-bool is_same_file(const struct stat& left, const struct stat& right) {
-  return left.st_ino == right.st_ino && left.st_dev == right.st_dev;
-}
-
 class Transition {
  public:
   Transition(StagedOperation& staged, os::SyncSet& sync)
-      : staged_(staged), operation_(staged.operation), tree_(*staged.account->tree), sync_(sync) {}
+      : staged_(staged),
+        operation_(staged.operation),
+        tree_(*staged.account->tree),
+        sync_(sync),
+        claim_(operation_.result, staged.former_owner) {}
 
   Result<Outcome> run() {
     auto outcome = act();
@@ -48,11 +50,11 @@ class Transition {
   Result<Outcome> act() {
     switch (operation_.kind) {
       case OperationKind::make_folder:
-        return done(make_folder(tree_, operation_, sync_));
+        return folder(make_folder(tree_, operation_, sync_));
       case OperationKind::rename_folder:
-        return done(rename_folder(tree_, operation_, sync_));
+        return folder(rename_folder(tree_, operation_, sync_));
       case OperationKind::remove_folder:
-        return done(remove_folder(tree_, operation_, sync_));
+        return folder(remove_folder(tree_, operation_, sync_));
       case OperationKind::put:
         return put();
       case OperationKind::put_control:
@@ -92,38 +94,71 @@ class Transition {
     return Outcome{};
   }
 
+  /// What is refused by a rule was not begun; nobody knows of the rest.
+  Result<Outcome> folder(const Result<>& result) {
+    staged_.touched = !result && result.error().code != ErrorCode::conflict &&
+                      result.error().code != ErrorCode::special_file && result.error().code != ErrorCode::bad_name;
+    return done(result);
+  }
+
+  /// Of a system call that gives or takes a name: done, and no error that comes after it means that nothing was. So
+  /// does one of its own, but for those that it gives before it does anything.
+  Result<> touch(Result<> result) {
+    if (!result) {
+      switch (result.error().code) {
+        case ErrorCode::exists:
+        case ErrorCode::bad_name:
+        case ErrorCode::permission:
+        case ErrorCode::vanished:
+        case ErrorCode::special_file:
+          return result;
+        default:
+          break;
+      }
+    }
+    staged_.touched = true;
+    return result;
+  }
+
   bool is_link() const { return operation_.result.kind == EntryKind::symlink; }
 
   /// Gives the new file or link its name, if that is free: `exists` when not.
   Result<> create(const Tree::Place& to) {
-    if (!is_link()) return staged_.aside->link(*to.directory, to.name);
+    if (!is_link()) return touch(staged_.aside->link(*to.directory, to.name));
+    MAILDIRSYNC_TRY(judge_link());
     if (::symlinkat(operation_.result.target.c_str(), to.directory->fd(), to.name.c_str()) != 0) {
-      return last_error(to, "cannot make the symbolic link");
+      return touch(last_error(to, "cannot make the symbolic link"));
     }
+    staged_.touched = true;
     return own_link(to);
   }
 
   /// A symbolic link has an owner, and no mode of its own.
   Result<> own_link(const Tree::Place& to) const {
-    const auto& owner = operation_.result.attributes;
-    if (::fchownat(to.directory->fd(), to.name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) != 0) {
-      return last_error(to, "cannot set the owner of the symbolic link");
-    }
-    return {};
+    return claim_.give_link(*to.directory, to.name, path_of(operation_.to));
+  }
+
+  Result<> judge_link() {
+    auto account = tree_.directory("");
+    if (!account) return Failure(account.error());
+    return daemon::judge_link(**account, path_of(operation_.to), operation_.result.target);
   }
 
   /// The same, in the place of what has the name.
   Result<> replace(const Tree::Place& to) {
-    if (!is_link()) return staged_.aside->replace(*to.directory, to.name);
+    if (!is_link()) return touch(staged_.aside->replace(*to.directory, to.name));
     const Tree::Place between{to.directory, aside_name()};
-    MAILDIRSYNC_TRY(create(between));
+    if (auto created = create(between); !created) {
+      if (staged_.touched) remove_aside(*between.directory, between.name);
+      return created;
+    }
     return move_over(between, to);
   }
 
-  static Result<> move_over(const Tree::Place& from, const Tree::Place& to) {
-    if (::renameat(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str()) == 0) return {};
-    const auto failed = last_error(to, "cannot replace the file");
-    ::unlinkat(from.directory->fd(), from.name.c_str(), 0);
+  Result<> move_over(const Tree::Place& from, const Tree::Place& to) {
+    if (::renameat(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str()) == 0) return touch({});
+    const auto failed = touch(last_error(to, "cannot replace the file"));
+    remove_aside(*from.directory, from.name);
     return failed;
   }
 
@@ -132,9 +167,23 @@ class Transition {
     return has_content(*at.directory, at.name, status, operation_.result.size, *operation_.result.digest);
   }
 
+  /// A file that the account's owner could not read at the source, since it is somebody else's, does not become theirs
+  /// because both have one owner here.
+  Result<> keep_from_owner(const Tree::Place& to) const {
+    if (!staged_.foreign) return {};
+    const auto directory = to.directory->status("");
+    if (!directory) return Failure(directory.error());
+    if (directory->st_uid != operation_.result.attributes.uid) return {};
+    return failure(
+        ErrorCode::foreign_owner, path_of(operation_.to),
+        "the file belongs to somebody else at the source, and its account's owner cannot read it there, but "
+        "could here; left out. Take it away or chown it at the source, or say owners = \"mixed\" for its root");
+  }
+
   Result<Outcome> put() {
     auto to = tree_.place(path_of(operation_.to));
     if (!to) return Failure(to.error());
+    MAILDIRSYNC_TRY(keep_from_owner(*to));
     sync_.add(to->directory);
     const auto created = create(*to);
     if (created) return Outcome{};
@@ -146,7 +195,7 @@ class Transition {
     if (!equal) return Failure(equal.error());
     if (*equal) return done(adjust(*to, **there));
     if (operation_.expected) {
-      auto expected = is_expected(*to->directory, to->name, **there, *operation_.expected);
+      auto expected = is_expected_to_be_replaced(*to, **there);
       if (!expected) return Failure(expected.error());
       if (*expected) return done(replace(*to));
     }
@@ -155,10 +204,22 @@ class Transition {
                      "another file has the link's name at the destination, and was kept");
     }
     // A power cut, or a device that lost what it had acknowledged, left a part of ours there, and nobody's content.
-    auto torn = is_beginning(*to->directory, to->name, **there, staged_.aside->fd());
+    const bool is_ours = claim_.is_owners(**there) || (*there)->st_uid == ::geteuid();
+    auto torn = is_ours ? is_beginning(*to->directory, to->name, **there, staged_.aside->fd()) : Result<bool>(false);
     if (!torn) return Failure(torn.error());
     if (*torn) return done(replace(*to));
     return put_beside(*to, *operation_.result.digest, [&](const Tree::Place& beside) { return create(beside); });
+  }
+
+  /// Size and time tell it of a file of the owner that it is to have, or had; the digest of any other.
+  Result<bool> is_expected_to_be_replaced(const Tree::Place& to, const struct stat& there) const {
+    const Entry& expected = *operation_.expected;
+    const bool theirs = claim_.is_owners(there) || (staged_.former_owner && staged_.former_owner->uid == there.st_uid);
+    if (theirs || expected.kind == EntryKind::symlink) {
+      return is_expected(*to.directory, to.name, there, expected);
+    }
+    if (!expected.digest) return false;
+    return has_content(*to.directory, to.name, there, expected.size, *expected.digest);
   }
 
   /// Somebody else's file has the name, and keeps it: ours goes beside it.
@@ -184,6 +245,7 @@ class Transition {
   Result<Outcome> put_control() {
     auto to = tree_.place(path_of(operation_.to));
     if (!to) return Failure(to.error());
+    MAILDIRSYNC_TRY(keep_from_owner(*to));
     auto there = look(*to->directory, to->name);
     if (!there) return Failure(there.error());
     if (*there && S_ISDIR((*there)->st_mode)) {
@@ -205,8 +267,9 @@ class Transition {
     if (!source) return Failure(source.error());
     if (!*source) return already_there(*to);
     sync_.add(to->directory);
-    if (auto linked = link_to(*from, *to); linked || linked.error().code != ErrorCode::exists)
-      return settle(linked, *to);
+    if (auto linked = link_to(*from, *to); linked || linked.error().code != ErrorCode::exists) {
+      return settle_link(linked, *to, **source);
+    }
     auto there = look(*to->directory, to->name);
     if (!there) return Failure(there.error());
     if (*there && is_same_file(**there, **source)) return done(adjust(*to, **there));
@@ -217,8 +280,11 @@ class Transition {
     if (!equal) return Failure(equal.error());
     if (*equal) {  // a copy: becomes the link
       const Tree::Place between{to->directory, aside_name()};
-      MAILDIRSYNC_TRY(link_to(*from, between));
-      return settle(move_over(between, *to), *to);
+      if (const auto linked = link_to(*from, between); !linked) {
+        remove_aside(*between.directory, between.name);
+        return Failure(linked.error());
+      }
+      return settle(move_over(between, *to), *to, **source);
     }
     return put_beside(*to, *digest, [&](const Tree::Place& beside) { return link_to(*from, beside); });
   }
@@ -234,7 +300,7 @@ class Transition {
     sync_.add(from->directory);
     sync_.add(to->directory);
     if (auto renamed = rename_to(*from, *to); renamed || renamed.error().code != ErrorCode::exists) {
-      return settle(renamed, *to);
+      return settle(renamed, *to, **source);
     }
     auto there = look(*to->directory, to->name);
     if (!there) return Failure(there.error());
@@ -245,39 +311,46 @@ class Transition {
                            ? Result<bool>(true)
                            : has_content(*to->directory, to->name, **there, operation_.result.size, *digest);
     if (!equal) return Failure(equal.error());
-    if (*equal) return settle(unlink_at(*from), *to);
+    if (*equal) return settle(unlink_at(*from), *to, **there);
     return put_beside(*to, *digest, [&](const Tree::Place& beside) { return rename_to(*from, beside); });
   }
 
-  static Result<> link_to(const Tree::Place& from, const Tree::Place& to) {
-    if (::linkat(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), 0) == 0) return {};
-    return last_error(to, "cannot link the message");
+  Result<> link_to(const Tree::Place& from, const Tree::Place& to) {
+    if (::linkat(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), 0) == 0) {
+      return touch({});
+    }
+    return touch(last_error(to, "cannot link the message"));
   }
 
-  static Result<> rename_to(const Tree::Place& from, const Tree::Place& to) {
+  Result<> rename_to(const Tree::Place& from, const Tree::Place& to) {
     if (::renameat2(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), RENAME_NOREPLACE) ==
         0) {
-      return {};
+      return touch({});
     }
-    if (errno != EINVAL) return last_error(to, "cannot rename the message");
+    if (errno != EINVAL) return touch(last_error(to, "cannot rename the message"));
     // The file system knows no RENAME_NOREPLACE (NFS): a link never replaces.
     MAILDIRSYNC_TRY(link_to(from, to));
     return unlink_at(from);
   }
 
-  static Result<> unlink_at(const Tree::Place& at) {
-    if (::unlinkat(at.directory->fd(), at.name.c_str(), 0) == 0 || errno == ENOENT) return {};
-    return last_error(at, "cannot remove the file");
+  Result<> unlink_at(const Tree::Place& at) {
+    if (::unlinkat(at.directory->fd(), at.name.c_str(), 0) == 0 || errno == ENOENT) return touch({});
+    return touch(last_error(at, "cannot remove the file"));
   }
 
-  /// The file that the operation takes from there; nothing when the name is free.
-  Result<std::optional<struct stat>> expected_at(const Tree::Place& from) const {
+  /// The file that a link or a rename takes from there, which is the account's own; nothing when the name is free.
+  Result<std::optional<struct stat>> expected_at(const Tree::Place& from) {
     auto there = look(*from.directory, from.name);
     if (!there || !*there) return there;
     const Entry& wanted = operation_.expected ? *operation_.expected : operation_.result;
     auto expected = is_expected(*from.directory, from.name, **there, wanted);
     if (!expected) return Failure(expected.error());
-    if (!*expected) return unexpected(path_of(operation_.from), "another file has the name at the destination");
+    const bool same_kind = wanted.kind == operation_.result.kind && wanted.target == operation_.result.target;
+    if (!*expected || !same_kind) {
+      return unexpected(path_of(operation_.from), "another file has the name at the destination");
+    }
+    if (is_link()) MAILDIRSYNC_TRY(judge_link());
+    MAILDIRSYNC_TRY(claim_.check(*from.directory, from.name, **there));
     return there;
   }
 
@@ -292,12 +365,25 @@ class Transition {
     return done(adjust(to, **there));
   }
 
-  /// Behind a link or a rename: owner and mode may have changed with the name.
-  Result<Outcome> settle(const Result<>& moved, const Tree::Place& to) {
+  /// After a link or a rename: the name must have come to the file that was looked at, and owner and mode may have
+  /// changed with it.
+  Result<Outcome> settle(const Result<>& moved, const Tree::Place& to, const struct stat& source) {
     if (!moved) return Failure(moved.error());
     auto status = to.directory->status(to.name);
     if (!status) return Failure(status.error());
+    if (!is_same_file(*status, source)) {
+      return unexpected(path_of(operation_.to), "the message got another file in its place while it was moved");
+    }
     return done(adjust(to, *status));
+  }
+
+  /// A name that came to another file is taken from it again.
+  Result<Outcome> settle_link(const Result<>& linked, const Tree::Place& to, const struct stat& source) {
+    auto settled = settle(linked, to, source);
+    if (settled || !linked) return settled;
+    const auto status = to.directory->status(to.name);
+    if (status && !is_same_file(*status, source)) ::unlinkat(to.directory->fd(), to.name.c_str(), 0);
+    return settled;
   }
 
   Result<sync::Digest> digest_at(const Tree::Place& at) const {
@@ -309,10 +395,9 @@ class Transition {
 
   Result<> remove() {
     auto from = tree_.place(path_of(operation_.from));
-    if (!from) {
-      if (from.error().code == ErrorCode::unexpected) return {};  // gone with its folder
-      return Failure(from.error());
-    }
+    // A folder that is away for the moment, its volume not mounted or its directory moved, comes back with what is in
+    // it: that a message is gone is only said of a folder that was seen.
+    if (!from) return Failure(from.error());
     auto there = look(*from->directory, from->name);
     if (!there) return Failure(there.error());
     sync_.add(from->directory);
@@ -326,7 +411,7 @@ class Transition {
     if (S_ISDIR((*there)->st_mode))
       return unexpected(path_of(operation_.from), "a directory has the name at the destination");
     Trash* trash = operation_.to_trash ? tree_.trash() : nullptr;
-    return trash == nullptr ? unlink_at(*from) : trash->take(tree_, path_of(operation_.from), sync_);
+    return trash == nullptr ? unlink_at(*from) : touch(trash->take(tree_, path_of(operation_.from), sync_));
   }
 
   Result<> set_attributes_of_target() {
@@ -346,21 +431,20 @@ class Transition {
   Result<> adjust(const Tree::Place& at, const struct stat& status) {
     const auto& wanted = operation_.result;
     if (is_link()) return own_link(at);
+    if (!S_ISREG(status.st_mode))
+      return unexpected(path_of(operation_.to), "another file has the name at the destination");
     const bool same = status.st_uid == wanted.attributes.uid && status.st_gid == wanted.attributes.gid &&
                       (status.st_mode & 07777) == wanted.attributes.mode &&
                       has_time(*at.directory, status, wanted.mtime);
     if (same) return {};
-    auto fd = at.directory->open_for_reading(at.name);
-    if (!fd) return Failure(fd.error());
-    MAILDIRSYNC_TRY(set_attributes(fd->get(), wanted.attributes, wanted.mtime, path_of(operation_.to)));
-    sync_.add(std::move(*fd));
-    return {};
+    return claim_.give(at.directory, at.name, status, path_of(operation_.to), sync_);
   }
 
   StagedOperation& staged_;
   const sync::Operation& operation_;
   Tree& tree_;
   os::SyncSet& sync_;
+  const Claim claim_;
 };
 
 }  // namespace

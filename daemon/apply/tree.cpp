@@ -36,6 +36,7 @@ bool is_transient(ErrorCode code) {
     case ErrorCode::unmapped_owner:
     case ErrorCode::conflict:
     case ErrorCode::special_file:
+    case ErrorCode::foreign_owner:
       return false;
     default:
       return true;

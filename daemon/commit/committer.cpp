@@ -75,8 +75,43 @@ Result<> Committer::sync_bodies(const std::vector<Item>& group) {
   return bodies.sync();
 }
 
+/// Syncs the roots where a sync failed; whether it failed again for one. By its path: the file system that failed may
+/// have been mounted anew since, and is not held here.
+bool Committer::owes_still() {
+  std::map<std::string, Error> left;
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    left = debts_;
+  }
+  if (left.empty()) return false;
+  for (auto debt = left.begin(); debt != left.end();) {
+    const auto root = os::Directory::open_root(debt->first);
+    const auto synced = root ? syncs_.file_system(root->fd()) : Result<>(Failure(root.error()));
+    if (!synced) debt->second = synced.error();
+    debt = synced ? left.erase(debt) : std::next(debt);
+  }
+  const std::lock_guard lock(waiting_mutex_);
+  debts_ = std::move(left);
+  return !debts_.empty();
+}
+
+void Committer::owe(const std::vector<Item>& group, const Error& error) {
+  const std::lock_guard lock(waiting_mutex_);
+  for (const auto& item : group) {
+    const auto* put = std::get_if<Put>(&item);
+    if (put != nullptr && put->staged.account->root) debts_.emplace(put->staged.account->root->path(), error);
+  }
+}
+
+std::optional<Error> Committer::debt(const os::Directory& root) {
+  const std::lock_guard lock(waiting_mutex_);
+  const auto found = debts_.find(root.path());
+  return found == debts_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Committer::commit(std::vector<Item> group) {
   const auto start = std::chrono::steady_clock::now();
+  const bool owes = owes_still();
   const auto bodies = sync_bodies(group);
   std::chrono::steady_clock::duration syncing = std::chrono::steady_clock::now() - start;
   os::SyncSet names(syncs_);
@@ -91,12 +126,14 @@ void Committer::commit(std::vector<Item> group) {
     }
     auto& put = std::get<Put>(item);
     if (!bodies && put.staged.aside && !put.staged.error) put.staged.error = bodies.error();
+    if (owes && !put.staged.error && put.staged.account->root) put.staged.error = debt(*put.staged.account->root);
     Committed done = apply(put, names);
     if (answers.empty() || answers.back().first != put.sink) answers.emplace_back(put.sink, std::vector<Committed>());
     answers.back().second.push_back(std::move(done));
   }
   const auto before = std::chrono::steady_clock::now();
   const auto durable = names.sync();
+  if (!durable) owe(group, durable.error());
   syncing += std::chrono::steady_clock::now() - before;
   ++totals_.groups;
   totals_.sync_microseconds +=
@@ -104,6 +141,7 @@ void Committer::commit(std::vector<Item> group) {
   for (auto& [sink, done] : answers) {
     for (auto& one : done) {
       if (!durable && !one.error) one.error = durable.error();
+      if (!durable) one.untouched = false;
       count(one);
     }
     forget_waiting(done);
@@ -134,8 +172,7 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
                  .delta = staged.delta,
                  .account = staged.account,
                  .path = path_of(subject(staged.operation)),
-                 .lesser_mode = std::nullopt};
-  if (staged.has_lesser_mode) done.lesser_mode = staged.operation.result.attributes.mode;
+                 .lesser_mode = staged.lesser_mode};
   const Account& account = *staged.account;
   if (!done.error && newest_[account.key] > account.serial) {
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
@@ -150,6 +187,7 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
       done.error = outcome.error();
     }
   }
+  done.untouched = done.error && !staged.touched;
   if (done.error && account.tree) account.tree->note_failure(staged.operation, *done.error);
   staged.aside.reset();
   return done;

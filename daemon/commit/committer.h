@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,8 +28,9 @@ struct Committed {
   sync::OperationKind kind = sync::OperationKind::put;
   bool delta = false;
   std::shared_ptr<const Account> account;
-  std::string path;                          ///< below the account, for messages
-  std::optional<std::uint32_t> lesser_mode;  ///< what could be set of the mode that was asked for
+  std::string path;                               ///< below the account, for messages
+  std::optional<std::uint32_t> lesser_mode = {};  ///< given instead of the mode that was asked for
+  bool untouched = false;                         ///< with `error`: nothing of it was done
 };
 
 /// Where a connection hears of its operations, in their order. Called on the committer's thread.
@@ -65,6 +67,11 @@ class Committer {
   /// has changed, on the committer's thread.
   bool is_full(std::function<void()> room);
 
+  /// Why not all that was given a name below a root is on the disk: the last sync failed, and nobody can say what of
+  /// its group would survive. What a listing shows then is no proof, and nothing more is done there. Nothing once a
+  /// later sync worked; each group, and each opening, tries one.
+  std::optional<Error> debt(const os::Directory& root);
+
   const CommitTotals& totals() const { return totals_; }
   /// Does what waits, then ends the thread.
   void stop();
@@ -85,6 +92,8 @@ class Committer {
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
   Committed apply(Put& put, os::SyncSet& sync);
+  bool owes_still();
+  void owe(const std::vector<Item>& group, const Error& error);
   void tell_room();
   void forget_waiting(const std::vector<Committed>& done);
   void count(const Committed& done);
@@ -97,6 +106,7 @@ class Committer {
   std::size_t all_waiting_ = 0;
   std::vector<std::function<void()>> want_room_;
   std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
+  std::map<std::string, Error> debts_;                     ///< by the root's path; under the mutex
   CommitTotals totals_;
   std::thread thread_;
 };

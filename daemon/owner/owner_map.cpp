@@ -16,6 +16,18 @@ Result<> add(std::unordered_map<std::uint32_t, PeerNames::Known>& known, std::ui
   return {};
 }
 
+constexpr std::uint32_t k_root = 0;
+
+/// By the name first: a number of the source may have another meaning there.
+std::optional<std::uint32_t> find_in(const std::map<std::string, std::uint32_t>& table, std::uint32_t id,
+                                     const PeerNames::Known* known) {
+  if (known != nullptr && !known->name.empty()) {
+    if (const auto found = table.find(known->name); found != table.end()) return found->second;
+  }
+  const auto found = table.find(std::to_string(id));
+  return found == table.end() ? std::nullopt : std::optional(found->second);
+}
+
 const PeerNames::Known* find_known(const std::unordered_map<std::uint32_t, PeerNames::Known>& known, std::uint32_t id) {
   const auto found = known.find(id);
   return found == known.end() ? nullptr : &found->second;
@@ -71,19 +83,21 @@ Result<OwnerMap> OwnerMap::make(const config::Owner& owner, const std::string& w
 }
 
 std::optional<std::uint32_t> OwnerMap::find(const Table& table, std::uint32_t id, const PeerNames::Known* known) const {
-  switch (policy_) {
-    case config::OwnerPolicy::numeric:
-      return id;
-    case config::OwnerPolicy::name:
-      return known == nullptr ? std::nullopt : known->local;
-    case config::OwnerPolicy::map:
-      break;
-  }
-  if (known != nullptr && !known->name.empty()) {
-    if (const auto found = table.find(known->name); found != table.end()) return found->second;
-  }
-  const auto found = table.find(std::to_string(id));
-  return found == table.end() ? std::nullopt : std::optional(found->second);
+  if (policy_ == config::OwnerPolicy::map) return find_in(table, id, known);
+  const auto by_rule = policy_ == config::OwnerPolicy::numeric ? std::optional(id)
+                       : known == nullptr                      ? std::nullopt
+                                                               : known->local;
+  return by_rule == k_root ? find_in(table, id, known) : by_rule;
+}
+
+/// Of an id that a rule gives to root, and no table.
+Failure OwnerMap::is_roots(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const {
+  const std::string name = known == nullptr || known->name.empty() ? std::to_string(id) : known->name;
+  return failure(ErrorCode::unmapped_owner, "",
+                 std::string("the source's ") + word + " " + std::to_string(id) +
+                     " is root's here, and root gets no mail" +
+                     " by a rule; give the mail to its user at the source, or, if it is meant, add \"" + name +
+                     "\" = \"root\" to `" + key + "` in the owner table of " + where_);
 }
 
 Failure OwnerMap::unmapped(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const {
@@ -91,6 +105,14 @@ Failure OwnerMap::unmapped(const char* word, const char* key, std::uint32_t id, 
   std::string sentence = std::string("the source's ") + word + " " + std::to_string(id);
   if (!name.empty()) sentence += " (\"" + name + "\")";
   const std::string wanted = name.empty() ? std::to_string(id) : name;
+  const bool by_rule = policy_ == config::OwnerPolicy::numeric || (known != nullptr && known->local == k_root);
+  if (policy_ != config::OwnerPolicy::map && by_rule) return is_roots(word, key, id, known);
+  if (maps_nobody() && policy_ == config::OwnerPolicy::map) {
+    sentence += " is not mapped: there is no owner policy in receiver.toml for " + where_ + "; add users = { \"" +
+                wanted +
+                "\" = \"...\" } and groups = { ... } to its [peer.root.owner], or policy = \"name\" for equal names";
+    return failure(ErrorCode::unmapped_owner, "", sentence);
+  }
   if (policy_ == config::OwnerPolicy::name) {
     sentence += name.empty() ? " has no name there" : std::string(" has no ") + word + " of that name here";
     sentence += std::string("; create that ") + word + ", or use policy = \"map\" in the owner table of " + where_;

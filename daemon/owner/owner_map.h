@@ -44,7 +44,9 @@ class OwnerMap {
   /// stands for the place in the configuration, such as `root "vhosts" of peer "old-server"`.
   static Result<OwnerMap> make(const config::Owner& owner, const std::string& where);
 
-  /// The destination's owner; unmapped_owner with a sentence that names the ids and the key to add.
+  /// The destination's owner; unmapped_owner with a sentence that names the ids and the key to add. Root and its group
+  /// are nobody's by a rule, but only where the configuration names them as destination: an agent says itself which
+  /// ids and names its files have.
   Result<OwnerId> map(std::uint32_t uid, std::uint32_t gid, const PeerNames& names) const;
 
  private:
@@ -52,8 +54,10 @@ class OwnerMap {
 
   std::optional<std::uint32_t> find(const Table& table, std::uint32_t id, const PeerNames::Known* known) const;
   Failure unmapped(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const;
+  Failure is_roots(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const;
+  bool maps_nobody() const { return users_.empty() && groups_.empty() && !rest_; }
 
-  config::OwnerPolicy policy_ = config::OwnerPolicy::name;
+  config::OwnerPolicy policy_ = config::OwnerPolicy::map;
   Table users_, groups_;
   std::optional<OwnerId> rest_;  ///< takes all that is not mapped
   std::string where_;

@@ -11,6 +11,7 @@
 #include "daemon/apply/account.h"
 #include "daemon/apply/kept_times.h"
 #include "daemon/apply/room.h"
+#include "daemon/owner/mode.h"
 
 namespace maildirsync::daemon {
 
@@ -184,7 +185,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
       const auto owner = root.owners->map(parent.uid(), parent.gid(), names_);
-      parents.push_back(owner ? std::optional(sync::Attributes{parent.mode() & 07777, owner->uid, owner->gid})
+      parents.push_back(owner ? std::optional(sync::Attributes{directory_mode(parent.mode()), owner->uid, owner->gid})
                               : std::nullopt);
     }
     account->tree = std::make_shared<Tree>(root.directory, account->path, std::move(parents));
@@ -202,7 +203,8 @@ Result<> Intake::operation(const wire::Operation& operation, std::string_view pa
                                    .operation = wire::from_wire(operation),
                                    .piece = payload,
                                    .more = operation.more(),
-                                   .basis = *basis},
+                                   .basis = *basis,
+                                   .foreign = operation.foreign()},
                                   names_);
   if (!staged) return Failure(staged.error());
   if (*staged) staged_.push_back(std::move(**staged));

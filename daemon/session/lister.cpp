@@ -42,16 +42,6 @@ std::optional<sync::Attributes> area_of(const os::Directory& folder, const char*
   return attributes_of(*status);
 }
 
-/// Ours, of a process that is no more.
-bool is_stale_aside(const std::string& name) {
-  if (!name.starts_with(maildir::k_aside_prefix)) return false;
-  static const std::string own = [] {
-    const std::string sample = aside_name();
-    return sample.substr(0, sample.rfind('.') + 1);
-  }();
-  return !name.starts_with(own);
-}
-
 }  // namespace
 
 Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
@@ -144,7 +134,7 @@ bool Lister::open_next_folder() {
       if (is_directory(*directory, name)) {
         if (!area && !name.name.starts_with(maildir::k_aside_prefix)) waiting_.push_back(os::join(path, name.name));
       } else if (is_stale_aside(name.name)) {
-        ::unlinkat(directory->fd(), name.name.c_str(), 0);
+        remove_aside(*directory, name.name);
       } else if (!maildir::is_left_out(name.name)) {
         entries_.push_back(std::move(name));
       }
@@ -168,7 +158,7 @@ bool Lister::open_next_area() {
     }
     for (auto& name : *names) {
       if (is_stale_aside(name.name)) {
-        ::unlinkat(directory->fd(), name.name.c_str(), 0);
+        remove_aside(*directory, name.name);
       } else if (!maildir::is_left_out_of_messages(name.name)) {
         entries_.push_back(std::move(name));
       }

@@ -371,6 +371,15 @@ asio::awaitable<void> Session::list(ListRequest request) {
     }
     co_return;
   }
+  if (const auto debt = request.looks_only ? std::nullopt : services_.committer.debt(*request.root)) {
+    auto& listing = *header.mutable_listing();
+    listing.set_id(request.id);
+    listing.set_last(true);
+    listing.set_error(static_cast<std::uint32_t>(debt->code));
+    listing.set_detail(debt->message());
+    send(header);
+    co_return;
+  }
   const Digests digests = request.digests           ? Digests::all
                           : request.control_digests ? Digests::control_files
                                                     : Digests::no;
@@ -411,6 +420,7 @@ void Session::acknowledge(const std::vector<Committed>& done) {
       failed.set_code(static_cast<std::uint32_t>(one.error->code));
       failed.set_detail(shortened(one.error->message()));
       failed.set_whole_root(one.account->root_error.has_value());
+      failed.set_untouched(one.untouched);
     } else if (!one.outcome.renamed.empty()) {
       ++special;
       auto& renamed = *ack.add_renamed();

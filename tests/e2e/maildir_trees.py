@@ -36,17 +36,17 @@ def left_out_of_area(name: bytes) -> bool:
 
 
 def link_is_kept(path_in_account: bytes, target: bytes) -> bool:
-    """Relative, and inside the account after each of its components."""
+    """Relative, up at its beginning only, and not above the account."""
     if target.startswith(b"/"):
         return False
-    depth = path_in_account.count(b"/")
+    depth, descends = path_in_account.count(b"/"), False
     for component in target.split(b"/"):
         if component == b"..":
             depth -= 1
-            if depth < 0:
+            if descends or depth < 0:
                 return False
         elif component not in (b"", b"."):
-            depth += 1
+            descends = True
     return True
 
 

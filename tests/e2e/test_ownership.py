@@ -335,55 +335,66 @@ class Ownership:
                 for daemon in self.lab.daemons:
                     self.assertEqual(0, daemon.stop())
 
-    def test_set_user_and_set_group_bits_of_files(self):
-        """Nothing makes these but a `chmod -R`; the mail has to arrive."""
+    def test_set_user_and_set_group_bits_of_files_stay_behind_and_are_named(self):
+        """Nothing makes these but a `chmod -R`; the mail has to arrive, and becomes no program of anybody's."""
         root = self.new_root(policy="numeric")
         make_tree(root.source, TreeSpec(accounts=1, messages=10, seed=216))
         account = root.account(0)
-        paths = []
-        for number, mode in enumerate((0o4600, 0o2640, 0o2660, 0o1600, 0o4755)):
-            path = deliver(account, BASE % number, owner=(5001, 5002))
-            os.chmod(path, mode)
-            write_file(os.path.join(account, b"bits-%04o" % mode), b"x", (5000, 5000), 0o600)
-            os.chmod(os.path.join(account, b"bits-%04o" % mode), mode)
-            paths.append(path)
+        modes = {}
+        for number, mode in enumerate((0o4600, 0o2640, 0o2660, 0o1600, 0o4755, 0o2770)):
+            paths = [deliver(account, BASE % number, owner=(5001, 5002)), os.path.join(account, b"bits-%04o" % mode)]
+            write_file(paths[1], b"x", (5000, 5000), 0o600)
+            for path in paths:
+                os.chmod(path, mode)
+                modes[path] = mode
         self.start()
-        self.lab.flush()
-        self.lab.assert_equal()
-        for path in paths:  # chown(2) clears bits at the source: so be it there as here
-            os.chown(path, 5003, 5004)
-        os.chmod(paths[0], 0o4644)
-        self.lab.flush()
-        self.lab.assert_equal()
-
-    def test_mail_that_is_executable_and_set_group_arrives_and_is_named_where_its_mode_cannot_be_set(self):
-        """`chmod -R 2770`: the kernel lets nobody but CAP_FSETID give these bits together, and the unit does not have it."""
-        root = self.new_root(policy="numeric")
-        make_tree(root.source, TreeSpec(accounts=1, messages=10, seed=217))
-        message = deliver(root.account(0), BASE % 1, owner=(5001, 5002))
-        os.chmod(message, 0o2770)
-        control = os.path.join(root.account(0), b"subscriptions")
-        os.chmod(control, 0o2770)
-        self.start()
-        if not self.is_service:
-            self.lab.flush()
-            self.lab.assert_equal()
-            return
-        for path in (message, control):
-            problem = self.lab.agent.wait_problem("permission", os.path.basename(path).decode())
-            self.assertIn("2770", problem["detail"])
+        for path, mode in modes.items():
+            if mode & 0o6000:
+                problem = self.lab.agent.wait_problem("permission", os.path.basename(path).decode())
+                self.assertIn(f"{mode & 0o1777:04o} instead of {mode:04o}", problem["detail"])
         result = self.lab.agent.flush("--timeout", "20", complete=False)
         self.assertFalse(result["complete"])
+        expected = {f"{mode:04o} became {mode & 0o1777:04o}" for mode in modes.values() if mode & 0o6000}
         differences = self.lab.differences()
-        self.assertEqual({("mode", "2770 became 0770")}, {(found.kind, found.detail) for found in differences}, differences)
-        self.assertEqual(2, len(differences))
+        self.assertEqual({("mode", detail) for detail in expected}, {(found.kind, found.detail) for found in differences}, differences)
         before = self.lab.agent.totals()["messages_sent"]
-        for path in (message, control):
-            os.chmod(path, 0o660)
+        for path, mode in modes.items():
+            os.chmod(path, mode & 0o1777)
         wait_until(lambda: not self.lab.agent.problems("permission"), "the problems clear", alive=self.lab.daemons)
         self.lab.flush()
         self.lab.assert_equal()
         self.assertEqual(before, self.lab.agent.totals()["messages_sent"])
+
+    def test_a_directory_keeps_set_group_and_not_set_user(self):
+        root = self.new_root(policy="numeric")
+        make_tree(root.source, TreeSpec(accounts=1, messages=10, seed=217))
+        folder = os.path.join(root.account(0), b".Shared")
+        make_maildir(folder, (5001, 5002))
+        os.chmod(folder, 0o6770)
+        self.start()
+        self.assertIn("2770 instead of 6770", self.lab.agent.wait_problem("permission", "Shared")["detail"])
+        there = root.at_destination(folder)
+        self.assertEqual(0o2770, stat.S_IMODE(os.stat(there).st_mode))
+        os.chmod(folder, 0o2770)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+
+    def test_root_gets_what_a_table_names_and_nothing_else(self):
+        root = self.new_root(policy="numeric")
+        make_tree(root.source, TreeSpec(accounts=1, messages=10, seed=218))
+        paths = [deliver(root.account(0), BASE % number, owner=owner) for number, owner in enumerate(((0, 5000), (5000, 0)))]
+        self.start()
+        for path in paths:
+            self.assertIn("root", self.lab.agent.wait_problem("unmapped-owner", os.path.basename(path).decode())["detail"])
+        self.lab.agent.flush("--timeout", "20", complete=False)
+        for path in paths:
+            self.assertFalse(os.path.lexists(root.at_destination(path)))
+        root.owner |= {"users": {"0": "root"}, "groups": {"0": "0"}}
+        self.lab.receiver.write_config()
+        self.lab.receiver.signal(signal.SIGHUP)
+        self.lab.flush(limit=300)
+        self.lab.assert_equal()
 
 
 def default_acl() -> bytes:

@@ -33,7 +33,7 @@ OWNER = (5000, 5000)
 CODES = {
     "io": 1, "vanished": 2, "permission": 3, "no-space": 4, "bad-name": 5, "exists": 6, "changed-while-read": 7, "unmapped-owner": 8,
     "unexpected": 9, "basis-mismatch": 10, "not-empty": 11, "special-file": 12, "postponed": 13, "protocol": 14, "tls": 15,
-    "too-big": 17, "cancelled": 18, "conflict": 21, "root-gone": 24,
+    "too-big": 17, "cancelled": 18, "conflict": 21, "root-gone": 24, "foreign-owner": 34,
 }  # fmt: skip
 
 

@@ -67,7 +67,12 @@ TEST(Link, stays_inside_when_it_never_goes_above_the_account) {
   EXPECT_TRUE(link_stays_inside("", "./a"));
   EXPECT_TRUE(link_stays_inside("sieve", "../.dovecot.sieve"));
   EXPECT_TRUE(link_stays_inside("a/b", "../../c"));
-  EXPECT_TRUE(link_stays_inside("", "a/../b"));
+  EXPECT_TRUE(link_stays_inside("a/b", "./.././../c/./d"));
+}
+
+TEST(Link, that_goes_up_behind_a_name_may_leave_by_a_link_of_that_name) {
+  EXPECT_FALSE(link_stays_inside("", "a/../b"));
+  EXPECT_FALSE(link_stays_inside("a/b", "../c/.."));
 }
 
 TEST(Link, leaves_by_an_absolute_path_or_too_many_dots) {

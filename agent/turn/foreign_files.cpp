@@ -1,0 +1,33 @@
+#include "agent/turn/foreign_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace maildirsync::agent {
+
+const ForeignFiles::Owner& ForeignFiles::owner_of(const std::string& directory) {
+  const auto [found, is_new] = owners_.try_emplace(directory);
+  if (!is_new) return found->second;
+  const auto opened = account_->open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  struct stat status {};
+  if (!opened || ::fstat(opened->get(), &status) != 0) return found->second;
+  const bool is_shared_of_roots = status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  // Of a directory of root's into which others write, only the group tells who they are.
+  found->second = {true, is_shared_of_roots ? static_cast<uid_t>(-1) : status.st_uid, status.st_gid};
+  return found->second;
+}
+
+bool ForeignFiles::is_foreign(const sync::Location& at, const sync::Attributes& file) {
+  if ((file.mode & S_IROTH) != 0) return false;
+  const std::string own = sync::directory_of(at);
+  for (const auto& directory : {own, at.folder, std::string()}) {
+    const Owner& owner = owner_of(directory);
+    if (!owner.known) continue;
+    if (owner.uid == file.uid || ((file.mode & S_IRGRP) != 0 && owner.gid == file.gid)) return false;
+    // Nobody else puts anything there.
+    if (owner.uid == 0 && directory == own) return false;
+  }
+  return true;
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,423 @@
+"""A mail user with a shell on both servers: whatever they put in the place of what, nobody else's file becomes theirs.
+
+Both daemons run as their units' users, with their capabilities. The tests that make hard links make them as root, which is
+what a user could do without fs.protected_hardlinks.
+"""
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+import unittest
+
+from hostile_testing import LabTest
+from loop_mounts import mount
+from maildir_trees import make_directory, make_maildir, write_file
+from maildirsync_testing import SECONDS, TreeSpec, deliver, make_tree, wait_until
+from service_units import check_privileges, run_as_service_user
+
+USER, OTHER = (5000, 5000), (5001, 5001)
+STAMP = 1_690_000_000_123_456_789
+BASE = b"1690000000.M%dP1.mx"
+
+
+class Shell(LabTest):
+    file_system = ""  # that of the lab, or a mounted one
+    owner = {"policy": "numeric"}
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("only root plays two users")
+        self.root = self.lab.add_root(owner=self.owner)
+        if self.file_system:
+            for path in (self.root.source, self.root.destination):
+                mount(self.lab, path, self.file_system)
+        make_tree(self.root.source, TreeSpec(accounts=2, messages=30, seed=71, owners=(USER, OTHER), extras=False))
+        self.account = self.root.account(0)
+        self.there = self.root.at_destination(self.account)
+        for daemon in self.lab.daemons:
+            run_as_service_user(daemon)
+
+    def start(self):
+        self.lab.start()
+        for daemon in self.lab.daemons:
+            check_privileges(daemon)
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def message(self, number: int, body: bytes) -> bytes:
+        """A message in cur/ with the stamp that all of these have; its name."""
+        name = BASE % number + b":2,"
+        path = os.path.join(self.account, b"cur", name)
+        write_file(path, body, USER, 0o600, STAMP)
+        return name
+
+    def secret(self, name: str, size: int, *, owner=(0, 0), directory=None) -> bytes:
+        """A file that the user cannot read, with the size and time of their message."""
+        path = os.path.join(os.fsencode(directory or self.root.destination), os.fsencode(name))
+        write_file(path, (b"secret of others " * (size // 17 + 1))[:size], owner, 0o600, STAMP)
+        return path
+
+    def as_user(self, *command: str | bytes, user=USER):
+        return subprocess.run(command, user=user[0], group=user[1], extra_groups=[], capture_output=True, check=False)
+
+    def is_open_to_user(self, path) -> bool:
+        """Whether the user can read it, or give themselves that right."""
+        status = os.lstat(path)
+        return status.st_uid == USER[0] or self.as_user("cat", path).returncode == 0
+
+    def settle(self):
+        """All that can be done is done."""
+        self.lab.agent.flush("--timeout", "15", complete=False)
+        wait_until(lambda: self.lab.agent.status()["pending"]["messages"] == 0, "nothing is on its way", alive=self.lab.daemons)
+
+
+class InThePlaceOfAMessage(Shell):
+    """A file of somebody else's has the name, the size and the time of a message at the destination."""
+
+    @staticmethod
+    def body(number: int) -> bytes:
+        return b"Subject: mine\n\n%06d" % number + b"x" * 100
+
+    def put_in_place(self, number: int, how: str, **options) -> tuple[bytes, os.stat_result]:
+        body = self.body(number)
+        name = self.message(number, body)
+        self.lab.flush()
+        place = os.path.join(self.there, b"cur", name)
+        secret = self.secret(f"secret-{number}", len(body), **options)
+        if how == "moved":
+            os.rename(secret, place)
+        else:
+            os.unlink(place)
+            os.link(secret, place)
+        return name, os.lstat(place)
+
+    def assert_kept(self, seen: os.stat_result, *places: bytes):
+        """The inode is as it was, wherever it went in the account, and no copy of it is the user's."""
+        found = 0
+        for directory, _, files in os.walk(self.root.destination):
+            for name in files:
+                path = os.path.join(os.fsencode(directory), os.fsencode(name))
+                status = os.lstat(path)
+                if stat.S_ISREG(status.st_mode) and status.st_uid == USER[0]:
+                    with open(path, "rb") as file:
+                        self.assertNotIn(b"secret of others", file.read(), path)
+                if status.st_ino != seen.st_ino:
+                    continue
+                found += 1
+                self.assertEqual((seen.st_uid, seen.st_gid, seen.st_mode, seen.st_mtime_ns), (status.st_uid, status.st_gid, status.st_mode, status.st_mtime_ns))
+                self.assertFalse(self.is_open_to_user(path), path)
+        self.assertGreater(found, 0, "it is still there")
+
+    def assert_arrived(self, body: bytes):
+        """The message itself is there, and the user's, under whatever name."""
+        for directory, _, files in os.walk(self.there):
+            for name in files:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    if os.lstat(path).st_uid == USER[0] and file.read() == body:
+                        return
+        self.fail("the message did not arrive")
+
+    def attempts(self):
+        for how in ("moved", "linked"):
+            for owner in ((0, 0), OTHER, (64902, 64902)):  # root's, another user's, the receiver's own
+                yield how, owner
+
+    def test_a_flag_is_set(self):
+        self.start()
+        for number, (how, owner) in enumerate(self.attempts()):
+            with self.subTest(how=how, owner=owner):
+                name, seen = self.put_in_place(number, how, owner=owner)
+                os.rename(os.path.join(self.account, b"cur", name), os.path.join(self.account, b"cur", name + b"S"))
+                self.settle()
+                self.assert_kept(seen)
+                self.assert_arrived(self.body(number))
+                self.assertRegex(self.lab.agent.cli("verify").stdout, name.decode())
+
+    def test_it_is_copied_moved_chmodded_and_given_another_time(self):
+        self.start()
+        folder = os.path.join(self.account, b".Copies")
+        make_maildir(folder, USER)
+        for number, (how, owner) in enumerate(self.attempts()):
+            for step, act in enumerate((
+                lambda path, to: os.link(path, to),
+                lambda path, to: os.rename(path, to),
+                lambda path, to: os.chmod(path, 0o644),
+                lambda path, to: os.utime(path, ns=(STAMP, STAMP + 1)),
+                lambda path, to: os.chown(path, USER[0], 5007),
+            )):  # fmt: skip
+                with self.subTest(how=how, owner=owner, step=step):
+                    name, seen = self.put_in_place(100 + 10 * number + step, how, owner=owner)
+                    act(os.path.join(self.account, b"cur", name), os.path.join(folder, b"cur", name))
+                    self.settle()
+                    self.assert_kept(seen)
+                    self.assert_arrived(self.body(100 + 10 * number + step))
+
+    def test_the_account_changes_hands(self):
+        """The one time when files of another owner are given away: those that are the messages, and no others."""
+        self.start()
+        taken = [self.put_in_place(number, how, owner=owner) for number, (how, owner) in enumerate(self.attempts())]
+        for directory, folders, files in os.walk(self.account):
+            for path in [directory] + [os.path.join(directory, name) for name in files]:
+                os.lchown(path, 5005, 5005)
+        before = self.lab.agent.totals()["messages_sent"]
+        self.settle()
+        places = {os.path.basename(name).partition(b":2,")[0] for name, _ in taken}
+        self.lab.assert_equal(skip=lambda path: any(place in path for place in places))
+        self.assertLessEqual(self.lab.agent.totals()["messages_sent"] - before, len(taken), "only these were sent again")
+        for _, seen in taken:
+            self.assert_kept(seen)
+
+    def test_after_the_state_was_lost(self):
+        """Then the agent knows the account from the listing, by sizes and times."""
+        self.start()
+        taken = [self.put_in_place(number, how, owner=owner) for number, (how, owner) in enumerate(self.attempts())]
+        self.lab.agent.stop()
+        self.lab.agent.lose_state()
+        self.lab.agent.start()
+        self.settle()
+        for _, seen in taken:
+            self.assert_kept(seen)
+
+    def test_what_has_the_content_of_the_message_is_not_given_away_by_another_name(self):
+        """A program that anybody may read, of root's, as a message with the same bytes: its inode stays root's."""
+        self.start()
+        body = b"#!/bin/sh\necho root\n"
+        name = self.message(300, body)
+        self.lab.flush()
+        place = os.path.join(self.there, b"cur", name)
+        program = os.path.join(os.fsencode(self.root.destination), b"program")
+        write_file(program, body, (0, 0), 0o755, STAMP)
+        os.unlink(place)
+        os.link(program, place)
+        os.rename(os.path.join(self.account, b"cur", name), os.path.join(self.account, b"cur", name + b"S"))
+        self.lab.flush()
+        self.lab.assert_equal()
+        status = os.lstat(program)
+        self.assertEqual((0, 0, 0o755, 1), (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), status.st_nlink))
+
+    def test_a_private_directory_of_roots_has_the_name_of_a_folder(self):
+        self.start()
+        private = os.path.join(self.there, b".Private")
+        make_directory(private, (0, 0), 0o700)
+        write_file(os.path.join(private, b"readable"), b"secret of others", (0, 0), 0o644)
+        make_maildir(os.path.join(self.account, b".Private"), USER)
+        self.lab.agent.wait_problem("conflict", "Private")
+        self.settle()
+        self.assertEqual((0, 0o700), (os.stat(private).st_uid, stat.S_IMODE(os.stat(private).st_mode)))
+        self.assertNotEqual(0, self.as_user("ls", private).returncode)
+
+
+class OnExt4(InThePlaceOfAMessage):
+    file_system = "ext4"
+
+
+class OnXfs(InThePlaceOfAMessage):
+    file_system = "xfs"
+
+
+MISCHIEF = '''
+import os, random, sys, time
+
+root, others, seed = os.fsencode(sys.argv[1]), [os.fsencode(path) for path in sys.argv[2:-1]], int(sys.argv[-1])
+rng = random.Random(seed)
+aside = os.path.join(root, b".aside-%d" % seed)
+os.makedirs(aside, exist_ok=True)
+number = 0
+
+def attempt(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError:
+        pass
+
+while True:
+    number += 1
+    folders = [name for name in os.listdir(root) if name.startswith(b".") and not name.startswith(b".aside")] + [b""]
+    folder = os.path.join(root, rng.choice(folders))
+    kept = os.path.join(aside, b"%d" % number)
+    what = rng.randrange(5)
+    area = os.path.join(folder, rng.choice([b"cur", b"new", b"tmp"]))
+    victim = folder if what == 0 and folder != root + b"/" else area
+    if what < 3:  # a directory becomes a link for a moment
+        attempt(os.rename, victim, kept)
+        attempt(os.symlink, rng.choice(others), victim)
+        time.sleep(rng.choice([0, 0.001, 0.004]))
+        attempt(os.unlink, victim)
+        attempt(os.rename, kept, victim)
+        continue
+    try:
+        names = os.listdir(area)
+    except OSError:
+        continue
+    if not names:
+        continue
+    path = os.path.join(area, rng.choice(names))
+    attempt(os.rename, path, kept)
+    if what == 3:
+        attempt(os.symlink, os.path.join(rng.choice(others), b"secret"), path)
+    else:
+        attempt(rng.choice([os.mkfifo, lambda to: os.link(os.path.join(rng.choice(others), b"secret"), to)]), path)
+    time.sleep(rng.choice([0, 0.001, 0.004]))
+    attempt(os.unlink, path)
+    attempt(os.rename, kept, path)
+'''
+
+
+class SwapsBesideTraffic(Shell):
+    """Directories and files become links, fifos and links of others' files for a moment, all the while that mail comes."""
+
+    owner = {"policy": "map", "users": {"5000": "5000", "5001": "5001"}, "groups": {"5000": "5000", "5001": "5001"}}
+
+    def mischief(self, account: bytes, others: list, seed: int, *, user=None) -> subprocess.Popen:
+        """`user` None: as root, who links what a user may not where hard links are protected."""
+        who = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
+        command = [sys.executable, "-c", MISCHIEF, os.fsdecode(account), *map(os.fsdecode, others), str(seed)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_nothing_of_others_is_read_written_or_given(self):
+        outside = {}
+        for side, base in (("source", self.root.source), ("destination", self.root.destination)):
+            outside[side] = os.path.join(os.fsencode(base), b"outside")  # the same file system: links of files can be made
+            os.mkdir(outside[side], 0o755)
+            write_file(os.path.join(outside[side], b"secret"), b"secret of others " * 10, (0, 0), 0o600, STAMP)
+            for area in (b"cur", b"new", b"tmp"):
+                os.mkdir(os.path.join(outside[side], area), 0o755)
+        before = {side: self.picture(path) for side, path in outside.items()}
+        self.start()
+        processes = []
+        for number, user in enumerate((USER, None)):
+            for side, account in (("source", self.account), ("destination", self.there)):
+                others = [outside[side], os.path.dirname(os.path.dirname(self.there if side == "destination" else self.account))]
+                processes.append(self.mischief(account, others, 10 * number + (side == "source"), user=user))
+        rng = random.Random(5)
+        end = time.monotonic() + min(SECONDS, 20)
+        number = 0
+        while time.monotonic() < end:
+            number += 1
+            try:
+                path = deliver(self.account, BASE % (1000 + number), rng.randbytes(300))
+                time.sleep(0.01)
+                os.rename(path, os.path.join(self.account, b"cur", os.path.basename(path) + b":2,S"))
+            except OSError:
+                pass  # the user took the directory away
+            for side, path in outside.items():
+                self.assertEqual(before[side], self.picture(path), side)
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        for daemon in self.lab.daemons:
+            self.assertIsNone(daemon.process.poll(), daemon.name)
+        for side, path in outside.items():
+            self.assertEqual(before[side], self.picture(path), side)
+        self.nothing_leaked(outside)
+        # What the user left behind is theirs to put right; then both are equal.
+        for account in (self.account, self.there):
+            subprocess.run(["find", account, "-maxdepth", "1", "-name", ".aside-*", "-exec", "rm", "-rf", "{}", "+"], check=True)
+            subprocess.run(["find", account, "(", "-type", "l", "-o", "-type", "p", "-o", "-links", "+1", "-user", "0", ")", "-delete"], check=True)
+            for directory, folders, _ in os.walk(account):
+                if directory == account or os.path.basename(directory).startswith(b"."):
+                    for area in (b"cur", b"new", b"tmp"):
+                        if not os.path.isdir(os.path.join(directory, area)):
+                            make_directory(os.path.join(directory, area), USER)
+        self.lab.agent.restart()
+        self.lab.agent.cli("release")
+        self.lab.agent.flush("--full", "--timeout", "60", complete=False)
+        self.lab.agent.cli("verify", "--repair")
+        deliver(self.account, BASE % 9_000_000)
+        self.lab.flush()
+        wrong = [found for found in self.lab.differences() if found.kind != "extra" and b"outside" not in found.path]
+        self.assertEqual([], wrong)
+
+    def nothing_leaked(self, outside):
+        for directory, _, files in os.walk(os.path.dirname(os.path.dirname(self.there))):
+            for name in files:
+                path = os.path.join(directory, name)
+                status = os.lstat(path)
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                with open(path, "rb") as file:
+                    is_secret = b"secret of others" in file.read()
+                if is_secret:
+                    self.assertEqual(0, status.st_uid, path)
+                    self.assertEqual(os.lstat(os.path.join(outside["destination"], b"secret")).st_ino, status.st_ino, path)
+
+    @staticmethod
+    def picture(path):
+        """All that is there, but for link counts, which the mischief itself changes."""
+        found = []
+        for directory, folders, files in os.walk(path):
+            for name in sorted(folders) + sorted(files):
+                status = os.lstat(os.path.join(directory, name))
+                found.append((os.path.join(directory, name), status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns if name == b"secret" else 0))
+        return found
+
+
+class AtTheSource(Shell):
+    """Links of others' files in a Maildir at the source."""
+
+    # Both users' mail becomes one user's, as with vmail.
+    owner = {"policy": "map", "users": {"5000": "7000", "5001": "7000", "0": "7000"}, "groups": {"5000": "7000", "5001": "7000", "0": "7000"}}
+
+    def start(self):
+        self.lab.start()
+        self.lab.flush()
+
+    def leaked(self):
+        return [
+            os.path.join(directory, name)
+            for directory, _, files in os.walk(self.root.destination)
+            for name in files
+            if b"secret of others" in open(os.path.join(directory, name), "rb").read()
+        ]
+
+    def test_a_hard_link_is_left_out_and_named(self):
+        self.start()
+        for number, owner in enumerate(((0, 0), OTHER)):
+            secret = self.secret(f"secret-{number}", 100, owner=owner, directory=self.root.source)
+            for place in (b"cur/" + BASE % (500 + number) + b":2,", b"dovecot-acl-%d" % number, b"new/" + BASE % (600 + number)):
+                os.link(secret, os.path.join(self.account, place))
+                problem = self.lab.agent.wait_problem("foreign-owner", os.path.basename(place).decode())
+                self.assertIn(str(owner[0]), problem["detail"])
+        self.settle()
+        self.assertEqual([], self.leaked())
+
+    def test_a_file_that_was_moved_there_is_left_out_and_named(self):
+        """From a directory that anybody may write to; it has no other name."""
+        self.start()
+        for number, owner in enumerate(((0, 0), OTHER)):
+            secret = self.secret(f"secret-{number}", 100, owner=owner, directory=self.root.source)
+            place = os.path.join(self.account, b"cur", BASE % (500 + number) + b":2,")
+            os.rename(secret, place)
+            self.lab.agent.wait_problem("foreign-owner", os.path.basename(place).decode())
+        self.settle()
+        self.assertEqual([], self.leaked())
+
+    def test_what_the_accounts_owner_may_read_arrives(self):
+        self.start()
+        path = os.path.join(self.account, b"cur", BASE % 500 + b":2,")
+        write_file(path, b"from the postmaster\n", (0, 0), 0o644, STAMP)
+        self.lab.flush()
+        self.assertEqual(7000, os.lstat(self.root.at_destination(path)).st_uid)
+        self.assertEqual([], self.lab.agent.problems())
+
+    def test_where_owners_are_mixed_all_arrives(self):
+        self.root.options["owners"] = "mixed"
+        self.lab.start()
+        secret = self.secret("shared", 100, owner=OTHER, directory=self.root.source)
+        place = os.path.join(self.account, b"cur", BASE % 500 + b":2,")
+        os.link(secret, place)
+        self.lab.flush()
+        self.assertEqual([self.root.at_destination(place)], [os.fsencode(path) for path in self.leaked()])
+
+
+if __name__ == "__main__":
+    unittest.main()
