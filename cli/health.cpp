@@ -123,7 +123,7 @@ int exit_status(const Json& status, const Thresholds& thresholds) {
     const Json& peers = list_of(status, "peers");
     const bool away =
         std::any_of(peers.begin(), peers.end(), [&](const Json& peer) { return is_away(peer, thresholds); });
-    return is_blocked(status) ? k_critical : away ? k_warning : by_problems;
+    return is_held(status) || is_blocked(status) ? k_critical : away ? k_warning : by_problems;
   }
   if (is_held(status) || is_blocked(status) || !is_connected(status)) return k_critical;
   const auto lag = number_of(status, "lag_seconds");

@@ -47,6 +47,10 @@ std::string_view remedy(std::string_view code) {
            "maildirsync-agent"},
       Pair{"mass-deletion", "look at the account; if it is meant: maildirsync release --account NAME"},
       Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
+      Pair{"destination-gone",
+           "mount at the destination what belongs there and restart maildirsyncd; if it is right as it is: maildirsync "
+           "release"},
+      Pair{"mount-gone", "mount what belongs there; if it is meant to be so: maildirsync release --account NAME"},
       Pair{"stale-index",
            "keep the destination's Dovecot from serving the account until its cutover, then: maildirsync repair-index "
            "--account NAME"},

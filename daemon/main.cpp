@@ -59,6 +59,8 @@ class Program {
   Result<> start(config::Receiver config) {
     auto instance = instance_of(config.state_dir);
     if (!instance) return Failure(instance.error());
+    auto directories = daemon::ServedDirectories::open(config.state_dir);
+    if (!directories) return Failure(directories.error());
     spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
     auto control = control::Server::listen(
         loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
@@ -77,7 +79,8 @@ class Program {
           "end\"",
           mark->last_unclean_end()->number);
     }
-    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark));
+    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark),
+                                            std::move(*directories));
     if (!receiver) return Failure(receiver.error());
     receiver_ = std::move(*receiver);
     receiver_->note_configuration(configuration_);

@@ -30,10 +30,12 @@ struct Account {
   bool awaits_discovery = false;
   std::string hold_reason;
   Time held_since{};
-  std::optional<WantOfRoom> room;           ///< what it holds that the full destination has no room for …
-  Time room_since{};                        ///< … since when …
-  Work parked;                              ///< … and what is to be looked at once there is
-  unsigned room_refusals = 0;               ///< times that it was said to have room, and had none
+  std::optional<WantOfRoom> room;  ///< what it holds that the full destination has no room for …
+  Time room_since{};               ///< … since when …
+  Work parked;                     ///< … and what is to be looked at once there is
+  unsigned room_refusals = 0;      ///< times that it was said to have room, and had none
+  ErrorCode hold_code = ErrorCode::mass_deletion;
+  bool looks_again = false;                 ///< held, and its next turn finds out whether it still must be
   std::map<std::string, Problem> problems;  ///< by path
   std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
@@ -68,6 +70,13 @@ void log_problem(std::string_view code, const std::string& root, const std::stri
 /// What a person is told of an account whose `indexed` is not empty.
 std::string indexed_detail(const Account& account);
 
+/// The marker of the directory in which a root lands, as the receiver last told of it; `id` "" before the first time.
+struct DestinationMarker {
+  std::string id;
+  std::uint64_t counter = 0;
+  bool operator==(const DestinationMarker&) const = default;
+};
+
 /// A configured root. Event loop only.
 struct Root {
   config::AgentRoot config;
@@ -88,6 +97,10 @@ struct Root {
   Time held_since{};
   std::optional<Error> unreadable;         ///< why the directory that was opened cannot be listed
   std::optional<Problem> distant_trouble;  ///< why the destination cannot use its directory of the root
+  std::string file_system;                 ///< of the directory when it was last healthy (os::file_system_of)
+  MountsAbove mounts;                      ///< of the directories between it and its accounts, then
+  DestinationMarker destination;
+  std::string destination_hold;  ///< why the receiver takes nothing for it; "" while it does
   std::vector<Problem> problems;
   std::shared_ptr<Room> room = std::make_shared<Room>();
   bool asks_for_room = false;  ///< a question is under way
@@ -95,6 +108,11 @@ struct Root {
   unsigned unanswered = 0;     ///< questions in a row that were answered by no
   config::Mode mode = config::Mode::mirror;
   std::uint64_t discoveries = 0;  ///< finished ones
+
+  /// Nothing is sent for it, whichever side is the cause.
+  bool is_held() const { return held || !destination_hold.empty(); }
+  std::string_view hold_code() const { return to_string(held ? ErrorCode::root_gone : ErrorCode::destination_gone); }
+  const std::string& held_because() const { return held ? hold_reason : destination_hold; }
 };
 
 }  // namespace maildirsync::agent

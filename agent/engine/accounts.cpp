@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/engine/engine.h"
+#include "common/os/file_system.h"
 #include "common/service/event.h"
 
 namespace maildirsync::agent {
@@ -29,6 +30,8 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
   const auto mirrors_again = begin_mode(root);
   if (!mirrors_again) return Failure(mirrors_again.error());
+  MAILDIRSYNC_TRY(recall_destination(root));
+  MAILDIRSYNC_TRY(recall_mounts(root));
   roots_.push_back(std::move(root));
   const std::size_t index = roots_.size() - 1;
   if (const auto acls = state_->value("acls:" + config.name); acls && *acls) {
@@ -122,6 +125,10 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
   } else if (root.mode == config::Mode::mirror && vanished >= 10 && vanished * 4 > known) {
     reason = std::to_string(vanished) + " of " + std::to_string(known) + " accounts of the root are gone at once";
   }
+  if (reason.empty() && known > 0 && os::is_another_file_system(root.file_system, discovery.file_system)) {
+    reason = "the root " + root.config.path + " is on another file system (" + discovery.file_system +
+             ") than before (" + root.file_system + ")";
+  }
   const bool hold = !reason.empty() && !(root.released && discovery.directory);
   if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
   if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
@@ -187,7 +194,9 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
     root.discovered = true;
     root.released = false;
     for (Account* account : known) {
-      if (found.erase(account->path) == 0) {
+      const bool is_found = found.erase(account->path) > 0;
+      if (hold_for_mounts_above(*account, root.mounts, discovery.mounts)) continue;
+      if (!is_found) {
         is_not_found(*account, discovery.whole);
         continue;
       }
@@ -198,6 +207,7 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
       }
       schedule(*account);  // also what waited while the root was held
     }
+    remember_mounts(root, discovery.mounts);
     for (const auto& account : discovery.accounts) {
       if (!found.contains(account.path) || !is_ours(root, account.name)) continue;
       if (Account* added = add_account(index, account.path, account.name)) schedule(*added);

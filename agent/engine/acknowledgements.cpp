@@ -19,6 +19,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
+using LooksBySequence = std::unordered_map<std::uint64_t, std::vector<State::FolderLook>>;
+
+}  // namespace
+
+namespace {
+
 /// So often an account is tried that cannot be read, before a flush names it: it may come back at once.
 constexpr unsigned k_tries_before_named = 3;
 /// As far back before a receiver's unclean end as it looks itself: longer than any file system keeps what is dirty.
@@ -42,12 +48,8 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
     // Another state directory there: another history. What it holds must be asked.
     if (!receiver_instance_.empty()) {
       spdlog::warn("receiver-changed action=\"every account is compared with what it holds\"");
-      for (auto& [id, account] : accounts_) {
-        account.complete = false;
-        account.work.compare = true;
-        account.work.structure = true;
-        schedule(account);
-      }
+      for (const auto& root : roots_)
+        compare_all_accounts(root);
     }
     receiver_instance_ = receiver.instance();
     if (const auto stored = state_->set_value("receiver_instance", receiver_instance_); !stored) {
@@ -55,7 +57,13 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
     }
   }
   if (receiver.has_unclean_end()) look_again(receiver.unclean_end());
-  asio::post(loop_, [this] {
+  receiver_knows_looks_ = receiver.knows_looks();
+  learn_destinations(receiver.destinations());
+  const bool is_first =
+      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); }) == 0;
+  asio::post(loop_, [this, is_first] {
+    if (is_first) check_all_looks();
+    check_flushes();
     dispatch();
     check_plans();
   });
@@ -125,16 +133,22 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   for (const auto& other : ack.other_times())
     other_times.emplace(other.sequence(), other.time());
   const std::unordered_set<std::uint64_t> indexed(ack.indexed().begin(), ack.indexed().end());
+  LooksBySequence looks;
+  for (const auto& left : ack.left())
+    looks[left.sequence()].push_back({left.folder(), left.before(), left.after()});
   last_acknowledged_ = Clock::now();
   for (std::size_t i = 0; i < done.size();) {
     const auto turn = done[i].turn;
     std::vector<sync::Operation> applied;
+    std::vector<State::FolderLook> looks_of_turn;
     if (const auto account = accounts_.find(turn->order.account); account != accounts_.end()) {
       account->second.acknowledged = last_acknowledged_;
     }
     for (; i < done.size() && done[i].turn == turn; ++i) {
       auto& operation = done[i].operation;
       ++turn->acknowledged;
+      if (const auto found = looks.find(done[i].sequence); found != looks.end())
+        std::move(found->second.begin(), found->second.end(), std::back_inserter(looks_of_turn));
       if (operation.kind == sync::OperationKind::put) {
         --turn->pending_messages;
         turn->pending_bytes -= std::min<std::uint64_t>(turn->pending_bytes, operation.result.size);
@@ -164,7 +178,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
       if (indexed.contains(done[i].sequence)) turn->indexed.insert(operation.to.folder);
       applied.push_back(std::move(operation));
     }
-    keep(turn, std::move(applied));
+    keep(turn, std::move(applied), std::move(looks_of_turn));
     finish_if_answered(turn);
   }
 }
@@ -203,16 +217,18 @@ void Engine::has_other_date(Turn& turn, sync::Operation& operation, std::int64_t
 
 /// What waits for the keeper goes into the state together: a transaction costs as much as many operations. But not too
 /// many, for lanes wait while it lasts.
-void Engine::keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied) {
+void Engine::keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied,
+                  std::vector<State::FolderLook> looks) {
   constexpr std::size_t k_together = 1000;
-  if (applied.empty()) return;
+  if (applied.empty() && looks.empty()) return;
   const std::lock_guard lock(unkept_mutex_);
   const bool is_on_its_way = !unkept_.empty();
-  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.first == turn; });
-  if (last != unkept_.rend() && last->second.size() < k_together) {
-    std::move(applied.begin(), applied.end(), std::back_inserter(last->second));
+  const auto last = std::find_if(unkept_.rbegin(), unkept_.rend(), [&](const auto& one) { return one.turn == turn; });
+  if (last != unkept_.rend() && last->operations.size() < k_together) {
+    std::move(applied.begin(), applied.end(), std::back_inserter(last->operations));
+    std::move(looks.begin(), looks.end(), std::back_inserter(last->looks));
   } else {
-    unkept_.emplace_back(turn, std::move(applied));
+    unkept_.push_back({turn, std::move(applied), std::move(looks)});
   }
   if (is_on_its_way) return;
   asio::post(keeper_, [this] {
@@ -221,10 +237,14 @@ void Engine::keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation
       const std::lock_guard taking(unkept_mutex_);
       std::swap(taken, unkept_);
     }
-    for (const auto& [of, operations] : taken) {
-      if (const auto stored = state_->apply(of->order.account, operations); !stored) {
-        of->unkept = true;
+    for (const auto& one : taken) {
+      const AccountId id = one.turn->order.account;
+      const auto stored = state_->apply(id, one.operations, one.looks);
+      if (!stored) {
+        one.turn->unkept = true;
         keeper_failed(stored.error());
+      } else if (!stored->empty()) {
+        asio::post(loop_, [this, id] { compare_at_destination(id); });
       }
     }
   });
@@ -276,6 +296,10 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   if (failed.whole_root()) turn.root_trouble = Problem{code, "", failed.detail()};
   spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
                 to_string(code), failed.detail());
+  if (code == ErrorCode::destination_gone) {
+    turn.retry = true;
+    return hold_destination_of(turn.order.account, failed.detail());
+  }
   if (code == ErrorCode::no_space) {
     turn.retry = true;
     return has_no_room(turn, operation, failed.detail());
@@ -350,6 +374,8 @@ void Engine::finish(const std::shared_ptr<Turn>& turn) {
     for (const auto& signature : report.signatures) {
       if (!turn->lost) note([&] { return state_->set_signature(id, signature.first, signature.second); });
     }
+    if (!report.mounts.empty() && report.end == TurnEnd::sent && !turn->lost && !turn->retry)
+      note([&] { return state_->set_mounts(id, report.mounts); });
     if (!report.stamps.empty()) note([&] { return state_->set_stamps(id, report.stamps); });
     // An intent of a turn that was cut off, or failed in part, stays: it says what may be there of ours.
     if (report.intent && !turn->lost && !turn->in_doubt) note([&] { return state_->end_turn(*report.intent); });
@@ -455,6 +481,10 @@ void Engine::settle_problems(Account& account, const Turn& turn) {
   account.conflicts.clear();
   for (const auto* list : {&report.problems, &turn.refused, &turn.conflicts}) {
     for (const auto& problem : *list) {
+      if (problem.code == ErrorCode::destination_gone) {  // of the whole root
+        hold_destination_of(account.id, problem.detail);
+        continue;
+      }
       if (list == &turn.conflicts) account.conflicts.insert(problem.path);
       const auto known = before.find(problem.path);
       auto& settled = account.problems[problem.path] = problem;
@@ -487,7 +517,9 @@ Account::Unclean Engine::unclean(const Turn& turn) {
 /// The root can be used again once the destination did something of it.
 void Engine::settle_root_trouble(Root& root, const Turn& turn) {
   const auto& trouble = turn.root_trouble ? turn.root_trouble : turn.report.root_trouble;
-  if (trouble) {
+  if (trouble && trouble->code == ErrorCode::destination_gone) {
+    hold_destination(root, trouble->detail);
+  } else if (trouble) {
     const Time since = root.distant_trouble ? root.distant_trouble->since : Clock::now();
     root.distant_trouble = trouble;
     root.distant_trouble->since = since;
@@ -547,9 +579,13 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     if (turn.order.work.oldest) account.work.changed_at(*turn.order.work.oldest);
   }
   if (report.end == TurnEnd::failed) account.work.structure = true;
+  account.looks_again = false;
+  if (report.end == TurnEnd::held && report.hold) return hold_account(account, *report.hold);
+  if (account.held && account.hold_code == ErrorCode::mount_gone && report.end == TurnEnd::sent) end_hold(account);
   if (report.end == TurnEnd::held) {
     account.held = true;
     account.held_since = Clock::now();
+    account.hold_code = ErrorCode::mass_deletion;
     account.hold_reason =
         std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
         " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
@@ -570,7 +606,8 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     return;
   }
   account.unclean = unclean(turn);
-  const bool clean = report.end == TurnEnd::sent && !turn.lost && !turn.retry && report.again.empty();
+  const bool clean =
+      report.end == TurnEnd::sent && !turn.lost && !turn.retry && !turn.wants_comparison && report.again.empty();
   if (clean) {
     account.failures = 0;
     if (turn.order.generation != 0)

@@ -61,7 +61,9 @@ Result<> Engine::start() {
     auto link = std::make_shared<Link>(
         loop_, shared(link_settings_), limiter_,
         Link::Events{
+            .greet = [this](wire::Hello& hello) { tell_destinations(hello); },
             .up = [this, i](const wire::Hello& receiver) { link_up(i, receiver); },
+            .heartbeat = [this](const wire::Pong& pong) { learn_destinations(pong.destinations()); },
             .down = [this, i](const Error& error, std::vector<Sent> lost) { link_down(i, error, std::move(lost)); },
             .acknowledged = [this](std::vector<Sent> done,
                                    const wire::Ack& ack) { acknowledged(std::move(done), ack); },
@@ -95,6 +97,7 @@ void Engine::stop() {
     lane->stop();
   verify_.reset();
   walkers_.join();
+  askers_.join();
   keeper_.join();
   asio::error_code ignored;
   watch_descriptor_.cancel(ignored);
@@ -128,6 +131,8 @@ void Engine::tick() {
                                        [](const Problem& problem) { return problem.code == ErrorCode::unwatched; });
     if ((missing && look_at_missing) || (unwatched && look_at_unwatched)) discover_root(i);
   }
+  if (look_at_missing) look_at_lost_mounts();
+  check_some_looks();
   dispatch();
   check_flushes();
   check_mode_changes();

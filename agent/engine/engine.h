@@ -69,6 +69,12 @@ class Engine {
 
  private:
   struct Flush;
+  /// What was acknowledged of a turn.
+  struct Unkept {
+    std::shared_ptr<Turn> turn;
+    std::vector<sync::Operation> operations;
+    std::vector<State::FolderLook> looks;
+  };
   struct FlushSurvey;
   struct ModeChange;
   struct Verify;
@@ -115,6 +121,30 @@ class Engine {
   void delay(Account& account, Clock::duration by);
   void arm_delay_timer();
 
+  // mounts.cpp
+  Result<> recall_mounts(Root& root) const;
+  void remember_mounts(Root& root, const MountsAbove& now);
+  bool hold_for_mounts_above(Account& account, const MountsAbove& known, const MountsAbove& now);
+  void hold_account(Account& account, const Problem& why);
+  void end_hold(Account& account);
+  void look_at_lost_mounts();
+  // destinations.cpp
+  Result<> recall_destination(Root& root) const;
+  void tell_destinations(wire::Hello& hello) const;
+  void learn_destinations(const google::protobuf::RepeatedPtrField<wire::Destination>& told);
+  void learn_destination(const wire::Destination& told);
+  void hold_destination(Root& root, const std::string& reason);
+  void hold_destination_of(AccountId id, const std::string& reason);
+  void compare_all_accounts(const Root& root);
+  void release_destination(const Root& root);
+  // destination_check.cpp
+  bool is_looked_after(const Account& account) const;
+  void check_looks(const std::vector<AccountId>& ids,
+                   std::function<void(std::optional<std::vector<AccountId>> differing)> done);
+  void compare_at_destination(AccountId id);
+  void check_all_looks();
+  void check_some_looks();
+
   // answers.cpp
   void link_up(std::size_t lane, const wire::Hello& receiver);
   void look_again(const wire::UncleanEnd& end);
@@ -129,7 +159,8 @@ class Engine {
   bool is_asking_for_room() const;
   void has_lesser_mode(Turn& turn, sync::Operation& operation, std::uint32_t mode);
   static void has_other_date(Turn& turn, sync::Operation& operation, std::int64_t date);
-  void keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied);
+  void keep(const std::shared_ptr<Turn>& turn, std::vector<sync::Operation> applied,
+            std::vector<State::FolderLook> looks);
   void refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed);
   void lane_done(std::shared_ptr<Turn> turn);
   void finish_if_answered(const std::shared_ptr<Turn>& turn);
@@ -138,7 +169,7 @@ class Engine {
   void set_extra(Account& account, std::size_t extra);
   void settle_problems(Account& account, const Turn& turn);
   static Account::Unclean unclean(const Turn& turn);
-  static void settle_root_trouble(Root& root, const Turn& turn);
+  void settle_root_trouble(Root& root, const Turn& turn);
   void forget_root_trouble(std::size_t index);
   void note_acls(Root& root, std::uint64_t acls);
   void plan_next(Account& account, const Turn& turn);
@@ -148,6 +179,8 @@ class Engine {
   void flush(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void flush_accounts(const std::shared_ptr<Flush>& flush);
   void check_flushes();
+  void look_for(const std::shared_ptr<Flush>& flush);
+  bool waits_for_looks(const Flush& flush) const;
   bool waits(const Flush& flush) const;
   FlushSurvey survey(const Flush& flush) const;
   void survey_account(const Flush& flush, const Account& account, FlushSurvey& survey) const;
@@ -225,10 +258,10 @@ class Engine {
   Mounts mounts_;
   asio::posix::stream_descriptor watch_descriptor_, mount_descriptor_;
   std::mutex unkept_mutex_;
-  std::vector<std::pair<std::shared_ptr<Turn>, std::vector<sync::Operation>>>
-      unkept_;                   ///< acknowledged, and for the keeper to take
+  std::vector<Unkept> unkept_;   ///< for the keeper to take
   asio::thread_pool keeper_{1};  ///< the state database's thread, in order
   asio::thread_pool walkers_{1};
+  asio::thread_pool askers_{1};  ///< waits for the receiver's answers about looks
   std::vector<std::shared_ptr<Flush>> flushes_;
   std::vector<std::shared_ptr<ModeChange>> mode_changes_;
   std::shared_ptr<Verify> verify_;
@@ -250,6 +283,9 @@ class Engine {
   bool looks_again_ = false;       ///< accounts are in doubt since then
   Time last_acknowledged_{};       ///< anything, in this run
   std::set<std::string> trashes_;  ///< roots of which the receiver keeps a trash
+  bool receiver_knows_looks_ = false;
+  AccountId looks_part_ = 0;
+  Time last_looks_{};
   Time last_retry_{}, last_retry_of_obstacles_ = Clock::now(), last_look_at_unwatched_{};
 };
 

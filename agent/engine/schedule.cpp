@@ -42,8 +42,8 @@ std::uint64_t Account::recently_removed(Time now) {
 
 void Engine::schedule(Account& account) {
   const Root& root = roots_[account.root];
-  if (account.queued || account.turn || account.held || account.awaits_discovery || account.work.empty() || root.held ||
-      root.removed || !root.directory || stopping_) {
+  if (account.queued || account.turn || (account.held && !account.looks_again) || account.awaits_discovery ||
+      account.work.empty() || root.is_held() || root.removed || !root.directory || stopping_) {
     return;
   }
   const Time now = Clock::now();
@@ -94,7 +94,8 @@ Account* Engine::next_account(bool live_only) {
       if (found == accounts_.end()) continue;
       found->second.queued = false;
       const Root& root = roots_[found->second.root];
-      if (found->second.held || found->second.turn || root.held || root.removed) continue;
+      if ((found->second.held && !found->second.looks_again) || found->second.turn || root.is_held() || root.removed)
+        continue;
       return &found->second;
     }
   }

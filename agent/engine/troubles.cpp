@@ -80,7 +80,7 @@ std::string acl_detail(std::uint64_t acls) {
 }
 
 std::string_view state_of(const Account& account, const Root& root) {
-  if (account.held || root.held) return "held";
+  if (account.held || root.is_held()) return "held";
   if (refused_of(account).any()) return "refused";
   if (!account.complete) return "initial";
   return root.mode == config::Mode::drain ? "draining" : "live";

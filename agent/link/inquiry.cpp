@@ -56,6 +56,7 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
                                     .entries = {}});
         if (folder.indexed()) account.indexed.push_back(folder.path());
         if (folder.has_times()) account.times[folder.path()] = wire::from_wire(folder.times());
+        account.looks.emplace(folder.path(), folder.stamp());
       }
       for (const auto& wire_entry : folder.entries()) {
         auto entry = wire::from_wire(wire_entry);
@@ -141,6 +142,25 @@ Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, c
   auto& mapped = *answer->front().mutable_mapped_owners();
   if (!mapped.has_room()) return failure(ErrorCode::protocol, "", "the receiver does not tell how much room it has");
   return std::move(*mapped.mutable_room());
+}
+
+Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t epoch, const wire::List& question) {
+  std::vector<std::uint32_t> differing;
+  const auto take = [&](const wire::Listing& listing) -> Result<> {
+    differing.assign(listing.differing().begin(), listing.differing().end());
+    return {};
+  };
+  MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, question, question.root(), "the root's folders", take));
+  return differing;
+}
+
+Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root) {
+  wire::Header question;
+  question.mutable_map_owners()->set_root(root);
+  question.mutable_map_owners()->set_take_destination(true);
+  auto answer = link.ask(epoch, std::move(question));
+  if (!answer) return Failure(answer.error());
+  return std::move(*answer->front().mutable_mapped_owners()->mutable_destination());
 }
 
 Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct AccountListing {
   sync::AccountManifest manifest;    ///< sorted, with that side's owners; exists == false when nothing
   std::vector<std::string> indexed;  ///< folders of which a Dovecot has written an index there
   sync::TimesByFolder times;         ///< which times are kept there
+  std::map<std::string, std::uint64_t>
+      looks;  ///< State::FolderLook, before the listing; 0 where the receiver tells none
 };
 
 /// What the destination holds of an account. An error without a path is the whole root's. `inode` of an entry is its
@@ -44,5 +47,11 @@ Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, c
 /// The destination's (uid, gid) for each of these owners at the source; nothing for one that is not mapped.
 Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
                                                       const std::vector<sync::Attributes>& owners);
+
+/// Which accounts of such a question (List.believed) do not look as is believed, by their place in it.
+Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t epoch, const wire::List& question);
+
+/// Has the receiver take the directory of a root as it is now; what it says of it then.
+Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root);
 
 }  // namespace maildirsync::agent

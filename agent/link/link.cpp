@@ -185,6 +185,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   hello.set_time(os::wall_clock());
   for (const auto& root : settings->roots)
     hello.add_roots(root);
+  if (events_.greet) events_.greet(hello);
   std::string bytes;
   wire::encode(header, {}, bytes);
   asio::steady_timer timeout(loop_, k_connect_timeout);
@@ -324,6 +325,7 @@ Result<> Link::handle(wire::Frame frame) {
     case wire::Header::kPong:
       if (const auto offset = os::clock_offset(frame.header.pong().time(), ping_sent_, os::wall_clock()))
         clock_offset_ = offset;
+      if (events_.heartbeat) events_.heartbeat(frame.header.pong());
       return {};
     case wire::Header::kGoodbye:
       return failure(ErrorCode::protocol, "",

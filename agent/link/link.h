@@ -45,7 +45,10 @@ class Limiter {
 class Link : public std::enable_shared_from_this<Link> {
  public:
   struct Events {
+    /// Adds to our greeting what is to be said at that moment.
+    std::function<void(wire::Hello& hello)> greet;
     std::function<void(const wire::Hello& receiver)> up;
+    std::function<void(const wire::Pong& pong)> heartbeat;
     /// The connection ended, or could not be made; `lost` were on their way.
     std::function<void(const Error& error, std::vector<Sent> lost)> down;
     /// Durable (or refused) at the receiver, in order.

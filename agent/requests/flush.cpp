@@ -32,6 +32,7 @@ struct Engine::Flush {
   std::shared_ptr<control::Reply> reply;
   std::vector<std::uint64_t> discoveries;  ///< of each root, that must have finished
   bool accounts_marked = false;
+  enum class Looks : std::uint8_t { to_ask, asked, known } looks = Looks::to_ask;  ///< at the destination's tree
   Time last_progress{};
 };
 
@@ -121,6 +122,8 @@ void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
 
 void Engine::check_flushes() {
   check_verify();
+  for (const auto& flush : std::vector(flushes_))
+    look_for(flush);
   std::erase_if(flushes_, [this](const std::shared_ptr<Flush>& flush) {
     const bool ready = have_walked(flush->discoveries) && !is_asking_for_room();
     if (ready && !flush->accounts_marked) flush_accounts(flush);
@@ -135,9 +138,40 @@ void Engine::check_flushes() {
   });
 }
 
+/// The destination's side of the check of both trees: whoever differs there has another turn. A full flush lists all
+/// of it instead.
+void Engine::look_for(const std::shared_ptr<Flush>& flush) {
+  using Looks = Flush::Looks;
+  if (flush->full) flush->looks = Looks::known;
+  if (flush->looks != Looks::to_ask || !is_connected()) return;
+  flush->looks = Looks::asked;
+  std::vector<AccountId> ids;
+  for (const auto& [id, account] : accounts_) {
+    if (maildir::is_chosen(flush->glob, account.name)) ids.push_back(id);
+  }
+  check_looks(ids, [this, flush](const std::optional<std::vector<AccountId>>& differing) {
+    flush->looks = differing ? Looks::known : Looks::to_ask;
+    if (!differing) return;  // at the next tick again
+    for (const AccountId id : *differing) {
+      const auto found = accounts_.find(id);
+      if (found == accounts_.end()) continue;
+      found->second.wanted_generation = std::max(found->second.wanted_generation, flush->generation);
+      found->second.verified_generation = std::min(found->second.verified_generation, flush->generation - 1);
+      found->second.not_before = {};
+      schedule(found->second);
+    }
+    dispatch();
+    asio::post(loop_, [this] { check_flushes(); });
+  });
+}
+
+bool Engine::waits_for_looks(const Flush& flush) const {
+  return flush.looks != Flush::Looks::known && !paused_;
+}
+
 /// Whether anything waits that ends by itself. Asked at the end of each turn, of all accounts: so it says no more.
 bool Engine::waits(const Flush& flush) const {
-  if (!flush.accounts_marked) return true;
+  if (!flush.accounts_marked || waits_for_looks(flush)) return true;
   return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& found) {
     const Account& account = found.second;
     if (account.verified_generation >= flush.generation) return false;
@@ -155,14 +189,15 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
     if (r < flush.discoveries.size() && root.discoveries < flush.discoveries[r]) {
       survey.waits_for(root.config.name, "", "the root is being walked");
     }
-    if (flush.thorough && !root.held && !has_accounts(r)) {
+    if (flush.thorough && !root.is_held() && !has_accounts(r)) {
       survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
     }
     if (root.asks_for_room && !flush.accounts_marked) {
       survey.waits_for(root.config.name, "", "the receiver is asked whether there is room");
     }
-    if (root.held) {
-      survey.left_out.push_back({{"code", "root-gone"}, {"root", root.config.name}, {"detail", root.hold_reason}});
+    if (root.is_held()) {
+      survey.left_out.push_back(
+          {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
     }
     for (const auto& problem : root.problems) {
       if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
@@ -172,6 +207,7 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
                                  {"detail", problem.detail}});
     }
   }
+  if (waits_for_looks(flush)) survey.waits_for("", "", "the destination is being looked at");
   for (const auto& [id, account] : accounts_) {
     if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) continue;
     survey_account(flush, account, survey);
@@ -219,8 +255,14 @@ FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const
   const Root& root = roots_[account.root];
   FlushFacts facts;
   facts.satisfied = flush.accounts_marked && account.verified_generation >= flush.generation;
-  if (root.held) facts.root_hold = root.hold_reason;
-  if (account.held) facts.account_hold = account.hold_reason;
+  if (root.is_held()) {
+    facts.root_hold = root.held_because();
+    facts.root_hold_code = root.hold_code();
+  }
+  if (account.held) {
+    facts.account_hold = account.hold_reason;
+    facts.account_hold_code = to_string(account.hold_code);
+  }
   facts.paused = paused_ && flush.accounts_marked;
   facts.connected = is_connected();
   facts.complete = account.complete;
@@ -303,6 +345,7 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
     account.held = false;
     account.released = true;
     account.hold_reason.clear();
+    if (account.hold_code == ErrorCode::mount_gone) discover_root(account.root);  // which may not find it
     account.work.structure = true;
     account.work.settled = true;
     account.not_before = {};
@@ -314,6 +357,10 @@ void Engine::release(const std::string& glob, control::Reply& reply) {
   }
   if (glob.empty()) {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
+      if (!roots_[i].destination_hold.empty() && !roots_[i].removed) {
+        release_destination(roots_[i]);
+        ++released;
+      }
       if (!roots_[i].held) continue;
       roots_[i].released = true;
       ++released;
@@ -367,8 +414,13 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
     spdlog::warn("reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
                  watcher_->backend());
   }
+  const bool another_receiver = link.receiver_fingerprint != link_settings_.receiver_fingerprint;
   link_settings_ = link;
   config_ = std::move(config);
+  if (another_receiver) {
+    for (auto& root : roots_)
+      MAILDIRSYNC_TRY(recall_destination(root));
+  }
   for (auto& lane : lanes_) {
     const auto settings = std::make_shared<const LinkSettings>(link_settings_);
     if (reconnect) {

@@ -29,8 +29,8 @@ std::string cause_of_wait(const FlushFacts& facts) {
 }  // namespace
 
 FlushStanding standing(const FlushFacts& facts) {
-  if (!facts.root_hold.empty()) return {FlushEnd::cannot, "root-gone", facts.root_hold};
-  if (!facts.account_hold.empty()) return {FlushEnd::cannot, "mass-deletion", facts.account_hold};
+  if (!facts.root_hold.empty()) return {FlushEnd::cannot, facts.root_hold_code, facts.root_hold};
+  if (!facts.account_hold.empty()) return {FlushEnd::cannot, facts.account_hold_code, facts.account_hold};
   if (facts.satisfied) return {};
   if (!facts.not_found.empty()) return {FlushEnd::cannot, facts.not_found_code, facts.not_found};
   if (facts.paused && !facts.in_turn) return {FlushEnd::cannot, "paused", "waits for maildirsync resume"};

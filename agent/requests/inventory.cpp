@@ -64,7 +64,7 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
                      .path = root.config.path,
                      .mode = root.mode == config::Mode::drain ? "drain" : "mirror",
                      .accounts = root.config.accounts,
-                     .trouble = root.held         ? root.hold_reason
+                     .trouble = root.is_held()    ? root.held_because()
                                 : root.unreadable ? root.unreadable->message()
                                                   : "",
                      .distant_trouble = "",

@@ -62,7 +62,8 @@ bool Engine::is_connected() const {
 /// Never "live" while a root cannot be read or written.
 std::string Engine::state_word() const {
   if (paused_) return "paused";
-  const bool root_held = std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.held && !r.removed; });
+  const bool root_held =
+      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.is_held() && !r.removed; });
   const bool account_held =
       std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
   if (root_held || account_held) return "held";
@@ -86,7 +87,7 @@ std::optional<double> Engine::lag() const {
   std::optional<Time> oldest;
   for (const auto& root : roots_) {
     if (root.removed) continue;
-    if (root.held) {
+    if (root.is_held()) {
       oldest = earlier(oldest, root.held_since);
     } else if (!root.discovered) {
       return std::nullopt;
@@ -96,7 +97,7 @@ std::optional<double> Engine::lag() const {
   for (const auto& [id, account] : accounts_) {
     const auto of_account = oldest_wait(account);
     const bool known = account.complete && !account.awaits_discovery && !account.doubted;
-    if (!known && !of_account.refused && !roots_[account.root].held) return std::nullopt;
+    if (!known && !of_account.refused && !roots_[account.root].is_held()) return std::nullopt;
     oldest = earlier(earlier(oldest, of_account.refused), of_account.pending);
   }
   return oldest ? seconds_since(*oldest) : 0.0;
@@ -127,12 +128,12 @@ std::pair<std::uint64_t, std::uint64_t> Engine::pending() const {
 json Engine::root_status(std::size_t index) const {
   const Root& root = roots_[index];
   std::uint64_t accounts = 0, complete = 0, folders = 0, messages = 0, bytes = 0, pending = 0, unwatched = 0, extra = 0;
-  bool held = root.held;
+  bool held = root.is_held();
   std::map<std::string, std::uint64_t> states;
   Refused refused = refused_of(root);
   std::optional<Time> oldest = refused.since;
-  if (root.held) oldest = earlier(oldest, root.held_since);
-  bool known = root.held || root.discovered;
+  if (root.is_held()) oldest = earlier(oldest, root.held_since);
+  bool known = root.is_held() || root.discovered;
   for (const auto& [id, account] : accounts_) {
     if (account.root != index) continue;
     ++accounts;
@@ -148,11 +149,11 @@ json Engine::root_status(std::size_t index) const {
     if (account.turn) pending += account.turn->pending_messages;
     refused.add(refused_of(account));
     const auto waits = oldest_wait(account);
-    known &= (account.complete && !account.doubted) || waits.refused || root.held;
+    known &= (account.complete && !account.doubted) || waits.refused || root.is_held();
     oldest = earlier(earlier(oldest, waits.refused), waits.pending);
   }
   const bool initial = !root.discovered || complete < accounts;
-  const std::string trouble = root.held ? root.hold_reason : obstruction(root);
+  const std::string trouble = root.is_held() ? root.held_because() : obstruction(root);
   const char* state = paused_                            ? "paused"
                       : held                             ? "held"
                       : !trouble.empty()                 ? "blocked"
@@ -190,7 +191,7 @@ void Engine::for_each_problem(const std::string& account_glob, const std::functi
   for (const auto& root : roots_) {
     if (root.removed) continue;
     const std::string& name = root.config.name;
-    if (root.held) tell({"root-gone", name, none, root.config.path, root.hold_reason, root.held_since});
+    if (root.is_held()) tell({root.hold_code(), name, none, root.config.path, root.held_because(), root.held_since});
     if (const auto& trouble = root.distant_trouble) {
       tell({to_string(trouble->code), name, none, none, trouble->detail, trouble->since});
     }
@@ -203,7 +204,7 @@ void Engine::for_each_problem(const std::string& account_glob, const std::functi
     const Root& root = roots_[account.root];
     const std::string& name = root.config.name;
     if (account.held)
-      tell({"mass-deletion", name, account.name, account.path, account.hold_reason, account.held_since});
+      tell({to_string(account.hold_code), name, account.name, account.path, account.hold_reason, account.held_since});
     for (const auto& [path, problem] : account.problems)
       tell({to_string(problem.code), name, account.name, path, problem.detail, problem.since});
     if (!account.indexed.empty() && root.mode == config::Mode::mirror) {

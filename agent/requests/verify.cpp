@@ -108,10 +108,10 @@ void Engine::begin_verify() {
   for (std::size_t r = 0; r < roots_.size(); ++r) {
     const Root& root = roots_[r];
     if (root.removed) continue;
-    if (!root.directory || root.held) {
+    if (!root.directory || root.is_held()) {
       ++verify.not_compared;
       verify.left_out.push_back(
-          {{"root", root.config.name}, {"detail", root.held ? root.hold_reason : "the root cannot be opened"}});
+          {{"root", root.config.name}, {"detail", root.is_held() ? root.held_because() : "the root cannot be opened"}});
       continue;
     }
     if (root.mode == config::Mode::drain) {
@@ -305,7 +305,7 @@ std::optional<std::string> Engine::settled(const Settling& settling) const {
   if (found == accounts_.end() || roots_[found->second.root].removed) return "";
   const Account& account = found->second;
   if (account.verified_generation >= settling.generation) return "";
-  if (roots_[account.root].held) return roots_[account.root].hold_reason;
+  if (roots_[account.root].is_held()) return roots_[account.root].held_because();
   if (account.held) return account.hold_reason;
   if (paused_) return "the agent is paused, and changes of this account may wait to be sent; maildirsync resume";
   if (Clock::now() < settling.deadline) return std::nullopt;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "common/maildir/name.h"
+#include "common/os/file_system.h"
+#include "common/os/mount_point.h"
 
 namespace maildirsync::agent {
 
@@ -34,6 +36,7 @@ class Walk {
     std::error_code ignored;
     found_.real_path =
         std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(found_.directory->fd()), ignored).string();
+    found_.file_system = os::file_system_of(found_.directory->fd());
     level(*found_.directory, "", 0);
     if (unnamed_ > 0) {
       found_.left_out.push_back(
@@ -48,6 +51,7 @@ class Walk {
     if (const auto watched = watcher_.watch(directory, {Part::root, index_, path}); !watched) {
       found_.problems.push_back(watched.error());
     }
+    const auto mount = os::mount_of(directory.fd());
     const auto entries = directory.list();
     if (!entries && depth == 0) found_.error = entries.error();
     if (!entries) return unreadable(entries.error());
@@ -65,6 +69,8 @@ class Walk {
       } else if (kind == DT_DIR) {
         const auto next = directory.open_directory(entry.name);
         if (next) {
+          if (const auto mounted = os::mounted_at(next->fd(), mount); mounted != 0)
+            found_.mounts.emplace(below, mounted);
           level(*next, below, depth + 1);
         } else if (next.error().code != ErrorCode::vanished) {
           unreadable(next.error());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,11 +19,17 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
+/// What is mounted at directories between a root and its accounts, by their paths below the root: os::mounted_at of
+/// those where something is.
+using MountsAbove = std::map<std::string, std::uint64_t>;
+
 /// The accounts below a root.
 struct Discovery {
   std::shared_ptr<const os::Directory> directory;  ///< none when the root is missing
   Identity identity;
-  std::string real_path;  ///< absolute, without links
+  std::string real_path;    ///< absolute, without links
+  std::string file_system;  ///< os::file_system_of
+  MountsAbove mounts;
   struct Found {
     std::string path;  ///< below the root
     std::string name;

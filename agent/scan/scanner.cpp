@@ -17,6 +17,7 @@
 #include "common/maildir/name.h"
 #include "common/os/acl.h"
 #include "common/os/kept_times.h"
+#include "common/os/mount_point.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -461,7 +462,7 @@ class StructureWalk {
     auto directory = root.open_directory(account);
     const auto status = directory ? Result<struct stat>() : root.status(account);
     if (directory) {
-      folder(*directory, "", 0);
+      folder(*directory, "", mount_above(root, account), 0);
     } else if (status && S_ISLNK(status->st_mode)) {
       unreadable("", Error{ErrorCode::special_file, account,
                            "a symbolic link is where the account was; it is not followed", 0});
@@ -477,7 +478,14 @@ class StructureWalk {
   }
 
  private:
-  void folder(const os::Directory& directory, const std::string& path, int depth) {
+  /// Of the directory that the account lies in.
+  static std::uint64_t mount_above(const os::Directory& root, const std::string& account) {
+    const auto slash = account.rfind('/');
+    const auto above = root.open_directory(slash == std::string::npos ? "" : account.substr(0, slash));
+    return above ? os::mount_of(above->fd()) : 0;
+  }
+
+  void folder(const os::Directory& directory, const std::string& path, std::uint64_t mount_above, int depth) {
     on_directory_(directory, path, 'f');
     const auto status = directory.status("");
     const auto names = directory.list();
@@ -486,6 +494,8 @@ class StructureWalk {
     manifest.path = path;
     manifest.inode = status->st_ino;
     manifest.self = attributes_of(directory, "", *status, scan_.acls);
+    const auto mount = os::mount_of(directory.fd());
+    scan_.mounts[path] = os::mounted_at(directory.fd(), mount_above);
     Stamps stamps;
     stamps.self = os::nanoseconds(status->st_mtim);
     std::vector<std::string> below;
@@ -507,7 +517,7 @@ class StructureWalk {
       }
       const auto opened = directory.open_directory(name);
       if (opened) {
-        folder(*opened, next, depth + 1);
+        folder(*opened, next, mount, depth + 1);
       } else {
         unreadable(next, opened.error());
       }
@@ -527,6 +537,8 @@ class StructureWalk {
     const auto opened = directory.open_directory(name);
     if (!opened) unreadable(os::join(path, name), opened.error());
     if (opened) on_directory_(*opened, path, name.front());
+    // One of them may have a file system of its own too: then the folder's number is another.
+    if (opened) scan_.mounts[path] ^= os::mounted_at(opened->fd(), os::mount_of(directory.fd())) & ~std::uint64_t{1};
     const auto status = opened ? opened->status("") : directory.status(name);
     if (!status) return unreadable(os::join(path, name), status.error());
     // One that cannot be read is there all the same, and nobody knows whether it changed.

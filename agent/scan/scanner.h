@@ -34,6 +34,7 @@ Target leads_to(const os::Directory& directory, const std::string& name);
 struct StructureScan {
   sync::AccountManifest manifest;  ///< structure_whole unless a directory could not be read
   std::map<std::string, Stamps> stamps;
+  std::map<std::string, std::uint64_t> mounts;  ///< of each folder: what is mounted at it (os::mounted_at), 0: nothing
   std::vector<ScanProblem> problems;
   std::size_t acls = 0;  ///< directories with an ACL, which does not come along
 };

@@ -71,7 +71,7 @@ Result<> FolderTable::put(AccountId account, const std::string& path, std::uint6
   const auto tmp = attributes_.number(shape.tmp);
   if (!tmp) return Failure(tmp.error());
   Statement put(database_,
-                "INSERT INTO folder (account, path, inode, self, cur, new, tmp) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                "INSERT INTO folder (account, path, inode, self, cur, new, tmp, look) VALUES (?, ?, ?, ?, ?, ?, ?, 1) "
                 "ON CONFLICT (account, path) DO UPDATE SET "
                 "stamp_self = iif(inode = excluded.inode, stamp_self, 0), "
                 "stamp_cur = iif(inode = excluded.inode, stamp_cur, 0), "
@@ -113,6 +113,39 @@ Result<> FolderTable::set_stamps(AccountId account, const std::string& path, con
 Result<> FolderTable::clear_stamps(AccountId account) {
   Statement clear(database_, "UPDATE folder SET stamp_self = 0, stamp_cur = 0, stamp_new = 0 WHERE account = ?");
   return clear.bind(account).run();
+}
+
+Result<std::vector<std::pair<std::string, std::uint64_t>>> FolderTable::looks(AccountId account) {
+  std::vector<std::pair<std::string, std::uint64_t>> looks;
+  Statement rows(database_, "SELECT path, look FROM folder WHERE account = ? ORDER BY path");
+  rows.bind(account);
+  MAILDIRSYNC_TRY(rows.each([&] { looks.emplace_back(rows.text(0), rows.integer_as<std::uint64_t>(1)); }));
+  return looks;
+}
+
+Result<> FolderTable::set_look(FolderId folder, std::uint64_t look) {
+  return Statement(database_, "UPDATE folder SET look = ? WHERE id = ?").bind(look, folder).run();
+}
+
+Result<std::uint64_t> FolderTable::look(FolderId folder) {
+  Statement find(database_, "SELECT look FROM folder WHERE id = ?");
+  const auto row = find.bind(folder).step();
+  if (!row) return Failure(row.error());
+  return *row ? find.integer_as<std::uint64_t>(0) : 0;
+}
+
+Result<std::map<std::string, std::uint64_t>> FolderTable::mounts(AccountId account) {
+  std::map<std::string, std::uint64_t> mounts;
+  Statement rows(database_, "SELECT path, mount FROM folder WHERE account = ? AND mount IS NOT NULL");
+  rows.bind(account);
+  MAILDIRSYNC_TRY(rows.each([&] { mounts.emplace(rows.text(0), rows.integer_as<std::uint64_t>(1)); }));
+  return mounts;
+}
+
+Result<> FolderTable::set_mount(AccountId account, const std::string& path, std::uint64_t mount) {
+  return Statement(database_, "UPDATE folder SET mount = ? WHERE account = ? AND path = ?")
+      .bind(mount, account, path)
+      .run();
 }
 
 }  // namespace maildirsync::agent

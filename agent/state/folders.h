@@ -42,6 +42,13 @@ class FolderTable {
   Result<> set_stamps(AccountId account, const std::string& path, const Stamps& stamps);
   Result<> clear_stamps(AccountId account);
 
+  Result<std::vector<std::pair<std::string, std::uint64_t>>> looks(AccountId account);
+  Result<> set_look(FolderId folder, std::uint64_t look);
+  Result<std::uint64_t> look(FolderId folder);
+  /// Those that are known.
+  Result<std::map<std::string, std::uint64_t>> mounts(AccountId account);
+  Result<> set_mount(AccountId account, const std::string& path, std::uint64_t mount);
+
  private:
   Result<std::vector<Row>> collect(sqlite::Statement& rows);
 

@@ -57,6 +57,18 @@ Result<> Recorder::make_folder(const std::string& path, std::uint64_t inode, con
   return tables_.folders.put(account_, path, inode, shape);
 }
 
+Result<bool> Recorder::look(const State::FolderLook& look) {
+  const auto folder = find_folder(look.folder);
+  if (!folder) return Failure(folder.error());
+  if (!*folder) return true;  // others' folder, or one that is gone
+  const auto known = tables_.folders.look(**folder);
+  if (!known) return Failure(known.error());
+  if (*known == 0) return true;  // stays unknown until it is compared
+  const bool as_left = look.before == 0 || look.before == *known;
+  MAILDIRSYNC_TRY(tables_.folders.set_look(**folder, as_left ? look.after : 0));
+  return as_left;
+}
+
 Result<> Recorder::rename_folder(const std::string& from, const std::string& to, std::uint64_t inode) {
   auto moved = tables_.folders.subtree(account_, from);
   if (!moved) return Failure(moved.error());

@@ -5,6 +5,9 @@
 // same message under two flags for a moment). The name itself stands once, outside of the key. Owners and modes repeat
 // and are kept once in `attributes`. A renamed folder changes its row in `folder`, and no entry.
 //
+// `look` is what the receiver said of how the folder looks at the destination (its own number; 0: not known, 1: not
+// there). `mount` is a number for what is mounted at the folder here, 0 for nothing; null: not known.
+//
 // Signatures belong to an entry, and so hang on the folder's number. Aliases come with an acknowledgement, just before
 // the operations that make the entry and perhaps its folder are recorded, and so hang on the path.
 
@@ -16,7 +19,7 @@ namespace maildirsync::agent {
 
 namespace {
 
-constexpr int k_version = 1;
+constexpr int k_version = 2;
 
 constexpr const char* k_tables = R"sql(
 CREATE TABLE setting (
@@ -55,6 +58,8 @@ CREATE TABLE folder (
   stamp_self INTEGER NOT NULL DEFAULT 0,
   stamp_cur  INTEGER NOT NULL DEFAULT 0,
   stamp_new  INTEGER NOT NULL DEFAULT 0,
+  look       INTEGER NOT NULL DEFAULT 0,
+  mount      INTEGER,
   UNIQUE (account, path)
 ) STRICT;
 
@@ -100,6 +105,13 @@ CREATE TABLE intent (
 CREATE INDEX intent_by_account ON intent (account);
 )sql";
 
+/// How folders look at the destination, and what is mounted at the source, is not known of what an earlier version
+/// recorded: 0, and null.
+constexpr const char* k_from_1_to_2 = R"sql(
+ALTER TABLE folder ADD COLUMN look INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE folder ADD COLUMN mount INTEGER;
+)sql";
+
 Result<int> version_of(sqlite::Database& database) {
   sqlite::Statement statement(database, "PRAGMA user_version");
   const auto row = statement.step();
@@ -118,6 +130,9 @@ Result<> prepare_schema(sqlite::Database& database) {
   switch (*version) {
     case 0:
       MAILDIRSYNC_TRY(database.execute(k_tables));
+      break;
+    case 1:
+      MAILDIRSYNC_TRY(database.execute(k_from_1_to_2));
       break;
     default:
       return failure(ErrorCode::state, database.path(),

@@ -78,6 +78,11 @@ class SqliteState final : public State {
     return Statement(database(), "UPDATE account SET complete = ? WHERE id = ?").bind(complete, id).run();
   }
 
+  Result<> set_all_incomplete(const std::string& root) override {
+    const std::scoped_lock lock(mutex_);
+    return Statement(database(), "UPDATE account SET complete = 0 WHERE root = ?").bind(root).run();
+  }
+
   Result<> forget_account(AccountId id) override {
     return change([&]() -> Result<> {
       MAILDIRSYNC_TRY(Recorder(tables_, id).erase_everything());
@@ -118,6 +123,52 @@ class SqliteState final : public State {
     return record(id, [&](Recorder& recorder) -> Result<> {
       for (const auto& operation : operations)
         MAILDIRSYNC_TRY(recorder.apply(operation));
+      return {};
+    });
+  }
+
+  Result<std::vector<std::string>> apply(AccountId id, const std::vector<sync::Operation>& operations,
+                                         const std::vector<FolderLook>& looks) override {
+    std::vector<std::string> changed;
+    auto recorded = record(id, [&](Recorder& recorder) -> Result<> {
+      for (const auto& operation : operations)
+        MAILDIRSYNC_TRY(recorder.apply(operation));
+      for (const auto& look : looks) {
+        const auto as_left = recorder.look(look);
+        if (!as_left) return Failure(as_left.error());
+        if (!*as_left) changed.push_back(look.folder);
+      }
+      return {};
+    });
+    if (!recorded) return Failure(recorded.error());
+    return changed;
+  }
+
+  Result<> set_looks(AccountId id, const std::map<std::string, std::uint64_t>& looks) override {
+    return change([&]() -> Result<> {
+      for (const auto& [path, look] : looks) {
+        const auto folder = tables_.folders.find(id, path);
+        if (!folder) return Failure(folder.error());
+        if (*folder) MAILDIRSYNC_TRY(tables_.folders.set_look(**folder, look));
+      }
+      return {};
+    });
+  }
+
+  Result<std::vector<std::pair<std::string, std::uint64_t>>> looks(AccountId id) override {
+    const std::scoped_lock lock(mutex_);
+    return tables_.folders.looks(id);
+  }
+
+  Result<std::map<std::string, std::uint64_t>> mounts(AccountId id) override {
+    const std::scoped_lock lock(mutex_);
+    return tables_.folders.mounts(id);
+  }
+
+  Result<> set_mounts(AccountId id, const std::map<std::string, std::uint64_t>& mounts) override {
+    return change([&]() -> Result<> {
+      for (const auto& [path, mount] : mounts)
+        MAILDIRSYNC_TRY(tables_.folders.set_mount(id, path, mount));
       return {};
     });
   }

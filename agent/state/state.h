@@ -44,6 +44,7 @@ class State {
   virtual Result<std::vector<AccountRow>> accounts(const std::string& root) = 0;
   virtual Result<AccountRow> account_row(AccountId id) = 0;
   virtual Result<> set_complete(AccountId id, bool complete) = 0;
+  virtual Result<> set_all_incomplete(const std::string& root) = 0;
   virtual Result<> forget_account(AccountId id) = 0;
 
   // -- what is acknowledged
@@ -69,6 +70,23 @@ class State {
   /// Records acknowledged operations (meaning: sync::apply), in one transaction. A rename of a message from its alias
   /// to its own name ends the alias.
   virtual Result<> apply(AccountId id, const std::vector<sync::Operation>& operations) = 0;
+  // -- how folders look at the destination: a number of the receiver's, 0: not known, 1: not there
+  struct FolderLook {
+    std::string folder;
+    std::uint64_t before = 0, after = 0;  ///< of operations that were acknowledged together
+  };
+  /// Records acknowledged operations as apply() does, and how the folders look behind them. Gives the folders that
+  /// did not look as they were left: others have changed something there, and how they look is not known any more.
+  virtual Result<std::vector<std::string>> apply(AccountId id, const std::vector<sync::Operation>& operations,
+                                                 const std::vector<FolderLook>& looks) = 0;
+  virtual Result<> set_looks(AccountId id, const std::map<std::string, std::uint64_t>& looks) = 0;
+  /// Of all folders of an account, by path.
+  virtual Result<std::vector<std::pair<std::string, std::uint64_t>>> looks(AccountId id) = 0;
+
+  // -- what is mounted at folders here: a number for it, 0: nothing
+  virtual Result<std::map<std::string, std::uint64_t>> mounts(AccountId id) = 0;
+  virtual Result<> set_mounts(AccountId id, const std::map<std::string, std::uint64_t>& mounts) = 0;
+
   /// Forgets an entry's inode, so that the next listing looks at the file itself: it has not become at the destination
   /// what it is here.
   virtual Result<> doubt(AccountId id, const sync::Location& at) = 0;

@@ -80,6 +80,7 @@ class Looker {
     look_.after.exists = structure.manifest.exists;
     look_.after.structure_whole = structure.manifest.structure_whole;
     look_.before.structure_whole = true;
+    look_.mounts = std::move(structure.mounts);
     if (!structure.manifest.exists) return known_but_gone();
     auto account = order_.root->open_directory(order_.account_path);
     if (!account) return Failure(account.error());

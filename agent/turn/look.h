@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/turn/mounts_below.h"
 #include "agent/turn/sender.h"
 #include "agent/turn/turn.h"
 #include "agent/watch/watcher.h"
@@ -17,6 +18,7 @@ struct Look {
   sync::AccountManifest after;   ///< what the source holds
   std::set<std::string> unseen;  ///< folders that the walk missed: in `after` they are as in `before`
   Snapshots snapshots{location_less};
+  std::optional<MountsBelow> mounts;  ///< of a whole walk
 };
 
 /// Looks at an account as far as its work asks: a whole walk pruned by stamps, or only some names. Reads the source

@@ -95,6 +95,7 @@ class Course {
     auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
                                : sync::plan(looked->before, looked->after);
     log(operations);
+    if (hold_for_mounts(*looked, operations)) return;
     if (!let_removals_settle(operations) || brake(operations)) return;
     operations.insert(operations.begin(), names_back_.begin(), names_back_.end());
     put_left_over_aside(operations);
@@ -183,6 +184,7 @@ class Course {
       reconciled.extra.clear();
     }
     MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
+    MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing->looks));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
     report_.compared = true;
@@ -296,6 +298,33 @@ class Course {
     report_.removals_wait = true;
     std::erase_if(operations, [](const Operation& operation) { return sync::follows_messages(operation.kind); });
     return true;
+  }
+
+  /// An archive disk that is not mounted looks like mail that was deleted, however little it is.
+  bool hold_for_mounts(const Look& looked, const std::vector<Operation>& operations) {
+    if (!looked.mounts) return false;
+    const auto known = state_.mounts(order_.account);
+    if (!known) return false;  // the turn fails at its next use of the state
+    const auto folder = mount_to_hold(*known, *looked.mounts, operations);
+    if (folder && !order_.released && order_.mode == config::Mode::mirror) {
+      const std::string where = os::join(os::join(order_.root->path(), order_.account_path), *folder);
+      report_.end = TurnEnd::held;
+      report_.hold =
+          Problem{ErrorCode::mount_gone, *folder,
+                  "a file system was mounted or unmounted at " + where +
+                      ", and what was there is not there any more; nothing of the account is sent or deleted. "
+                      "Mount what belongs there, and it goes on by itself. If it is meant to be so: "
+                      "maildirsync release --account '" +
+                      order_.account_name + "'"};
+      report_.again.merge(order_.work);
+      report_.stamps.clear();
+      return true;
+    }
+    for (const auto& [path, mount] : *looked.mounts) {
+      const auto was = known->find(path);
+      if (was == known->end() || was->second != mount) report_.mounts.emplace(path, mount);
+    }
+    return false;
   }
 
   /// How many names the files have that this turn removes a name of.

@@ -81,9 +81,11 @@ struct TurnReport {
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
   std::size_t unwatched = 0;      ///< folders that could not be watched
   bool structure = false;
-  bool account_gone = false;            ///< its removal was sent
-  std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
-  std::size_t acls = 0;                 ///< files and folders, new to the mirror, whose ACLs do not come along
+  bool account_gone = false;                    ///< its removal was sent
+  std::optional<Problem> root_trouble;          ///< the destination cannot use the whole root
+  std::size_t acls = 0;                         ///< files and folders, new to the mirror, whose ACLs do not come along
+  std::optional<Problem> hold;                  ///< of TurnEnd::held, if it is not a mass deletion
+  std::map<std::string, std::uint64_t> mounts;  ///< of folders where it is not as it was (State::mounts)
   bool compared = false;
 };
 

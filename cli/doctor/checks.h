@@ -32,4 +32,7 @@ void check_clock(Checks& checks, const std::string& peer, double offset);
 /// "no space": what is free at a path is less than a daemon needs. Adds a check only when it is bad.
 bool check_room(Checks& checks, const std::string& name, const std::string& path, const std::string& remedy);
 
+/// Whether a running Dovecot serves what is mirrored to here. Adds a check only when one does.
+void check_dovecot(Checks& checks, const config::Receiver& config, const Json& status);
+
 }  // namespace maildirsync::cli

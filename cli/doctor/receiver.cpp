@@ -253,6 +253,7 @@ void check_receiver(const Places& places, Checks& checks) {
   }
   if (!status.is_null()) check_port(checks, *config);
   check_peers(checks, *config, status);
+  check_dovecot(checks, *config, status);
 }
 
 }  // namespace maildirsync::cli

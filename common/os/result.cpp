@@ -75,6 +75,10 @@ std::string_view to_string(ErrorCode code) {
       return "acl-left-behind";
     case ErrorCode::mail_left_out:
       return "mail-left-out";
+    case ErrorCode::destination_gone:
+      return "destination-gone";
+    case ErrorCode::mount_gone:
+      return "mount-gone";
   }
   return "unknown";
 }

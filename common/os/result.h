@@ -45,6 +45,8 @@ enum class ErrorCode : std::uint16_t {
   acl = 58,                   ///< POSIX ACLs that do not come along
   mail_left_out = 59,         ///< mail that the mirror does not reach: behind a link, or outside of every account
   time_range = 48,            ///< a date that the destination's file system cannot hold
+  destination_gone = 44,      ///< the destination's directory is not the one that it was: nothing is written to it
+  mount_gone = 45,            ///< a mount came or went below the root, and mail is not there any more
 };
 
 /// The stable word of a code, for instance "unmapped-owner".

@@ -11,6 +11,7 @@
 #include "common/os/result.h"
 #include "common/sync/operation.h"
 #include "daemon/apply/tree.h"
+#include "daemon/roots/served_directory.h"
 
 namespace maildirsync::daemon {
 
@@ -22,6 +23,7 @@ struct Account {
   std::uint64_t serial = 0;                   ///< the later the agent opened the account, the higher
   std::shared_ptr<const os::Directory> root;  ///< null with `root_error`
   std::optional<Error> root_error;
+  std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::shared_ptr<Tree> tree;
 };
 

@@ -33,6 +33,8 @@ class Aside {
   Result<> replace(const os::Directory& directory, const std::string& name);
 
   int fd() const { return fd_.get(); }
+  /// Whether it stands in the directory, which then looks otherwise than before it was made.
+  bool has_name() const { return !name_.empty(); }
   /// The file once it has its name, where the way wants it synced under that; closed for good otherwise.
   std::optional<os::Fd> take_file_to_sync();
 

@@ -9,6 +9,62 @@ namespace {
 // A larger group gains nothing more, and its acknowledgements come later.
 constexpr std::size_t k_group = 4096;
 
+/// Whether the roots of a group's accounts are where they were when the accounts were opened; looked at once a group.
+class RootsOfGroup {
+ public:
+  const std::optional<Error>& away(const Account& account) {
+    const auto [known, is_new] = looked_at_.try_emplace(account.root.get());
+    if (is_new && account.served && account.root) {
+      if (auto good = account.served->check(*account.root); !good) known->second = std::move(good.error());
+    }
+    return known->second;
+  }
+
+ private:
+  std::unordered_map<const os::Directory*, std::optional<Error>> looked_at_;
+};
+
+/// How the folders look that a group's operations touch, before and behind them.
+class LooksOfGroup {
+ public:
+  /// Before the operation is done.
+  void look_before(const StagedOperation& staged) {
+    const Account& account = *staged.account;
+    if (!account.root) return;
+    auto& folders = accounts_[&account];
+    for (const auto& touched : touched_folders(staged.operation)) {
+      const auto [known, is_new] = folders.try_emplace(touched.path);
+      if (!is_new) continue;
+      const bool stands_in_it = staged.aside && staged.aside->has_name();
+      if (!stands_in_it) known->second.before = look_at_folder(*account.root, os::join(account.path, touched.was));
+    }
+  }
+
+  /// Once the group is done: all that was looked at of an account, once.
+  std::vector<FolderLooks> take(const Account& account) {
+    const auto found = accounts_.find(&account);
+    if (found == accounts_.end()) return {};
+    std::vector<FolderLooks> looks;
+    for (auto& [path, look] : found->second) {
+      look.folder = path;
+      look.after = look_at_folder(*account.root, os::join(account.path, path));
+      looks.push_back(std::move(look));
+    }
+    accounts_.erase(found);
+    return looks;
+  }
+
+ private:
+  std::unordered_map<const Account*, std::unordered_map<std::string, FolderLooks>> accounts_;
+};
+
+void note_removed_account(const StagedOperation& staged) {
+  const Account& account = *staged.account;
+  const bool is_account =
+      staged.operation.kind == sync::OperationKind::remove_folder && staged.operation.from.folder.empty();
+  if (is_account && account.served && account.root) account.served->account_removed(*account.root);
+}
+
 }  // namespace
 
 Committer::Committer(std::size_t most_waiting, os::Syncs& syncs)
@@ -117,6 +173,8 @@ void Committer::commit(std::vector<Item> group) {
   os::SyncSet names(syncs_);
   std::vector<std::pair<std::shared_ptr<Acknowledged>, std::vector<Committed>>> answers;
   std::vector<std::function<void()>> reached;
+  RootsOfGroup roots;
+  LooksOfGroup looks;
   for (auto& item : group) {
     if (auto* opened = std::get_if<Opened>(&item)) {
       auto& newest = newest_[opened->account_key];
@@ -127,7 +185,8 @@ void Committer::commit(std::vector<Item> group) {
     auto& put = std::get<Put>(item);
     if (!bodies && put.staged.aside && !put.staged.error) put.staged.error = bodies.error();
     if (owes && !put.staged.error && put.staged.account->root) put.staged.error = debt(*put.staged.account->root);
-    Committed done = apply(put, names);
+    looks.look_before(put.staged);
+    Committed done = apply(put, names, roots.away(*put.staged.account));
     if (answers.empty() || answers.back().first != put.sink) answers.emplace_back(put.sink, std::vector<Committed>());
     answers.back().second.push_back(std::move(done));
   }
@@ -138,6 +197,10 @@ void Committer::commit(std::vector<Item> group) {
   ++totals_.groups;
   totals_.sync_microseconds +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(syncing).count());
+  for (auto answer = answers.rbegin(); answer != answers.rend(); ++answer) {
+    for (auto one = answer->second.rbegin(); one != answer->second.rend(); ++one)
+      one->looks = looks.take(*one->account);
+  }
   for (auto& [sink, done] : answers) {
     for (auto& one : done) {
       if (!durable && !one.error) one.error = durable.error();
@@ -162,7 +225,7 @@ void Committer::tell_room() {
     call();
 }
 
-Committed Committer::apply(Put& put, os::SyncSet& sync) {
+Committed Committer::apply(Put& put, os::SyncSet& sync, const std::optional<Error>& away) {
   StagedOperation& staged = put.staged;
   Committed done{.sequence = staged.sequence,
                  .error = std::move(staged.error),
@@ -177,12 +240,14 @@ Committed Committer::apply(Put& put, os::SyncSet& sync) {
   if (!done.error && newest_[account.key] > account.serial) {
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
   }
+  if (!done.error) done.error = away;
   if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
   if (!done.error) {
     auto outcome = transition(staged, sync);
     if (outcome) {
       done.outcome = std::move(*outcome);
       if (auto file = staged.aside ? staged.aside->take_file_to_sync() : std::nullopt) sync.add(std::move(*file));
+      note_removed_account(staged);
     } else {
       done.error = outcome.error();
     }

@@ -14,10 +14,17 @@
 #include <vector>
 
 #include "common/os/blocking_queue.h"
+#include "daemon/apply/folder_look.h"
 #include "daemon/apply/stage.h"
 #include "daemon/apply/transition.h"
 
 namespace maildirsync::daemon {
+
+/// How a folder looked before the first operation of a group that touches it, and behind the last.
+struct FolderLooks {
+  std::string folder;
+  FolderLook before = k_look_unknown, after = k_look_unknown;
+};
 
 /// What became of one operation; durable unless `error`.
 struct Committed {
@@ -31,6 +38,7 @@ struct Committed {
   std::string path;                               ///< below the account, for messages
   std::optional<std::uint32_t> lesser_mode = {};  ///< given instead of the mode that was asked for
   bool untouched = false;                         ///< with `error`: nothing of it was done
+  std::vector<FolderLooks> looks = {};            ///< of the last operation of an account in its group
 };
 
 /// Where a connection hears of its operations, in their order. Called on the committer's thread.
@@ -91,7 +99,7 @@ class Committer {
   void work();
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
-  Committed apply(Put& put, os::SyncSet& sync);
+  Committed apply(Put& put, os::SyncSet& sync, const std::optional<Error>& away);
   bool owes_still();
   void owe(const std::vector<Item>& group, const Error& error);
   void tell_room();

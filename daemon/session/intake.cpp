@@ -12,6 +12,7 @@
 #include "daemon/apply/kept_times.h"
 #include "daemon/apply/room.h"
 #include "daemon/owner/mode.h"
+#include "daemon/session/destinations.h"
 
 namespace maildirsync::daemon {
 
@@ -29,6 +30,14 @@ Result<> check_account(const std::string& account) {
     return failure(ErrorCode::protocol, "", "an account's path is not one below its root");
   }
   return {};
+}
+
+Result<> check_believed(const wire::List::Believed& believed) {
+  MAILDIRSYNC_TRY(check_account(believed.account()));
+  const auto& folders = believed.folders();
+  const bool good = believed.folders_size() == believed.stamps_size() &&
+                    std::all_of(folders.begin(), folders.end(), [](const auto& one) { return os::is_confined(one); });
+  return good ? Result<>() : failure(ErrorCode::protocol, "", "a question about folders is not well formed");
 }
 
 Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
@@ -154,9 +163,11 @@ Intake::OpenedRoot Intake::open_root(const std::string& name) const {
                                "\" at the receiver; add a [[peer.root]] with that name there and reload it",
                            0}};
   }
-  OpenedRoot root{
-      .path = found->second.path, .owners = found->second.owners, .has_trash = found->second.trash_days > 0};
-  auto directory = open_served_root(name, found->second.path);
+  OpenedRoot root{.path = found->second.path,
+                  .owners = found->second.owners,
+                  .has_trash = found->second.trash_days > 0,
+                  .served = found->second.directory};
+  auto directory = open_served_root(found->second);
   if (directory) {
     root.directory = std::make_shared<const os::Directory>(std::move(*directory));
   } else {
@@ -181,6 +192,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->serial = serial_of(open.turn());
   account->root = root.directory;
   account->root_error = root.error;
+  account->served = root.served;
   if (root.directory) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
@@ -221,7 +233,9 @@ Result<> Intake::body(const wire::Body& body, std::string_view payload) {
 }
 
 Result<> Intake::list(const wire::List& list) {
-  if (!list.accounts()) MAILDIRSYNC_TRY(check_account(list.account()));
+  if (!list.accounts() && list.believed().empty()) MAILDIRSYNC_TRY(check_account(list.account()));
+  for (const auto& believed : list.believed())
+    MAILDIRSYNC_TRY(check_believed(believed));
   auto root = open_root(list.root());
   if (root.error) {
     wire::Header answer;
@@ -242,11 +256,12 @@ Result<> Intake::list(const wire::List& list) {
                .digests = list.digests(),
                .control_digests = list.control_digests(),
                .digests_since = list.digests_since(),
-               .looks_only = list.looks_only() || list.accounts(),
+               .looks_only = list.looks_only() || list.accounts() || !list.believed().empty(),
                .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),
                .packed = list.packed(),
-               .pattern = list.pattern()});
+               .pattern = list.pattern(),
+               .believed = {list.believed().begin(), list.believed().end()}});
   return {};
 }
 
@@ -269,6 +284,10 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     } else {
       out.set_detail(id.error().message());
     }
+  }
+  if (question.take_destination() && found != peer_->roots.end()) {
+    if (found->second.directory) (void)found->second.directory->take();
+    *mapped.mutable_destination() = destination_of(found->second);
   }
   if (question.space()) {
     const auto root = open_root(question.root());

@@ -29,6 +29,7 @@ struct ListRequest {
   bool accounts = false;
   bool packed = false;
   std::string pattern;
+  std::vector<wire::List::Believed> believed;
 };
 
 /// Takes the frames of one connection in their order: stages operations, learns names of ids, answers what needs no
@@ -61,6 +62,7 @@ class Intake {
     std::shared_ptr<const os::Directory> directory;  ///< null with `error`
     std::optional<Error> error;
     bool has_trash = false;
+    std::shared_ptr<ServedDirectory> served;
   };
 
   Result<> of_account(const wire::Header& header, std::string_view payload);

@@ -14,6 +14,7 @@
 #include "common/wire/frame.h"
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
+#include "daemon/apply/folder_look.h"
 #include "daemon/apply/index_files.h"
 #include "daemon/apply/kept_times.h"
 
@@ -83,6 +84,7 @@ wire::Listing Lister::next() {
       *out->mutable_shape() = folder_->shape;
       out->set_indexed(folder_->indexed);
       *out->mutable_times() = folder_->times;
+      out->set_stamp(folder_->look);
       size += folder_->path.size() + k_entry_overhead;
     }
     if (entries_.empty() && !open_next_area()) {
@@ -113,6 +115,7 @@ bool Lister::open_next_folder() {
       continue;
     }
     if (indexes_ == Indexes::remove) remove_indexes(*directory);
+    const FolderLook look = look_of(*directory);
     const auto status = directory->status("");
     auto names = directory->list();
     if (!status || !names) {
@@ -124,6 +127,7 @@ bool Lister::open_next_folder() {
                             area_of(*directory, "tmp")};
     folder_ = Folder();
     folder_->path = path;
+    folder_->look = look;
     folder_->indexed = has_index_written_here(*directory);
     wire::to_wire(shape, folder_->shape);
     wire::to_wire(kept_times(*directory), folder_->times);

@@ -46,6 +46,7 @@ class Lister {
     wire::FolderShape shape;
     wire::KeptTimes times;
     bool indexed = false;
+    std::uint64_t look = 0;
     std::deque<Area> areas;
   };
 

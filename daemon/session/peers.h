@@ -9,6 +9,7 @@
 #include "common/os/directory.h"
 #include "common/os/result.h"
 #include "daemon/owner/owner_map.h"
+#include "daemon/roots/served_directories.h"
 
 namespace maildirsync::daemon {
 
@@ -18,6 +19,7 @@ struct ServedRoot {
   std::string path;
   std::shared_ptr<const OwnerMap> owners;
   unsigned trash_days = 0;
+  std::shared_ptr<ServedDirectory> directory;  ///< null where nothing is served, as by --check-config
 };
 
 /// One configured agent. Immutable; sessions keep the one they began with.
@@ -27,12 +29,12 @@ struct Peer {
   std::map<std::string, ServedRoot> roots;
 };
 
-/// All peers by fingerprint. Fails with ErrorCode::config when an owner table names what does not exist here.
+/// All peers by fingerprint. Fails with ErrorCode::config when an owner table names what does not exist here. `served`:
+/// where the roots' directories are had from, if any.
 using Peers = std::map<std::string, std::shared_ptr<const Peer>>;
-Result<Peers> make_peers(const config::Receiver& config);
+Result<Peers> make_peers(const config::Receiver& config, ServedDirectories* served = nullptr);
 
-/// Opens the root's directory at the destination. Fails with a sentence that says how to mend it: root_gone when it is
-/// not there, permission when it is read-only to us, as all is that the unit does not open for writing.
-Result<os::Directory> open_served_root(const std::string& name, const std::string& path);
+/// Opens the root's directory at the destination for work; see ServedDirectory::open.
+Result<os::Directory> open_served_root(const ServedRoot& root);
 
 }  // namespace maildirsync::daemon

@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_max_sessions = 1024;
 constexpr std::size_t k_named_fingerprints = 8;
+constexpr auto k_look_at_directories = 5s;
 
 std::size_t pool_size() {
   return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
@@ -52,9 +53,11 @@ Room room() {
 
 }  // namespace
 
-Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark)
+Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
+                   std::unique_ptr<ServedDirectories> directories)
     : loop_(loop),
       config_(std::move(config)),
+      directories_(std::move(directories)),
       acceptor_(loop),
       pool_(pool_size()),
       committer_(room().most_waiting),
@@ -62,10 +65,12 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                 .pool = pool_,
                 .listers = listers_,
                 .committer = committer_,
+                .directories = *directories_,
                 .part = room().part,
                 .instance = std::move(instance),
                 .unclean_end = mark.last_unclean_end()},
-      mark_(std::move(mark)) {
+      mark_(std::move(mark)),
+      look_timer_(loop) {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
@@ -93,11 +98,13 @@ Receiver::~Receiver() {
 }
 
 Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config, std::string instance,
-                                                  RunMark mark) {
-  std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance), std::move(mark)));
+                                                  RunMark mark, std::unique_ptr<ServedDirectories> directories) {
+  std::unique_ptr<Receiver> receiver(
+      new Receiver(loop, std::move(config), std::move(instance), std::move(mark), std::move(directories)));
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   receiver->tell_ways({});
   MAILDIRSYNC_TRY(receiver->listen());
+  receiver->look_at_directories();
   asio::co_spawn(loop, receiver->accept(), asio::detached);
   return receiver;
 }
@@ -107,6 +114,7 @@ void Receiver::stop() {
   stopping_ = true;
   asio::error_code ignored;
   acceptor_.close(ignored);
+  look_timer_.cancel();
   for (const auto& session : sessions_)
     session->end(ErrorCode::cancelled, "the receiver is being stopped");
   // The farewells, then the ends of all that uses the pool and the committer, before these go.
@@ -127,7 +135,7 @@ void Receiver::stop() {
 }
 
 Result<> Receiver::use(const config::Receiver& config) {
-  auto peers = make_peers(config);
+  auto peers = make_peers(config, directories_.get());
   if (!peers) return Failure(peers.error());
   auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key);
   if (!tls) return Failure(tls.error());
@@ -136,6 +144,12 @@ Result<> Receiver::use(const config::Receiver& config) {
   peers_ = std::move(*peers);
   tls_ = std::move(*tls);
   services_.own_fingerprint = std::move(*own);
+  std::vector<ConfiguredRoot> roots;
+  for (const auto& peer : config.peers) {
+    for (const auto& root : peer.roots)
+      roots.push_back({peer.name, root.name, root.path});
+  }
+  directories_->configure(roots);
   return {};
 }
 
@@ -160,6 +174,20 @@ void Receiver::tell_ways(const std::vector<config::Peer>& told) const {
       }
     }
   }
+}
+
+/// Now and then, on a thread that may block.
+void Receiver::look_at_directories() {
+  asio::post(listers_, [this] {
+    directories_->look_at_all();
+    asio::post(loop_, [this] {
+      if (stopping_) return;
+      look_timer_.expires_after(k_look_at_directories);
+      look_timer_.async_wait([this](const asio::error_code& cancelled) {
+        if (!cancelled) look_at_directories();
+      });
+    });
+  });
 }
 
 Result<> Receiver::listen() {
@@ -245,10 +273,35 @@ Result<> Receiver::reload(config::Receiver config) {
 void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>& reply) {
   const std::string command = request.value("command", "");
   if (command == "status") return reply->finish(status());
-  reply->finish(
-      {{"error",
-        {{"code", "usage"},
-         {"message", "the receiver only knows status; give '" + command + "' on the source server, to the agent"}}}});
+  if (command == "release") return release(reply);
+  reply->finish({{"error",
+                  {{"code", "usage"},
+                   {"message", "the receiver only knows status and release; give '" + command +
+                                   "' on the source server, to the agent"}}}});
+}
+
+/// A person says that the directories that are held are right as they are.
+void Receiver::release(const std::shared_ptr<control::Reply>& reply) {
+  asio::post(listers_, [this, reply] {
+    auto taken = std::make_shared<std::vector<std::string>>();
+    auto failed = std::make_shared<std::optional<Error>>();
+    for (const auto& directory : directories_->held()) {
+      if (auto done = directory->take(); done) {
+        taken->push_back(directory->path());
+      } else {
+        *failed = std::move(done.error());
+      }
+    }
+    asio::post(loop_, [reply, taken, failed] {
+      if (*failed) return reply->finish(control::error(to_string((*failed)->code), (*failed)->message()));
+      const std::string what = fmt::format("{}", fmt::join(*taken, ", "));
+      reply->finish(
+          {{"ok", true},
+           {"released", taken->size()},
+           {"message", taken->empty() ? "nothing was held"
+                                      : "released: " + what + "; everything in it is compared with the source"}});
+    });
+  });
 }
 
 std::size_t Receiver::connections_of(const std::string& peer) const {
@@ -278,6 +331,7 @@ json Receiver::status() {
   json roots = json::array();
   json problems = json::array();
   std::string address;
+  bool any_held = false;
   for (const auto& peer : config_.peers) {
     std::string from;
     json clock_offset = nullptr;
@@ -289,16 +343,24 @@ json Receiver::status() {
     if (!from.empty()) address = from;
     json peer_roots = json::array();
     for (const auto& root : peer.roots) {
-      const auto directory = open_served_root(root.name, root.path);
-      peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", directory.has_value()}});
-      roots.push_back({{"name", root.name}, {"peer", peer.name}, {"path", root.path}, {"ok", directory.has_value()}});
-      usable &= directory.has_value();
-      if (!directory) {
-        problems.push_back({{"code", to_string(directory.error().code)},
+      const auto trouble = directories_->find(root.path)->trouble();
+      const bool held = trouble && trouble->code == ErrorCode::destination_gone;
+      any_held |= held;
+      usable &= !trouble;
+      peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", !trouble}});
+      roots.push_back({{"name", root.name},
+                       {"peer", peer.name},
+                       {"path", root.path},
+                       {"ok", !trouble},
+                       {"state", held      ? "held"
+                                 : trouble ? "blocked"
+                                           : "live"}});
+      if (trouble) {
+        problems.push_back({{"code", to_string(trouble->code)},
                             {"root", root.name},
                             {"account", ""},
                             {"path", root.path},
-                            {"detail", directory.error().detail}});
+                            {"detail", trouble->detail}});
       }
     }
     const Presence& presence = presence_[peer.name];
@@ -330,9 +392,10 @@ json Receiver::status() {
   const CommitTotals& totals = committer_.totals();
   return {{"role", "receiver"},
           {"version", MAILDIRSYNC_VERSION},
-          {"state", address.empty() ? "waiting"
-                    : usable        ? "live"
-                                    : "blocked"},
+          {"state", any_held          ? "held"
+                    : address.empty() ? "waiting"
+                    : usable          ? "live"
+                                      : "blocked"},
           {"lag_seconds", nullptr},
           {"pending", {{"messages", 0}, {"bytes", 0}}},
           {"peer", {{"address", address}, {"connected", !address.empty()}}},

@@ -9,6 +9,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
@@ -26,9 +27,10 @@ namespace maildirsync::daemon {
 class Receiver {
  public:
   /// Fails with ErrorCode::config when something of the configuration does not work here (a port in use, an unknown
-  /// user in an owner table). `instance` names our state directory, `mark` is in it.
+  /// user in an owner table). `instance` names our state directory, `mark` is in it, and `directories` are those that
+  /// it remembers.
   static Result<std::unique_ptr<Receiver>> start(asio::io_context& loop, config::Receiver config, std::string instance,
-                                                 RunMark mark);
+                                                 RunMark mark, std::unique_ptr<ServedDirectories> directories);
   ~Receiver();
 
   /// Ends all sessions; what was staged is still committed. Needs the loop no longer.
@@ -47,18 +49,22 @@ class Receiver {
   std::vector<service::Metric> metrics();
 
  private:
-  Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark);
+  Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
+           std::unique_ptr<ServedDirectories> directories);
   Result<> use(const config::Receiver& config);
   void tell_ways(const std::vector<config::Peer>& told) const;
   Result<> listen();
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
+  void look_at_directories();
+  void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
 
   asio::io_context& loop_;
   config::Receiver config_;
   service::Configuration configuration_;
+  const std::unique_ptr<ServedDirectories> directories_;
   Peers peers_;
   /// By fingerprint: the session of the last run that greeted, and its number.
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> runs_;
@@ -79,6 +85,7 @@ class Receiver {
   std::set<std::shared_ptr<Session>> sessions_;
   RunMark mark_;
   int seconds_ = 0;
+  asio::steady_timer look_timer_;
   bool stopping_ = false;
 };
 

@@ -12,6 +12,8 @@
 
 #include "common/os/clock.h"
 #include "common/wire/listing.h"
+#include "daemon/session/believed.h"
+#include "daemon/session/destinations.h"
 #include "daemon/session/lister.h"
 
 namespace maildirsync::daemon {
@@ -195,10 +197,18 @@ asio::awaitable<Result<>> Session::greet() {
     reply.mutable_unclean_end()->set_number(end->number);
     reply.mutable_unclean_end()->set_since(end->since);
   }
+  if (refusal.empty()) {
+    co_await on_pool(services_.pool, [&] {
+      look_at_destinations(*peer_, hello, services_.directories);
+      return true;
+    });
+  }
   for (const auto& [name, root] : peer_->roots) {
     reply.add_roots(name);
     if (root.trash_days > 0) reply.add_trash(name);
+    *reply.add_destinations() = destination_of(root);
   }
+  reply.set_knows_looks(true);
   const auto now = os::wall_clock();
   reply.set_time(now);
   clock_offset_ = os::clock_offset(hello.time(), now, now);
@@ -234,6 +244,8 @@ asio::awaitable<Error> Session::read() {
       if (const auto offset = os::clock_offset(frame->header.ping().time(), now, now)) clock_offset_ = offset;
       pong.mutable_pong()->set_number(frame->header.ping().number());
       pong.mutable_pong()->set_time(now);
+      for (const auto& [name, root] : peer_->roots)
+        *pong.mutable_pong()->add_destinations() = destination_of(root);
       send(pong);
     } else if (frame->header.has_goodbye()) {
       co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence())
@@ -354,6 +366,11 @@ void Session::begin_list(ListRequest request) {
 asio::awaitable<void> Session::list(ListRequest request) {
   auto self = shared_from_this();
   wire::Header header;
+  if (!request.believed.empty()) {
+    *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return compare_looks(request); });
+    send(header);
+    co_return;
+  }
   if (request.accounts) {
     auto layout = maildir::Layout::parse(request.pattern);
     if (!layout) {
@@ -443,6 +460,14 @@ void Session::acknowledge(const std::vector<Committed>& done) {
     if (one.outcome.indexed && !one.error) {
       ++special;
       ack.add_indexed(one.sequence);
+    }
+    for (const auto& look : one.looks) {
+      ++special;
+      auto& left = *ack.add_left();
+      left.set_sequence(one.sequence);
+      left.set_folder(look.folder);
+      left.set_before(look.before);
+      left.set_after(look.after);
     }
     if (special < k_failures_in_ack) continue;
     send(header);

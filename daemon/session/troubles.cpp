@@ -18,6 +18,7 @@ bool passes_by_itself(ErrorCode code) {
     case ErrorCode::basis_mismatch:
     case ErrorCode::cancelled:
     case ErrorCode::vanished:
+    case ErrorCode::destination_gone:  // the root's state says so, and not each operation
       return true;
     default:
       return false;

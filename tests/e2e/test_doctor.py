@@ -71,7 +71,7 @@ class Healthy(DoctorTest):
             text = cli("doctor", "--config", daemon.config)
             self.assertIn("healthy", text.stdout)
             self.assertNotIn("\x1b", text.stdout)
-        self.assertEqual([], [name for name in os.listdir(self.root.destination) if name.startswith(".")])
+        self.assertEqual([], [name for name in os.listdir(self.root.destination) if name.startswith(".maildirsync.doctor")])
         self.lab.assert_equal()
 
     def test_wrong_usage(self):
@@ -299,6 +299,29 @@ class Clock(DoctorTest):
         self.lab.agent.wait_state("live")
         self.assertLess(abs(self.lab.agent.status()["peer"]["clock_offset_seconds"]), 30 * PATIENCE)
         wait_until(lambda: self.lab.receiver.status()["peers"][0]["clock_offset_seconds"] is not None, "the receiver knows the agent's clock")
+
+
+class Dovecot(DoctorTest):
+    """A Dovecot that serves what is mirrored is told of before it spoils anything."""
+
+    def test_a_running_dovecot_that_serves_a_root(self):
+        folder = os.path.join(self.lab.base, "bin")
+        os.mkdir(folder)
+        shutil.copy(shutil.which("sleep"), os.path.join(folder, "dovecot"))
+        with open(os.path.join(folder, "doveconf"), "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\necho 'mail_location = maildir:{self.root.destination}/%d/%n/Maildir'\n")
+        os.chmod(os.path.join(folder, "doveconf"), 0o755)
+        self.lab.start()
+        receiver = self.lab.receiver
+        wait_until(lambda: receiver.status()["peer"]["connected"], "the agent is connected", alive=self.lab.daemons)
+        environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        running = subprocess.Popen([os.path.join(folder, "dovecot"), "600"])
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        done = receiver.cli("doctor", "--config", receiver.config, env=environment)
+        self.assertIn(f"a running Dovecot serves mail in {self.root.destination}, where the root vhosts", done.stdout)
+        self.assertIn("keep users from it until the cutover", done.stdout)
+        self.assert_exit(1, done)
 
 
 if __name__ == "__main__":

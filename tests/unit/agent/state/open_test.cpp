@@ -119,6 +119,25 @@ TEST_F(OpenTest, a_database_of_a_newer_version_is_refused_and_left_alone) {
   EXPECT_EQ(count("state.db.corrupt-"), 0U);
 }
 
+TEST_F(OpenTest, a_database_of_version_1_knows_nothing_of_looks_and_mounts) {
+  fill(3);
+  state.reset();
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &connection), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(connection,
+                         "ALTER TABLE folder DROP COLUMN look; ALTER TABLE folder DROP COLUMN mount; "
+                         "PRAGMA user_version = 1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(connection);
+  open();
+  const auto looks = state->looks(account).value();
+  ASSERT_EQ(looks.size(), 1U);
+  EXPECT_EQ(looks.front().second, 0U);
+  EXPECT_TRUE(state->mounts(account).value().empty());
+  EXPECT_EQ(state->entries(account, "").value().size(), 3U);
+}
+
 TEST_F(OpenTest, what_was_applied_is_there_after_a_crash) {
   fill(10);
   Tree crashed;
