@@ -19,6 +19,8 @@ int run(int argc, char** argv) {
           {"resume", "go on sending", add_resume},
           {"release", "let what a brake holds go on, after you looked at it", add_release},
           {"reload", "have the daemon read its configuration anew, and say when it refuses it", add_reload},
+          {"restore", "put back what was deleted here: on the new mail server, from its trash", add_restore},
+          {"disown", "hand accounts over: on the new mail server, to the agent that brings them next", add_disown},
           {"repair-index", "put right what a Dovecot made of the destination before the cutover", add_repair_index},
           {"drain", "only add a root's new mail from now on", add_drain},
           {"mirror", "mirror a root again", add_mirror},

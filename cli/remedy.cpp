@@ -46,6 +46,11 @@ std::string_view remedy(std::string_view code) {
            "do what the message says (raise fs.inotify.max_user_watches, or set watch.backend), then restart "
            "maildirsync-agent"},
       Pair{"mass-deletion", "look at the account; if it is meant: maildirsync release --account NAME"},
+      Pair{"owned-by-another",
+           "take the account out of one of the two agents (exclude in agent.toml); to hand it over, then: maildirsync "
+           "disown PEER --account NAME, on the destination's server"},
+      Pair{"account-gone",
+           "mount its file system, or put the directory back; if the user left: maildirsync release --account NAME"},
       Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
       Pair{"destination-gone",
            "mount at the destination what belongs there and restart maildirsyncd; if it is right as it is: maildirsync "

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/config/document.h"
+#include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
 #include "common/service/configuration.h"
@@ -46,6 +47,7 @@ Result<std::string> instance_of(const std::string& state_dir) {
 
 /// What --check-config finds out beyond the file itself.
 Result<> check(const config::Receiver& config) {
+  MAILDIRSYNC_TRY(config::check_landing(config));
   if (auto peers = daemon::make_peers(config); !peers) return Failure(peers.error());
   if (auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key); !tls)
     return Failure(tls.error());

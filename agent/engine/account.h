@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -14,6 +15,16 @@
 
 namespace maildirsync::agent {
 
+/// Messages that went at the source and wait until no more go: many, or all of a folder, are believed when they were
+/// it.
+struct Mass {
+  std::uint64_t messages = 0;  ///< the account's, before
+  std::uint64_t lost = 0;
+  Time first{};           ///< when it was seen first
+  Time changed{};         ///< when `lost` was another number last
+  bool is_large = false;  ///< sync::is_mass
+};
+
 /// What the engine knows of an account. Event loop only.
 struct Account {
   AccountId id = 0;
@@ -24,18 +35,24 @@ struct Account {
   std::shared_ptr<Turn> turn;  ///< its present turn
   bool queued = false;
   bool complete = false;  ///< its first pass is done
-  bool held = false;      ///< the brake
+  bool held = false;      ///< a brake
+  bool rechecks = false;  ///< its next turn finds out whether it still must be held
   bool released = false;  ///< a person looked; for the next turn
   bool gone_confirmed = false;
   bool awaits_discovery = false;
+  ErrorCode hold_code = ErrorCode::mass_deletion;
+  sync::Hold hold = sync::Hold::none;
+  sync::Loss hold_loss;  ///< what would be deleted
   std::string hold_reason;
   Time held_since{};
-  std::optional<WantOfRoom> room;  ///< what it holds that the full destination has no room for …
-  Time room_since{};               ///< … since when …
-  Work parked;                     ///< … and what is to be looked at once there is
-  unsigned room_refusals = 0;      ///< times that it was said to have room, and had none
-  ErrorCode hold_code = ErrorCode::mass_deletion;
-  bool looks_again = false;                 ///< held, and its next turn finds out whether it still must be
+  std::optional<WantOfRoom> room;     ///< what it holds that the full destination has no room for …
+  Time room_since{};                  ///< … since when …
+  Work parked;                        ///< … and what is to be looked at once there is
+  unsigned room_refusals = 0;         ///< times that it was said to have room, and had none
+  std::optional<Time> missing_since;  ///< no walk has found its directory since
+  std::int64_t gone_at = 0;           ///< held as gone since; seconds since the epoch
+  std::optional<Mass> mass;
+  bool looked_at = false;                   ///< a turn of this run has walked it
   std::map<std::string, Problem> problems;  ///< by path
   std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
@@ -60,6 +77,9 @@ struct Account {
 
   /// Messages removed within the brake's window.
   std::uint64_t recently_removed(Time now);
+  /// Held, and no turn is to find out whether it still must be.
+  bool is_stopped() const { return held && !rechecks; }
+  bool is_gone() const { return held && hold_code == ErrorCode::account_gone; }
 };
 
 /// For what has just come up; nothing is held back that was said before. `account` is empty for what concerns the root
@@ -113,6 +133,9 @@ struct Root {
   bool is_held() const { return held || !destination_hold.empty(); }
   std::string_view hold_code() const { return to_string(held ? ErrorCode::root_gone : ErrorCode::destination_gone); }
   const std::string& held_because() const { return held ? hold_reason : destination_hold; }
+  bool misses_accounts = false;  ///< the last walk did not find some that are not held yet
+  Time loses_until{};            ///< many of its accounts lose much at once: until it has been quiet for some time
+  Time losses_looked_at{};
 };
 
 }  // namespace maildirsync::agent

@@ -39,13 +39,22 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   }
   auto rows = state_->accounts(config.name);
   if (!rows) return Failure(rows.error());
+  std::size_t elsewhere = 0;
   for (const auto& row : *rows) {
     const auto name = roots_[index].layout.account_name(row.path);
+    if (!name) {
+      // Found by another layout, and not gone: what it has there is compared under its present path.
+      asio::post(keeper_, [this, id = row.id] {
+        if (const auto forgotten = state_->forget_account(id); !forgotten) keeper_failed(forgotten.error());
+      });
+      ++elsewhere;
+      continue;
+    }
     Account account;
     account.id = row.id;
     account.root = index;
     account.path = row.path;
-    account.name = name.value_or(row.path);
+    account.name = *name;
     account.complete = row.complete;
     account.folders = row.folders;
     account.messages = row.messages;
@@ -62,8 +71,30 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
       if (const auto found = accounts_.find(id); found != accounts_.end()) found->second.work.compare = true;
     }
   }
+  tell_of_other_layout(index, elsewhere);
   discover_root(index);
   return {};
+}
+
+/// After a reload, of the accounts of another layout: they are not gone, but under other paths now. Those are compared
+/// with the destination, which adopts what is there. What the state knows of the old paths is forgotten at the next
+/// start; a turn of one may still be under way.
+void Engine::drop_accounts_of_other_layout(std::size_t index) {
+  std::size_t dropped = 0;
+  for (const Account* account : accounts_of(index)) {
+    if (roots_[index].layout.account_name(account->path)) continue;
+    drop_account(account->id);
+    ++dropped;
+  }
+  tell_of_other_layout(index, dropped);
+}
+
+void Engine::tell_of_other_layout(std::size_t index, std::size_t accounts) const {
+  if (accounts == 0) return;
+  spdlog::info(
+      "layout-changed root={} accounts={} pattern=\"{}\" action=\"nothing is deleted or copied: the accounts "
+      "are compared with the destination under their new paths\"",
+      roots_[index].config.name, accounts, roots_[index].config.accounts);
 }
 
 void Engine::discover_root(std::size_t index) {
@@ -113,7 +144,7 @@ bool Engine::has_accounts(std::size_t root) const {
 }
 
 /// An unmounted or emptied root must not look like mail that people deleted.
-bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanished) {
+bool Engine::must_hold(Root& root, const Discovery& discovery) {
   const std::size_t known = accounts_of(static_cast<std::size_t>(&root - roots_.data())).size();
   std::string reason;
   if (!discovery.directory) {
@@ -122,8 +153,6 @@ bool Engine::must_hold(Root& root, const Discovery& discovery, std::size_t vanis
     reason = "the root cannot be read (" + discovery.error.message() + ")";
   } else if (known > 0 && discovery.accounts.empty()) {
     reason = "the root " + root.config.path + " is empty where there were " + std::to_string(known) + " accounts";
-  } else if (root.mode == config::Mode::mirror && vanished >= 10 && vanished * 4 > known) {
-    reason = std::to_string(vanished) + " of " + std::to_string(known) + " accounts of the root are gone at once";
   }
   if (reason.empty() && known > 0 && os::is_another_file_system(root.file_system, discovery.file_system)) {
     reason = "the root " + root.config.path + " is on another file system (" + discovery.file_system +
@@ -188,18 +217,18 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
     found.insert(account.path);
   drop_excluded(index);
   const auto known = accounts_of(index);
-  const auto vanished = static_cast<std::size_t>(
-      std::count_if(known.begin(), known.end(), [&](const Account* a) { return !found.contains(a->path); }));
-  if (!must_hold(root, discovery, vanished)) {
+  if (!must_hold(root, discovery)) {
     root.discovered = true;
     root.released = false;
+    root.misses_accounts = false;
     for (Account* account : known) {
-      const bool is_found = found.erase(account->path) > 0;
+      const bool was_found = found.erase(account->path) > 0;
       if (hold_for_mounts_above(*account, root.mounts, discovery.mounts)) continue;
-      if (!is_found) {
+      if (!was_found) {
         is_not_found(*account, discovery.whole);
         continue;
       }
+      is_found(*account);
       if (account->awaits_discovery || account->gone_confirmed || is_another) {
         account->gone_confirmed = false;
         account->awaits_discovery = false;
@@ -210,6 +239,7 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
     remember_mounts(root, discovery.mounts);
     for (const auto& account : discovery.accounts) {
       if (!found.contains(account.path) || !is_ours(root, account.name)) continue;
+      if (!root.layout.account_name(account.path)) continue;  // a walk by the layout before the last reload
       if (Account* added = add_account(index, account.path, account.name)) schedule(*added);
     }
   }
@@ -220,17 +250,6 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
   dispatch();
   check_flushes();
   check_plans();
-}
-
-/// It may be away for a moment only: its own turn, which makes sure, waits for that.
-void Engine::is_not_found(Account& account, bool whole_walk) {
-  // A turn that found the account gone before this was known waits for this answer as well.
-  const bool is_known = account.gone_confirmed && !account.awaits_discovery;
-  if (!whole_walk || is_known || account.held) return;
-  account.gone_confirmed = true;
-  account.awaits_discovery = false;
-  account.work.structure = true;
-  delay(account, 1s);
 }
 
 Account* Engine::add_account(std::size_t root, const std::string& path, const std::string& name) {

@@ -431,7 +431,12 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     return;
   }
   account.refusals.end_turn();
-  if (sent && report.messages_removed > 0) account.removed.emplace_back(Clock::now(), report.messages_removed);
+  if (sent && report.structure) account.looked_at = true;
+  if (sent && !report.mass_waits) account.mass.reset();
+  if (sent && !report.removals_wait && report.lost.messages > 0) {
+    if (!turn->order.released) account.removed.emplace_back(Clock::now(), report.lost.messages);
+    check_losses(account.root);
+  }
   if (sent) account.released = false;
   // What it found torn is on the disk again, or is known to be refused.
   if (sent && turn->order.work.doubted_since) account.doubted = false;
@@ -579,25 +584,17 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     if (turn.order.work.oldest) account.work.changed_at(*turn.order.work.oldest);
   }
   if (report.end == TurnEnd::failed) account.work.structure = true;
-  account.looks_again = false;
-  if (report.end == TurnEnd::held && report.hold) return hold_account(account, *report.hold);
-  if (account.held && account.hold_code == ErrorCode::mount_gone && report.end == TurnEnd::sent) end_hold(account);
+  if (report.end == TurnEnd::held && report.lost_mount) {
+    return hold(account, report.lost_mount->code, report.lost_mount->detail);
+  }
   if (report.end == TurnEnd::held) {
-    account.held = true;
-    account.held_since = Clock::now();
-    account.hold_code = ErrorCode::mass_deletion;
-    account.hold_reason =
-        std::to_string(report.messages_removed) + " of " + std::to_string(report.account_messages) +
-        " messages would be deleted at once; the account is held, and nothing of it is deleted at the "
-        "destination. If that is meant: maildirsync release --account '" +
-        account.name + "'";
-    service::log_event({service::Severity::warning,
-                        "account-held",
-                        {{"root", turn.order.root_name},
-                         {"account", account.name},
-                         {"removed", std::to_string(report.messages_removed)},
-                         {"messages", std::to_string(report.account_messages)}}});
+    hold_for_brake(account, turn);
     return;
+  }
+  if (account.held) {
+    account.rechecks = false;
+    const bool is_well = report.end == TurnEnd::sent && !turn.lost && !report.removals_wait;
+    if (is_well) end_hold(account, "account-resumed");
   }
   if (report.end == TurnEnd::gone) {
     account.work.merge(turn.order.work);
@@ -620,7 +617,9 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     const bool unreadable = report.end == TurnEnd::failed && account.failures >= k_tries_before_named;
     if (unreadable || (turn.retry && !turn.refused.empty())) account.verified_generation = turn.order.generation;
   }
-  if (report.removals_wait) {
+  if (report.mass_waits) {
+    note_mass(account, report);
+  } else if (report.removals_wait) {
     account.work.settled = true;
     account.not_before = Clock::now() + 250ms;
   } else if (report.rests_in > 0ns && !turn.lost && !turn.retry && report.end == TurnEnd::sent) {

@@ -116,7 +116,9 @@ void Engine::tick() {
   for (auto& [id, account] : accounts_) {
     const bool unwatched = account.unwatched > 0 && look_at_unwatched;
     const bool problem = !account.problems.empty() && (retry_obstacles || (retry && has_other_than_obstacles(account)));
-    if (account.turn || account.held || !(problem || unwatched)) continue;
+    const bool rechecks = account.held && !account.is_gone() && retry;
+    if (account.turn || !(account.held ? rechecks : problem || unwatched)) continue;
+    account.rechecks = rechecks;
     account.work.structure = true;
     schedule(account);
   }
@@ -127,12 +129,17 @@ void Engine::tick() {
     forget_root_trouble(i);
     const Root& root = roots_[i];
     const bool missing = root.held || !root.directory;
+    const bool has_gone = retry && std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& entry) {
+                            return entry.second.root == i && entry.second.is_gone();
+                          });
+    if (root.misses_accounts || has_gone) discover_root(i);
     const bool unwatched = std::any_of(root.problems.begin(), root.problems.end(),
                                        [](const Problem& problem) { return problem.code == ErrorCode::unwatched; });
     if ((missing && look_at_missing) || (unwatched && look_at_unwatched)) discover_root(i);
   }
   if (look_at_missing) look_at_lost_mounts();
   check_some_looks();
+  let_removed_accounts_go();
   dispatch();
   check_flushes();
   check_mode_changes();

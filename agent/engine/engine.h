@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -94,13 +95,28 @@ class Engine {
   std::vector<std::uint64_t> walk_roots(Search search);
   bool have_walked(const std::vector<std::uint64_t>& discoveries) const;
   void discovered(std::size_t index, Discovery discovery, Search search);
-  bool must_hold(Root& root, const Discovery& discovery, std::size_t vanished);
-  void is_not_found(Account& account, bool whole_walk);
+  bool must_hold(Root& root, const Discovery& discovery);
   std::vector<Account*> accounts_of(std::size_t root);
   bool has_accounts(std::size_t root) const;
   Account* add_account(std::size_t root, const std::string& path, const std::string& name);
   void drop_account(AccountId id);
   void drop_excluded(std::size_t root);
+  void drop_accounts_of_other_layout(std::size_t root);
+  void tell_of_other_layout(std::size_t root, std::size_t accounts) const;
+
+  // brakes.cpp: accounts that are held
+  void is_not_found(Account& account, bool whole_walk);
+  void is_found(Account& account);
+  void hold(Account& account, ErrorCode code, const std::string& reason);
+  void hold_gone(Account& account);
+  void hold_for_brake(Account& account, const Turn& turn);
+  void end_hold(Account& account, const char* event);
+  void note_mass(Account& account, const TurnReport& report);
+  void let_removed_accounts_go();
+  bool loses_much(std::size_t root);
+  void check_losses(std::size_t root);
+  std::optional<std::uint64_t> mass_that_may_be_believed(const Account& account);
+  bool has_trash(const Account& account) const;
 
   // watching.cpp
   void watch();
@@ -125,8 +141,6 @@ class Engine {
   Result<> recall_mounts(Root& root) const;
   void remember_mounts(Root& root, const MountsAbove& now);
   bool hold_for_mounts_above(Account& account, const MountsAbove& known, const MountsAbove& now);
-  void hold_account(Account& account, const Problem& why);
-  void end_hold(Account& account);
   void look_at_lost_mounts();
   // destinations.cpp
   Result<> recall_destination(Root& root) const;
@@ -204,7 +218,10 @@ class Engine {
   void repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply);
   void note_indexed(Account& account, const std::vector<std::string>& folders);
   void set_paused(bool paused, control::Reply& reply);
-  void release(const std::string& glob, control::Reply& reply);
+  // release.cpp
+  void release(const nlohmann::json& request, control::Reply& reply);
+  void let_go(Account& account);
+  void let_go(Root& root, std::size_t index);
   // modes.cpp
   Result<bool> begin_mode(Root& root);
   Result<> remember_mode(const Root& root);

@@ -87,40 +87,15 @@ bool Engine::hold_for_mounts_above(Account& account, const MountsAbove& known, c
   });
   const bool is_held_here = account.held && account.hold_code == ErrorCode::mount_gone;
   if (lost == known.end() || account.released || root.mode == config::Mode::drain) {
-    if (is_held_here) account.looks_again = account.work.structure = true;
+    if (is_held_here) account.rechecks = account.work.structure = true;
     return false;
   }
-  hold_account(account,
-               {ErrorCode::mount_gone, "",
-                "a file system was unmounted or exchanged at " + os::join(root.config.path, lost->first) +
-                    ", above the account; nothing of the account is sent or deleted. Mount what belongs there, "
-                    "and it goes on by itself. If it is meant to be so: maildirsync release --account '" +
-                    account.name + "'"});
+  hold(account, ErrorCode::mount_gone,
+       "a file system was unmounted or exchanged at " + os::join(root.config.path, lost->first) +
+           ", above the account; nothing of the account is sent or deleted. Mount what belongs there, "
+           "and it goes on by itself. If it is meant to be so: maildirsync release --account '" +
+           account.name + "'");
   return true;
-}
-
-void Engine::hold_account(Account& account, const Problem& why) {
-  if (!account.held) {
-    service::log_event({service::Severity::warning,
-                        "account-held",
-                        {{"root", roots_[account.root].config.name},
-                         {"account", account.name},
-                         {"code", std::string(to_string(why.code))},
-                         {"detail", why.detail}}});
-  }
-  if (!account.held) account.held_since = Clock::now();
-  account.held = true;
-  account.looks_again = false;
-  account.hold_code = why.code;
-  account.hold_reason = why.detail;
-}
-
-void Engine::end_hold(Account& account) {
-  account.held = false;
-  account.hold_reason.clear();
-  service::log_event({service::Severity::info,
-                      "account-released",
-                      {{"root", roots_[account.root].config.name}, {"account", account.name}}});
 }
 
 /// Every few seconds: it may be back, where no event tells of it.

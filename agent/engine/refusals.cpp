@@ -10,6 +10,7 @@ bool tells_of_destination(ErrorCode code) {
     case ErrorCode::not_empty:
     case ErrorCode::exists:
     case ErrorCode::cancelled:
+    case ErrorCode::owned_by_another:
       return true;
     default:
       return false;
@@ -27,6 +28,7 @@ AfterRefusal Refusals::note(ErrorCode code, const std::string& path) {
     case ErrorCode::unexpected:
     case ErrorCode::basis_mismatch:
     case ErrorCode::cancelled:
+    case ErrorCode::owned_by_another:
       return times <= k_looks_before_problem ? AfterRefusal::look : AfterRefusal::stuck;
     case ErrorCode::no_space:
     case ErrorCode::root_gone:

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_brake_window = 60s;
+constexpr auto k_brake_window = std::chrono::seconds(sync::k_brake_window_seconds);
 constexpr int k_reads_for_later = 64;
 
 /// A look at the structure does not list what has not changed. So what is a problem is looked at by its name: it is
@@ -42,8 +42,8 @@ std::uint64_t Account::recently_removed(Time now) {
 
 void Engine::schedule(Account& account) {
   const Root& root = roots_[account.root];
-  if (account.queued || account.turn || (account.held && !account.looks_again) || account.awaits_discovery ||
-      account.work.empty() || root.is_held() || root.removed || !root.directory || stopping_) {
+  if (account.queued || account.turn || account.is_stopped() || account.awaits_discovery || account.work.empty() ||
+      root.is_held() || root.removed || !root.directory || stopping_) {
     return;
   }
   const Time now = Clock::now();
@@ -94,8 +94,7 @@ Account* Engine::next_account(bool live_only) {
       if (found == accounts_.end()) continue;
       found->second.queued = false;
       const Root& root = roots_[found->second.root];
-      if ((found->second.held && !found->second.looks_again) || found->second.turn || root.is_held() || root.removed)
-        continue;
+      if (found->second.is_stopped() || found->second.turn || root.is_held() || root.removed) continue;
       return &found->second;
     }
   }
@@ -155,6 +154,7 @@ std::optional<Work> Engine::ask_for_later_messages(AccountId id) {
 void Engine::give(Lane& lane, Account& account) {
   const Root& root = roots_[account.root];
   auto turn = std::make_shared<Turn>();
+  const auto mass_seen = mass_that_may_be_believed(account);  // may find that the root loses much
   turn->order = {.account = account.id,
                  .root_name = root.config.name,
                  .account_path = account.path,
@@ -167,6 +167,9 @@ void Engine::give(Lane& lane, Account& account) {
                  .released = account.released,
                  .gone_confirmed = account.gone_confirmed,
                  .recently_removed = account.recently_removed(Clock::now()),
+                 .has_trash = has_trash(account),
+                 .root_loses = account.hold == sync::Hold::root_loses || loses_much(account.root),
+                 .mass_seen = mass_seen,
                  .generation = 0,
                  .room = root.room,
                  .waits_for_room = account.room.has_value()};

@@ -84,7 +84,7 @@ void Engine::mount_changed(const std::string& point) {
     for (Account* account : accounts_of(i)) {
       if (!decides(point, os::join(root.real_path, account->path))) continue;
       account->work.add_structure(now);
-      account->looks_again = account->hold_code == ErrorCode::mount_gone;
+      account->rechecks = account->held && account->hold_code == ErrorCode::mount_gone;
       schedule(*account);
     }
   }

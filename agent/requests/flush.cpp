@@ -69,8 +69,8 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
     repair_index(glob, std::move(reply));
   } else if (command == "pause" || command == "resume") {
     set_paused(command == "pause", *reply);
-  } else if (command == "release") {
-    release(glob, *reply);
+  } else if (command == "release" || command == "held") {
+    release(request, *reply);
   } else if (command == "drain" || command == "mirror") {
     set_mode(request, command == "drain" ? config::Mode::drain : config::Mode::mirror, std::move(reply));
   } else if (command == "plan") {
@@ -338,44 +338,6 @@ void Engine::set_paused(bool paused, control::Reply& reply) {
                  paused ? "paused: changes are kept track of, nothing is sent until maildirsync resume" : "resumed"}});
 }
 
-void Engine::release(const std::string& glob, control::Reply& reply) {
-  std::size_t released = 0;
-  for (auto& [id, account] : accounts_) {
-    if (!account.held || !maildir::is_chosen(glob, account.name)) continue;
-    account.held = false;
-    account.released = true;
-    account.hold_reason.clear();
-    if (account.hold_code == ErrorCode::mount_gone) discover_root(account.root);  // which may not find it
-    account.work.structure = true;
-    account.work.settled = true;
-    account.not_before = {};
-    ++released;
-    service::log_event({service::Severity::info,
-                        "account-released",
-                        {{"root", roots_[account.root].config.name}, {"account", account.name}}});
-    schedule(account);
-  }
-  if (glob.empty()) {
-    for (std::size_t i = 0; i < roots_.size(); ++i) {
-      if (!roots_[i].destination_hold.empty() && !roots_[i].removed) {
-        release_destination(roots_[i]);
-        ++released;
-      }
-      if (!roots_[i].held) continue;
-      roots_[i].released = true;
-      ++released;
-      spdlog::info("root-released root={}", roots_[i].config.name);
-      for (Account* account : accounts_of(i))
-        account->released = true;
-      discover_root(i);
-    }
-  }
-  dispatch();
-  reply.finish({{"ok", true},
-                {"released", released},
-                {"message", released == 0 ? "nothing was held" : "released: " + std::to_string(released)}});
-}
-
 Result<> Engine::reload(config::Agent config, LinkSettings link) {
   config_.transfer = config.transfer;
   link.session = link_settings_.session;
@@ -397,6 +359,7 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
     const bool other_mode = root.config.mode != kept->mode;
     root.config = *kept;
     root.layout = std::move(*layout);
+    drop_accounts_of_other_layout(i);
     if (other_mode) MAILDIRSYNC_TRY(change_mode(root, kept->mode));
     discover_root(i);
   }

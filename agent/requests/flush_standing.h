@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "common/os/result.h"
+
 namespace maildirsync::agent {
 
 /// What the engine knows of an account that a flush waits for. A sentence that is empty says nothing.

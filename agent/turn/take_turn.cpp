@@ -4,6 +4,8 @@
 #include <set>
 #include <unordered_map>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/state/intents.h"
@@ -59,6 +61,32 @@ std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) 
   return intents;
 }
 
+/// Whether a directory of the folder (its cur/, new/ or tmp/) goes with it.
+bool shrinks(const sync::AccountManifest& before, const Operation& operation) {
+  if (operation.kind != OperationKind::make_folder) return false;
+  const auto* known = before.find(operation.to.folder);
+  if (known == nullptr) return false;
+  const auto& shape = operation.folder;
+  return (known->cur && !shape.cur) || (known->new_ && !shape.new_) || (known->tmp && !shape.tmp);
+}
+
+/// Whether a directory is there and not empty; reads no further than its first name.
+bool holds_anything(const os::Directory& root, const std::string& path) {
+  auto directory = root.open_directory(path);
+  if (!directory) return false;
+  const int fd = ::fcntl(directory->fd(), F_DUPFD_CLOEXEC, 0);
+  DIR* stream = fd < 0 ? nullptr : ::fdopendir(fd);
+  if (stream == nullptr) return true;
+  bool found = false;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string_view name = entry->d_name;
+    found = name != "." && name != "..";
+    if (found) break;
+  }
+  ::closedir(stream);
+  return found;
+}
+
 /// One turn.
 class Course {
  public:
@@ -96,7 +124,7 @@ class Course {
                                : sync::plan(looked->before, looked->after);
     log(operations);
     if (hold_for_mounts(*looked, operations)) return;
-    if (!let_removals_settle(operations) || brake(operations)) return;
+    if (brake(*looked, operations) == Brake::held) return;
     operations.insert(operations.begin(), names_back_.begin(), names_back_.end());
     put_left_over_aside(operations);
     operations.insert(operations.end(), doubles_.begin(), doubles_.end());
@@ -278,26 +306,86 @@ class Course {
     }
   }
 
-  /// False when nothing may be sent now. What was removed a moment ago waits, with all that follows it, so that the
-  /// brake sees a mass deletion as a whole; what was added does not wait.
-  bool let_removals_settle(std::vector<Operation>& operations) {
-    if (order_.work.settled || order_.released || report_.account_gone || !order_.work.oldest) return true;
-    if (std::none_of(operations.begin(), operations.end(), removes)) return true;
-    if (Clock::now() - *order_.work.oldest > 4 * k_settle && !order_.work.structure) return true;
+  enum class Brake : std::uint8_t { go, held };
+
+  /// Decides about what the plan takes away: it goes, to the trash or not; waits, so that a mass deletion is seen as a
+  /// whole; or holds the account.
+  Brake brake(const Look& looked, std::vector<Operation>& operations) {
+    const auto takes_away = [&](const Operation& operation) {
+      return removes(operation) || shrinks(looked.before, operation);
+    };
+    if (std::none_of(operations.begin(), operations.end(), takes_away)) return Brake::go;
+    report_.lost = sync::lost_messages(operations, names_of_removed(operations));
+    const auto row = state_.account_row(order_.account);
+    sync::Removals removals{.messages = (row ? row->messages : 0) + order_.recently_removed,
+                            .lost = report_.lost.messages,
+                            .lost_before = order_.recently_removed,
+                            .has_trash = order_.has_trash};
+    report_.account_messages = removals.messages;
+    if (!order_.released && !report_.account_gone) {
+      if (report_.structure) removals.damage = sync::damage_between(looked.before, looked.after);
+      report_.damage = removals.damage;
+      if (const auto hold = sync::should_hold(removals); hold == sync::Hold::damage) return held(hold);
+      if (waits(removals, operations)) {
+        put_removals_off(looked.before, operations);
+        return Brake::go;
+      }
+      removals.root_loses = order_.root_loses;
+      if (const auto hold = sync::should_hold(removals); hold != sync::Hold::none) return held(hold);
+    }
+    if (order_.has_trash) {
+      sync::mark_for_trash(operations, report_.lost.messages + order_.recently_removed, report_.account_gone);
+    }
+    return Brake::go;
+  }
+
+  Brake held(sync::Hold hold) {
+    report_.end = TurnEnd::held;
+    report_.hold = hold;
+    report_.again.merge(order_.work);
+    report_.stamps.clear();
+    return Brake::held;
+  }
+
+  /// Whether a folder that loses messages has none any more: so begins an `rm -rf` of few messages.
+  bool empties_a_folder(const std::vector<Operation>& operations) const {
+    std::set<std::string_view> looked_at;
+    return std::any_of(operations.begin(), operations.end(), [&](const Operation& operation) {
+      if (!removes_message(operation) || !looked_at.insert(operation.from.folder).second) return false;
+      const std::string folder = os::join(order_.account_path, operation.from.folder);
+      return !holds_anything(*order_.root, folder + "/cur") && !holds_anything(*order_.root, folder + "/new");
+    });
+  }
+
+  /// Whether removals are so fresh, or so many, that more may follow.
+  bool waits(const sync::Removals& removals, const std::vector<Operation>& operations) {
+    report_.is_mass = sync::is_mass(removals.messages, removals.lost);
+    report_.mass_waits =
+        order_.mass_seen.value_or(0) < removals.lost && (report_.is_mass || empties_a_folder(operations));
+    if (report_.mass_waits) return true;
+    if (order_.work.settled || !order_.work.oldest) return false;
+    return Clock::now() - *order_.work.oldest <= 4 * k_settle || order_.work.structure;
+  }
+
+  /// With all that follows them; what is added does not wait.
+  void put_removals_off(const sync::AccountManifest& before, std::vector<Operation>& operations) {
+    const Time oldest = order_.work.oldest.value_or(Clock::now());
     for (const auto& operation : operations) {
+      if (shrinks(before, operation)) report_.stamps.erase(operation.to.folder);
       if (!sync::follows_messages(operation.kind)) continue;
       const auto& at = operation.kind == OperationKind::put_control ? operation.to : operation.from;
       report_.stamps.erase(at.folder);
       if (operation.kind == OperationKind::remove_folder) {
         report_.again.structure = true;
       } else {
-        report_.again.add_name(at.folder, {at.area, at.name}, *order_.work.oldest);
+        report_.again.add_name(at.folder, {at.area, at.name}, oldest);
       }
     }
     if (report_.structure) report_.again.structure = true;
     report_.removals_wait = true;
-    std::erase_if(operations, [](const Operation& operation) { return sync::follows_messages(operation.kind); });
-    return true;
+    std::erase_if(operations, [&](const Operation& operation) {
+      return sync::follows_messages(operation.kind) || shrinks(before, operation);
+    });
   }
 
   /// An archive disk that is not mounted looks like mail that was deleted, however little it is.
@@ -309,7 +397,7 @@ class Course {
     if (folder && !order_.released && order_.mode == config::Mode::mirror) {
       const std::string where = os::join(os::join(order_.root->path(), order_.account_path), *folder);
       report_.end = TurnEnd::held;
-      report_.hold =
+      report_.lost_mount =
           Problem{ErrorCode::mount_gone, *folder,
                   "a file system was mounted or unmounted at " + where +
                       ", and what was there is not there any more; nothing of the account is sent or deleted. "
@@ -345,22 +433,6 @@ class Course {
       if (is_it) ++names[place.entry.inode];
     }
     return names;
-  }
-
-  bool brake(const std::vector<Operation>& operations) {
-    report_.messages_removed = sync::messages_lost(operations, names_of_removed(operations));
-    const auto row = state_.account_row(order_.account);
-    report_.account_messages = row ? row->messages : 0;
-    if (report_.messages_removed == 0 || order_.released) return false;
-    const std::uint64_t removed = report_.messages_removed + order_.recently_removed;
-    const std::uint64_t messages = report_.account_messages + order_.recently_removed;
-    if (!sync::should_hold(messages, removed)) return false;
-    report_.end = TurnEnd::held;
-    report_.messages_removed = removed;
-    report_.account_messages = messages;
-    report_.again.merge(order_.work);
-    report_.stamps.clear();
-    return true;
   }
 
   void send(const Look& looked, std::vector<Operation> operations) {

@@ -16,6 +16,7 @@
 #include "agent/turn/work.h"
 #include "common/config/config.h"
 #include "common/os/directory.h"
+#include "common/sync/brake.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -44,6 +45,10 @@ struct TurnOrder {
   bool released = false;        ///< the brake was looked at by a person
   bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
   std::uint64_t recently_removed = 0;
+  bool has_trash = false;   ///< the destination can put aside what is removed
+  bool root_loses = false;  ///< many accounts of its root lose much at once
+  /// What a look that is old enough saw go already, when that was a mass: it is believed when it did not grow since.
+  std::optional<std::uint64_t> mass_seen;
   std::uint64_t generation = 0;  ///< of the flush that it answers, if any
   std::shared_ptr<Room> room;    ///< of the destination, if it is full
   bool waits_for_room = false;   ///< messages of the account do, that this turn may not see
@@ -63,9 +68,13 @@ enum class TurnEnd : std::uint8_t {
 /// What the lane found and sent; written by the lane, read by the event loop once the lane is done.
 struct TurnReport {
   TurnEnd end = TurnEnd::sent;
-  std::size_t operations = 0;  ///< sent
-  std::uint64_t messages_removed = 0;
-  std::uint64_t account_messages = 0;
+  std::size_t operations = 0;          ///< sent
+  sync::Loss lost;                     ///< by what it sent, or by what waits
+  std::uint64_t account_messages = 0;  ///< before that
+  sync::Hold hold = sync::Hold::none;  ///< with TurnEnd::held
+  sync::Damage damage = sync::Damage::none;
+  bool mass_waits = false;  ///< with `removals_wait`: until nothing more goes for some time, …
+  bool is_mass = false;     ///< … for they are many; else they are all that a folder had
   std::vector<Problem> problems;
   Work again;                            ///< must be looked at again
   Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
@@ -84,7 +93,7 @@ struct TurnReport {
   bool account_gone = false;                    ///< its removal was sent
   std::optional<Problem> root_trouble;          ///< the destination cannot use the whole root
   std::size_t acls = 0;                         ///< files and folders, new to the mirror, whose ACLs do not come along
-  std::optional<Problem> hold;                  ///< of TurnEnd::held, if it is not a mass deletion
+  std::optional<Problem> lost_mount;            ///< of TurnEnd::held, if that is why
   std::map<std::string, std::uint64_t> mounts;  ///< of folders where it is not as it was (State::mounts)
   bool compared = false;
 };

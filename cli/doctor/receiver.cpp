@@ -17,6 +17,7 @@
 #include "cli/doctor/probe.h"
 #include "cli/format.h"
 #include "cli/setup/service.h"
+#include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/fd.h"
 #include "common/os/kept_times.h"
@@ -252,6 +253,9 @@ void check_receiver(const Places& places, Checks& checks) {
     }
   }
   if (!status.is_null()) check_port(checks, *config);
+  if (const auto landing = config::check_landing(*config); !landing) {
+    checks.bad("root", landing.error().detail, "give each root its own path, or write shared = true in both");
+  }
   check_peers(checks, *config, status);
   check_dovecot(checks, *config, status);
 }

@@ -13,6 +13,7 @@
 #include "cli/setup/toml_edit.h"
 #include "common/config/config.h"
 #include "common/config/document.h"
+#include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/directory.h"
 #include "common/os/printable.h"
@@ -192,7 +193,11 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
   } else if (known->fingerprint != line.fingerprint) {
     MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, places.config, peer.name, line.fingerprint)));
   }
-  MAILDIRSYNC_TRY(replace_config(places.config, edited, config::read_receiver));
+  MAILDIRSYNC_TRY(replace_config(places.config, edited, [&](const std::string& file) -> Result<> {
+    auto read = config::read_receiver(file);
+    if (!read) return Failure(read.error());
+    return config::check_landing(*read);
+  }));
   paired.notes.insert(paired.notes.begin(), fmt::format("{}: the agent {} is known by {}", places.config,
                                                         os::printable(peer.name), line.fingerprint));
   auto changed = allow_writes(places, paths);

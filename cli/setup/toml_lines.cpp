@@ -101,7 +101,7 @@ std::string toml_text(std::string_view text) {
 
 bool is_same(const Value& left, const Value& right) {
   return left.kind == right.kind && left.key == right.key && left.text == right.text && left.integer == right.integer &&
-         left.items.size() == right.items.size() &&
+         left.boolean == right.boolean && left.items.size() == right.items.size() &&
          std::all_of(left.items.begin(), left.items.end(), [&](const Value& item) {
            if (left.kind == Value::Kind::table) {  // whose items are sorted by their lines
              const Value* other = right.find(item.key);

@@ -18,7 +18,7 @@ void read_tls(const Section& top, AgentTls& tls) {
 void read_roots(const Section& top, std::vector<AgentRoot>& roots) {
   Unique names("root", "name");
   for (const Section& section :
-       top.tables("root", {"name", "path", "accounts", "include", "exclude", "mode", "owners"})) {
+       top.tables("root", {"name", "path", "accounts", "include", "exclude", "mode", "owners", "removed_accounts"})) {
     AgentRoot root;
     section.required_text("name", "vhosts", root.name, parse_name);
     section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
@@ -27,6 +27,7 @@ void read_roots(const Section& top, std::vector<AgentRoot>& roots) {
     section.texts("exclude", root.exclude);
     section.text("mode", root.mode, parse_mode);
     section.text("owners", root.owners, parse_account_owners);
+    section.text("removed_accounts", root.removed_accounts, parse_removed_accounts);
     names.check(section, root.name);
     roots.push_back(std::move(root));
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,6 +38,8 @@ struct AgentRoot {
   std::vector<std::string> exclude;
   Mode mode = Mode::mirror;
   AccountOwners owners = AccountOwners::own;
+  /// How long an account that is gone is kept at the destination; nothing: until a person releases it.
+  std::optional<std::chrono::seconds> removed_accounts;
 };
 
 enum class Compression : std::uint8_t { automatic, level, off };
@@ -88,6 +91,7 @@ struct PeerRoot {
   std::string name;
   std::string path;
   unsigned trash_days = 14;  ///< how long what was deleted in masses stays in the trash; 0: there is none
+  bool shared = false;       ///< others may land in its directory too, with other accounts
   Owner owner;
 };
 

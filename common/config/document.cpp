@@ -42,6 +42,7 @@ Value convert(const toml::node& node, unsigned line) {
   if (const auto* list = node.as_array()) value = convert_list(*list);
   if (const auto* text = node.as_string()) value.text = text->get();
   if (const auto* integer = node.as_integer()) value.integer = integer->get();
+  if (const auto* boolean = node.as_boolean()) value.boolean = boolean->get();
   switch (node.type()) {
     case toml::node_type::none:
     case toml::node_type::table:

@@ -18,6 +18,7 @@ struct Value {
   std::string key;           ///< its name in the table that holds it; "" in a list and at the top
   std::string text;          ///< of a text
   std::int64_t integer = 0;  ///< of an integer
+  bool boolean = false;
   std::vector<Value> items;  ///< of a list; of a table in the order of their lines
 
   /// The item of a table; nullptr when there is none.

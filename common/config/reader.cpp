@@ -112,6 +112,13 @@ void Section::integer(std::string_view key, unsigned& target, unsigned least, un
   target = static_cast<unsigned>(value->integer);
 }
 
+void Section::flag(std::string_view key, bool& target) const {
+  const Value* value = find(key);
+  if (value == nullptr) return;
+  if (value->kind != Kind::boolean) return wrong_type(*value, "write true or false, without quotes");
+  target = value->boolean;
+}
+
 void Section::wrong(std::string_view key, const std::string& sentence) const {
   const Value* value = find(key);
   findings_->add(value == nullptr ? line() : value->line, "key " + in_quotes(path_of(key)) + ": " + sentence);

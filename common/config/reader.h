@@ -64,6 +64,9 @@ class Section {
   /// An integer from `least` to `most`.
   void integer(std::string_view key, unsigned& target, unsigned least, unsigned most) const;
 
+  /// true or false.
+  void flag(std::string_view key, bool& target) const;
+
   /// What is wrong with the value of a key that is there.
   void wrong(std::string_view key, const std::string& sentence) const;
   /// A value of another type than the key takes.

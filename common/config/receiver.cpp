@@ -40,11 +40,12 @@ void read_owner(const Section& root, Owner& owner) {
 
 void read_roots(const Section& peer, std::vector<PeerRoot>& roots) {
   Unique names("root", "name");
-  for (const Section& section : peer.tables("root", {"name", "path", "trash_days", "owner"})) {
+  for (const Section& section : peer.tables("root", {"name", "path", "trash_days", "shared", "owner"})) {
     PeerRoot root;
     section.required_text("name", "vhosts", root.name, parse_name);
     section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
     section.integer("trash_days", root.trash_days, 0, k_most_trash_days);
+    section.flag("shared", root.shared);
     read_owner(section, root.owner);
     names.check(section, root.name);
     roots.push_back(std::move(root));

@@ -124,6 +124,19 @@ Result<AccountOwners> parse_account_owners(const std::string& text) {
   return choose<AccountOwners>(text, {{"own", AccountOwners::own}, {"mixed", AccountOwners::mixed}});
 }
 
+Result<std::optional<std::chrono::seconds>> parse_removed_accounts(const std::string& text) {
+  if (text == "hold") return std::optional<std::chrono::seconds>();
+  constexpr std::uint64_t k_longest = 3650ULL * 24 * 60 * 60;
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+  const std::uint64_t seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86'400 : 0;
+  if (error != std::errc{} || seconds == 0 || number > k_longest / seconds) {
+    return wrong(text, "is not a time; write \"hold\", or how long an account that is gone stays, such as \"14d\"");
+  }
+  return std::optional(std::chrono::seconds(number * seconds));
+}
+
 Result<OwnerPolicy> parse_owner_policy(const std::string& text) {
   return choose<OwnerPolicy>(
       text, {{"map", OwnerPolicy::map}, {"name", OwnerPolicy::name}, {"numeric", OwnerPolicy::numeric}});

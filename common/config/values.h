@@ -24,6 +24,8 @@ Result<std::string> parse_owner_name(const std::string& text);
 Result<std::string> parse_unmapped(const std::string& text);
 Result<Mode> parse_mode(const std::string& text);
 Result<AccountOwners> parse_account_owners(const std::string& text);
+/// "hold", or a time such as "14d".
+Result<std::optional<std::chrono::seconds>> parse_removed_accounts(const std::string& text);
 Result<OwnerPolicy> parse_owner_policy(const std::string& text);
 Result<WatchBackend> parse_watch_backend(const std::string& text);
 

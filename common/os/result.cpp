@@ -61,6 +61,10 @@ std::string_view to_string(ErrorCode code) {
       return "time-range";
     case ErrorCode::foreign_owner:
       return "foreign-owner";
+    case ErrorCode::account_gone:
+      return "account-gone";
+    case ErrorCode::owned_by_another:
+      return "owned-by-another";
     case ErrorCode::decisions_lost:
       return "decisions-lost";
     case ErrorCode::foreign_agent:

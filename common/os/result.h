@@ -37,6 +37,8 @@ enum class ErrorCode : std::uint16_t {
   root_gone = 24,             ///< the root is missing, or empty where there were accounts
   unwatched = 25,             ///< a folder without a watch: looked at periodically
   foreign_owner = 34,         ///< a file of somebody else's, which its account's owner cannot read
+  account_gone = 52,          ///< an account's directory is gone at the source: a person looks before it goes here too
+  owned_by_another = 53,      ///< an account at the destination that another agent or root brought
   decisions_lost = 40,        ///< neither side knows what was decided of a root, or each says something else
   foreign_agent = 41,         ///< another agent has filled the root
   older_decision = 42,        ///< an operation goes by another decision than the receiver knows, or is not for a drain

@@ -45,7 +45,8 @@ bool is_roots_own(const os::Directory& directory, const Attributes& wanted) {
   return std::none_of(names->begin(), names->end(), [](const auto& entry) { return is_area(entry.name); });
 }
 
-/// Makes a directory if it is not there; `attributes` none: as the directory that it is in.
+}  // namespace
+
 Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::string& name,
                                     const std::optional<Attributes>& attributes, os::SyncSet& sync) {
   const bool made = ::mkdirat(parent->fd(), name.c_str(), k_unfinished) == 0;
@@ -73,6 +74,8 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
   sync.add(directory);
   return directory;
 }
+
+namespace {
 
 /// The directories between the root and the account, where they are missing or were not finished.
 Result<> make_parents(const Tree& tree, os::SyncSet& sync) {

@@ -13,10 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/os/way_to_write.h"
 #include "daemon/apply/account.h"
-#include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
+#include "daemon/apply/copy.h"
 #include "daemon/apply/tree.h"
 
 namespace maildirsync::daemon {
@@ -68,21 +67,6 @@ Result<DirectoryPtr> make_private(const DirectoryPtr& parent, const std::string&
   return directory;
 }
 
-Result<Aside> create_file(const DirectoryPtr& place) {
-  const auto ground = os::ground_of(place->fd());
-  if (!ground) return Failure(ground.error());
-  return Aside::create(place, ground->way);
-}
-
-/// Its content is on the disk before it has the name; `exists` when that is taken.
-Result<> name_file(Aside& file, const os::Directory& place, const std::string& name) {
-  if (::fsync(file.fd()) != 0) return os_failure(place.path(), "cannot sync to the disk", errno);
-  MAILDIRSYNC_TRY(file.link(place, name));
-  const auto again = file.take_file_to_sync();
-  if (again && ::fsync(again->get()) != 0) return os_failure(place.path(), "cannot sync to the disk", errno);
-  return {};
-}
-
 /// A small file; one that is there stays.
 Result<> write_note(const DirectoryPtr& directory, std::string_view name, const std::string& text) {
   if (directory->status(std::string(name))) return {};
@@ -108,40 +92,6 @@ Result<> note_shape(const DirectoryPtr& place, const os::Directory& live) {
     if (status && S_ISDIR(status->st_mode)) text += shape_line(area, *status);
   }
   return write_note(place, k_trash_shape, text);
-}
-
-Result<> copy_content(int from, int to, const std::string& path) {
-  for (;;) {
-    const ssize_t copied = ::copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30U, 0);
-    if (copied == 0) return {};
-    if (copied < 0 && errno != EINTR) break;
-  }
-  if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
-    return os_failure(path, "cannot copy the file into the trash", errno);
-  }
-  std::vector<char> buffer(std::size_t{1} << 16U);
-  for (;;) {
-    const ssize_t count = ::read(from, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return os_failure(path, "cannot read the file for the trash", errno);
-    if (count == 0) return {};
-    MAILDIRSYNC_TRY(os::write_all(to, {buffer.data(), static_cast<std::size_t>(count)}, path));
-  }
-}
-
-/// A copy with owner, mode and mtime, without a name.
-Result<Aside> copy_of(const os::Directory& live, const std::string& name, const DirectoryPtr& place) {
-  const std::string path = os::join(live.path(), name);
-  auto from = live.open_for_reading(name);
-  if (!from) return Failure(from.error());
-  struct stat status {};
-  if (::fstat(from->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
-  auto copy = create_file(place);
-  if (!copy) return copy;
-  MAILDIRSYNC_TRY(copy_content(from->get(), copy->fd(), path));
-  MAILDIRSYNC_TRY(set_attributes(copy->fd(), {status.st_mode & 07777, status.st_uid, status.st_gid},
-                                 os::nanoseconds(status.st_mtim), path));
-  return copy;
 }
 
 bool is_same_version(const struct stat& left, const struct stat& right) {

@@ -108,6 +108,12 @@ void Committer::opened(std::string account_key, std::uint64_t serial, std::funct
   if (at_once) at_once();
 }
 
+void Committer::run(std::function<void(os::SyncSet& sync)> work, std::function<void(Result<> durable)> done) {
+  const auto told = std::make_shared<std::function<void(Result<> durable)>>(std::move(done));
+  if (items_.push(Task{std::move(work), [told](Result<> durable) { (*told)(std::move(durable)); }})) return;
+  (*told)(failure(ErrorCode::cancelled, "", "the receiver is being stopped"));
+}
+
 void Committer::work() {
   for (;;) {
     auto waiting = items_.pop_all();
@@ -175,11 +181,17 @@ void Committer::commit(std::vector<Item> group) {
   std::vector<std::function<void()>> reached;
   RootsOfGroup roots;
   LooksOfGroup looks;
+  std::vector<std::function<void(Result<> durable)>> tasks;
   for (auto& item : group) {
     if (auto* opened = std::get_if<Opened>(&item)) {
       auto& newest = newest_[opened->account_key];
       newest = std::max(newest, opened->serial);
       if (opened->reached) reached.push_back(std::move(opened->reached));
+      continue;
+    }
+    if (auto* task = std::get_if<Task>(&item)) {
+      task->work(names);
+      tasks.push_back(std::move(task->done));
       continue;
     }
     auto& put = std::get<Put>(item);
@@ -212,6 +224,8 @@ void Committer::commit(std::vector<Item> group) {
   }
   for (const auto& call : reached)
     call();
+  for (const auto& told : tasks)
+    told(durable);
   tell_room();
 }
 

@@ -71,6 +71,10 @@ class Committer {
   /// nothing of it, or on the committer's thread.
   void opened(std::string account_key, std::uint64_t serial, std::function<void()> reached);
 
+  /// Has `work` done between operations, by the thread that owns the names; what must be durable goes into its set.
+  /// `done` hears whether it is, on the same thread; cancelled when the committer ends first.
+  void run(std::function<void(os::SyncSet& sync)> work, std::function<void(Result<> durable)> done);
+
   /// Whether no more operations should be put, each of which may hold a descriptor. If so, `room` is called once that
   /// has changed, on the committer's thread.
   bool is_full(std::function<void()> room);
@@ -94,7 +98,11 @@ class Committer {
     std::uint64_t serial = 0;
     std::function<void()> reached;
   };
-  using Item = std::variant<Put, Opened>;
+  struct Task {
+    std::function<void(os::SyncSet& sync)> work;
+    std::function<void(Result<> durable)> done;
+  };
+  using Item = std::variant<Put, Opened, Task>;
 
   void work();
   void commit(std::vector<Item> group);

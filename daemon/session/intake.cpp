@@ -185,10 +185,20 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   MAILDIRSYNC_TRY(check_account(open.account()));
   if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
   auto root = open_root(open.root());
+  auto key = key_of(root.path, open.account());
+  if (root.directory && ownership_ != nullptr) {
+    const auto claimed =
+        ownership_->claim(place_of(*root.directory, open.account()), {peer_->fingerprint, open.root()}, open.name());
+    if (!claimed) {
+      root.error = claimed.error();
+      root.directory = nullptr;
+      key += '\0' + peer_->fingerprint;  // takes nothing over from whoever it belongs to
+    }
+  }
   auto account = std::make_shared<Account>();
   account->root_name = open.root();
   account->path = open.account();
-  account->key = key_of(root.path, account->path);
+  account->key = std::move(key);
   account->serial = serial_of(open.turn());
   account->root = root.directory;
   account->root_error = root.error;
@@ -237,6 +247,10 @@ Result<> Intake::list(const wire::List& list) {
   for (const auto& believed : list.believed())
     MAILDIRSYNC_TRY(check_believed(believed));
   auto root = open_root(list.root());
+  if (root.directory && ownership_ != nullptr && !list.accounts()) {
+    const auto ours = ownership_->check(place_of(*root.directory, list.account()), {peer_->fingerprint, list.root()});
+    if (!ours) root.error = ours.error();
+  }
   if (root.error) {
     wire::Header answer;
     auto& listing = *answer.mutable_listing();

@@ -10,6 +10,7 @@
 #include "common/codec/compression.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/stage.h"
+#include "daemon/session/ownership.h"
 #include "daemon/session/peers.h"
 
 namespace maildirsync::daemon {
@@ -45,8 +46,10 @@ class Intake {
 
   /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the
   /// agent's run, the higher the later; what an earlier turn of a run sent may arrive after a later one's.
-  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part, std::uint64_t run)
-      : peer_(std::move(peer)), sinks_(std::move(sinks)), part_(part), run_(run) {}
+  /// `ownership` null: each account is anybody's.
+  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part, std::uint64_t run,
+         Ownership* ownership = nullptr)
+      : peer_(std::move(peer)), sinks_(std::move(sinks)), part_(part), run_(run), ownership_(ownership) {}
 
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
@@ -82,6 +85,7 @@ class Intake {
   Sinks sinks_;
   const std::size_t part_;
   const std::uint64_t run_;
+  Ownership* const ownership_;
   PeerNames names_;
   codec::Decompressor decompressor_;
   std::vector<char> unpacked_;  ///< room for frames

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/way_to_write.h"
 #include "daemon/session/room.h"
@@ -61,6 +62,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       acceptor_(loop),
       pool_(pool_size()),
       committer_(room().most_waiting),
+      trash_(loop, committer_),
       services_{.loop = loop,
                 .pool = pool_,
                 .listers = listers_,
@@ -90,7 +92,10 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     }
     return text.empty() ? "none is configured" : text;
   };
-  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { troubles_.note(peer, done); };
+  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) {
+    troubles_.note(peer, done);
+    end_ownership(peer, done);
+  };
 }
 
 Receiver::~Receiver() {
@@ -101,6 +106,10 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
                                                   RunMark mark, std::unique_ptr<ServedDirectories> directories) {
   std::unique_ptr<Receiver> receiver(
       new Receiver(loop, std::move(config), std::move(instance), std::move(mark), std::move(directories)));
+  auto ownership = Ownership::open(receiver->config_.state_dir);
+  if (!ownership) return Failure(ownership.error());
+  receiver->ownership_ = std::move(*ownership);
+  receiver->services_.ownership = receiver->ownership_.get();
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   receiver->tell_ways({});
   MAILDIRSYNC_TRY(receiver->listen());
@@ -128,6 +137,7 @@ void Receiver::stop() {
   run_until([this] { return sessions_.empty(); }, 2s);
   pool_.join();
   listers_.join();
+  trash_.stop();
   committer_.stop();
   mark_.end();
   run_until(
@@ -142,6 +152,8 @@ Result<> Receiver::use(const config::Receiver& config) {
   auto own = net::fingerprint_of_file(config.tls.certificate);
   if (!own) return Failure(own.error());
   peers_ = std::move(*peers);
+  trash_.use(config);
+  ownership_->use(config);
   tls_ = std::move(*tls);
   services_.own_fingerprint = std::move(*own);
   std::vector<ConfiguredRoot> roots;
@@ -251,6 +263,7 @@ void Receiver::tick() {
 
 Result<> Receiver::reload(config::Receiver config) {
   const auto before = config_;
+  MAILDIRSYNC_TRY(config::check_landing(config));
   MAILDIRSYNC_TRY(use(config));
   if (config.listen.text() != before.listen.text()) {
     spdlog::warn("reload action=\"listen stays {} until a restart\"", before.listen.text());
@@ -274,9 +287,11 @@ void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>
   const std::string command = request.value("command", "");
   if (command == "status") return reply->finish(status());
   if (command == "release") return release(reply);
+  if (command == "restore") return trash_.restore(request, reply);
+  if (command == "disown") return disown(request, *reply);
   reply->finish({{"error",
                   {{"code", "usage"},
-                   {"message", "the receiver only knows status and release; give '" + command +
+                   {"message", "the receiver only knows status, release, restore and disown; give '" + command +
                                    "' on the source server, to the agent"}}}});
 }
 
@@ -302,6 +317,29 @@ void Receiver::release(const std::shared_ptr<control::Reply>& reply) {
                                       : "released: " + what + "; everything in it is compared with the source"}});
     });
   });
+}
+
+/// An account that went here, for it went at the source, may be brought by another.
+void Receiver::end_ownership(const Peer& peer, const std::vector<Committed>& done) {
+  for (const auto& one : done) {
+    const bool is_account = one.kind == sync::OperationKind::remove_folder && one.path.empty() && !one.error;
+    if (!is_account || !one.account->root) continue;
+    ownership_->end(place_of(*one.account->root, one.account->path), {peer.fingerprint, one.account->root_name});
+  }
+}
+
+/// Accounts are to be brought by another from now on.
+void Receiver::disown(const json& request, control::Reply& reply) {
+  const std::string peer = request.value("peer", "");
+  const bool known = std::any_of(config_.peers.begin(), config_.peers.end(),
+                                 [&](const config::Peer& configured) { return configured.name == peer; });
+  if (!known) return reply.finish(control::error("usage", "there is no peer '" + peer + "' in the configuration"));
+  const auto count = ownership_->disown(peer, request.value("root", ""), request.value("account", ""));
+  spdlog::info("disowned peer={} accounts={}", peer, count);
+  reply.finish({{"ok", true},
+                {"accounts", count},
+                {"message", std::to_string(count) + (count == 1 ? " account is" : " accounts are") +
+                                " free; the agent that brings one next has it"}});
 }
 
 std::size_t Receiver::connections_of(const std::string& peer) const {
@@ -352,6 +390,7 @@ json Receiver::status() {
                        {"peer", peer.name},
                        {"path", root.path},
                        {"ok", !trouble},
+                       {"trash", trash_.status_of(root.path)},
                        {"state", held      ? "held"
                                  : trouble ? "blocked"
                                            : "live"}});
@@ -379,6 +418,13 @@ json Receiver::status() {
                         {"account", ""},
                         {"path", configuration_.file},
                         {"detail", configuration_.refusal()}});
+  }
+  if (const auto landing = config::check_landing(config_); !landing) {
+    problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
+                        {"root", ""},
+                        {"account", ""},
+                        {"path", ""},
+                        {"detail", landing.error().detail}});
   }
   for (const auto& [where, trouble] : troubles_.recent()) {
     const auto& [peer, root, account, path] = where;

@@ -19,6 +19,7 @@
 #include "common/service/metrics.h"
 #include "daemon/session/peers.h"
 #include "daemon/session/session.h"
+#include "daemon/session/trash_keeper.h"
 #include "daemon/session/troubles.h"
 
 namespace maildirsync::daemon {
@@ -51,6 +52,8 @@ class Receiver {
  private:
   Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
            std::unique_ptr<ServedDirectories> directories);
+  void end_ownership(const Peer& peer, const std::vector<Committed>& done);
+  void disown(const nlohmann::json& request, control::Reply& reply);
   Result<> use(const config::Receiver& config);
   void tell_ways(const std::vector<config::Peer>& told) const;
   Result<> listen();
@@ -73,7 +76,9 @@ class Receiver {
   asio::ip::tcp::acceptor acceptor_;
   asio::thread_pool pool_;
   asio::thread_pool listers_{2};
+  std::unique_ptr<Ownership> ownership_;
   Committer committer_;
+  TrashKeeper trash_;
   Services services_;
   Troubles troubles_;
   /// Of each configured peer: whether it is connected, and since when that is so.

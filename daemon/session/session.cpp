@@ -221,7 +221,7 @@ asio::awaitable<Result<>> Session::greet() {
   }
   greeted_ = peer_;
   intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part,
-                                     services_.number_of_run(peer_->fingerprint, hello.session()));
+                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.ownership);
   heard_ = std::chrono::steady_clock::now();
   spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
                hello.host(), hello.software(), peer_->fingerprint);

@@ -27,6 +27,7 @@ struct Services {
   asio::thread_pool& listers;  ///< apart from `pool`: a comparison reads for hours, and no delivery waits for it
   Committer& committer;
   ServedDirectories& directories;
+  Ownership* ownership = nullptr;
   std::size_t part = 1;  ///< operations that a session stages before it asks the committer for room again
   std::string instance;  ///< 16 bytes: names our state directory
   std::optional<UncleanEnd> unclean_end;  ///< the last one

@@ -4,7 +4,7 @@ _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release reload repair-index keygen fingerprint doctor setup pair"
+  local commands="status flush verify plan cutover drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair"
   local command="" i socket="" roots
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -31,7 +31,7 @@ _maildirsync() {
       return
       ;;
     --accounts | --listen | --pair | --owner | --address) return ;;
-    --account | --timeout | --warn-lag | --crit-lag | --name) return ;;
+    --account | --since | --timeout | --warn-lag | --crit-lag | --name) return ;;
     --freeze | --thaw | --switch | --unswitch)
       COMPREPLY=($(compgen -c -- "$cur"))
       return
@@ -46,7 +46,9 @@ _maildirsync() {
     verify) options+=" --account --deep --repair --html" ;;
     plan) options+=" --account --html" ;;
     cutover) options+=" --freeze --thaw --switch --unswitch --deep --timeout --yes" ;;
-    release) options+=" --account" ;;
+    release) options+=" --account --yes" ;;
+    restore) options+=" --account --since --root --list" ;;
+    disown) options+=" --root --account" ;;
     repair-index) options+=" --account" ;;
     keygen) options+=" --out --name" ;;
     setup)

@@ -341,6 +341,7 @@ class Root:
     layout: str = LAYOUT
     options: dict = dataclasses.field(default_factory=dict)  # include, exclude, mode
     owner: dict = dataclasses.field(default_factory=lambda: {"policy": "numeric"})
+    landing: dict = dataclasses.field(default_factory=dict)  # further keys of the receiver's [[peer.root]]
 
     def account(self, number: int = 0) -> bytes:
         """The path of an account that make_tree made."""
@@ -369,7 +370,7 @@ class Receiver(Daemon):
             fingerprint = self.pinned.get(agent.name, agent.identity.fingerprint)
             text += "\n" + toml_table("[[peer]]", {"name": agent.name, "fingerprint": fingerprint})
             for root in agent.roots:
-                text += "\n" + toml_table("[[peer.root]]", {"name": root.name, "path": root.destination})
+                text += "\n" + toml_table("[[peer.root]]", {"name": root.name, "path": root.destination, **root.landing})
                 text += "\n" + toml_table("[peer.root.owner]", root.owner)
         write_text(self.config, text + self._tables())
 
@@ -446,6 +447,7 @@ class Lab:
         agent = agent or self.agent
         root = Root(name, *(os.path.join(self.base, f"{side}-{agent.name}-{name}") for side in ("source", "destination")), layout)
         root.owner = options.pop("owner", root.owner)
+        root.landing = options.pop("landing", root.landing)
         root.options = options
         for path in (root.source, root.destination):
             os.mkdir(path, 0o755)

@@ -1,7 +1,10 @@
-"""What looks like a catastrophe at the source is held, and deletes nothing at the destination."""
+"""What looks like a catastrophe at the source is held, and deletes nothing at the destination; what users do in a day goes
+through. The rules as a table of cases are in tests/unit/common/sync/brake_test.cpp."""
 
+import json
 import os
 import shutil
+import subprocess
 import unittest
 
 from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
@@ -19,13 +22,41 @@ class Brakes(LabTest):
         self.lab.assert_equal()
         self.held_tree = read_tree(self.root.destination)
 
-    def one_account(self, messages: int) -> bytes:
-        account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755)
+    def account(self, name: str, messages: int, domain: str = "example.org") -> bytes:
+        account = os.path.join(os.fsencode(self.root.source), domain.encode(), name.encode(), b"Maildir")
+        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
         make_maildir(account, (5000, 5000), is_account=True)
         for i in range(messages):
             deliver(account, b"1700000000.M%dP1.mx:2,S" % i, area=b"cur")
         return account
+
+    def one_account(self, messages: int) -> bytes:
+        return self.account("a", messages)
+
+    @staticmethod
+    def delete(account: bytes, count: int, area: bytes = b"cur"):
+        directory = os.path.join(account, area)
+        for name in sorted(os.listdir(directory))[:count]:
+            os.unlink(os.path.join(directory, name))
+
+    def problems(self, code: str) -> dict:
+        return {problem["account"]: problem["detail"] for problem in self.lab.agent.problems(code)}
+
+    def wait_problems(self, code: str, count: int) -> dict:
+        return wait_until(lambda: (found := self.problems(code)) and len(found) == count and found, f"{count} × {code}", alive=self.lab.daemons)
+
+    def count_at_destination(self, account: bytes, area: bytes = b"cur") -> int:
+        return len(os.listdir(self.root.at_destination(os.path.join(account, area))))
+
+    def in_trash(self) -> list[str]:
+        found = []
+        for directory, _, files in os.walk(os.path.join(self.root.destination, ".maildirsync.trash")):
+            found += [os.path.join(directory, name) for name in files if not name.startswith(".maildirsync.")]
+        return found
+
+    def assert_untouched(self):
+        self.assertEqual(self.held_tree, read_tree(self.root.destination))
+        self.assertEqual([], self.in_trash())
 
     def assert_held(self, code: str):
         status = self.lab.agent.wait_state("held")
@@ -78,58 +109,224 @@ class Brakes(LabTest):
         self.copied()
         for name in os.listdir(self.root.source):
             shutil.rmtree(os.path.join(self.root.source, name))
-        status = self.lab.agent.wait_state("held")
-        self.assertEqual("held", status["state"])
-        # Accounts are below the brake or held; a root without any account is held as a whole.
-        destination = read_tree(self.root.destination)
-        self.assertGreaterEqual(len([e for e in destination.values() if e.kind == "file"]), 0.75 * len([e for e in self.held_tree.values() if e.kind == "file"]))
+        self.assert_held("root-gone")
+        self.assert_untouched()
 
-    def delete_sixty(self, account: bytes):
-        cur = os.path.join(account, b"cur")
-        for name in sorted(os.listdir(cur))[:60]:
-            os.unlink(os.path.join(cur, name))
+    # -- directories that no user removes
 
-    def test_mass_deletion_is_held_until_release(self):
-        account = self.one_account(100)
+    def test_one_account_of_few_messages_is_gone(self):
+        account, other = self.account("a", 7), self.account("b", 7)
         self.copied()
-        self.lab.agent.stop()
-        self.delete_sixty(account)
-        self.lab.agent.start()
-        self.assert_held("mass-deletion")
-        self.assert_exit(0, self.lab.agent.cli("release", "--account", "a@example.org"))
+        shutil.rmtree(os.path.dirname(account))
+        self.assert_held("account-gone")
+        self.assert_untouched()
+        self.assertIn("maildirsync release --account 'a@example.org'", self.problems("account-gone")["a@example.org"])
+        path = self.root.at_destination(deliver(other, b"1700000001.M1P1.mx"))
+        wait_until(lambda: os.path.exists(path), "another account's mail arrives", alive=self.lab.daemons)
+        # Over a restart, too.
+        self.lab.agent.restart()
+        self.wait_problems("account-gone", 1)
+        self.assertEqual(7, self.count_at_destination(account))
+        done = self.lab.agent.cli("release", "--account", "a@example.org")
+        self.assert_exit(0, done)
+        for words in ("a@example.org", "7 messages", "trash", "released: 1"):
+            self.assertIn(words, done.stdout)
         self.lab.agent.wait_state("live")
         self.lab.flush()
         self.lab.assert_equal()
-        self.assertEqual(40, len(os.listdir(self.root.at_destination(os.path.join(account, b"cur")))))
+        self.assertEqual(7, len([path for path in self.in_trash() if "/cur/" in path]))
 
-    def test_mass_deletion_while_live(self):
-        account = self.one_account(100)
+    def test_an_account_that_comes_back_goes_on_by_itself(self):
+        account = self.account("a", 7)
+        self.account("b", 7)
         self.copied()
-        self.delete_sixty(account)
-        # What went before the brake knew is at most what it lets go: 25 % or 50 messages.
-        self.lab.agent.wait_state("held")
-        self.lab.agent.wait_problem("mass-deletion")
-        cur = self.root.at_destination(os.path.join(account, b"cur"))
-        self.assertGreaterEqual(len(os.listdir(cur)), 50)
+        os.rename(account, account + b".away")
+        self.wait_problems("account-gone", 1)
+        os.rename(account + b".away", account)
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assert_untouched()
+
+    def domains(self, accounts: int = 8):
+        """A domain that is a seventh of the root."""
+        for domain in range(7):
+            for i in range(accounts):
+                self.account(f"u{i}", 3, f"domain{domain}.example")
+        return os.path.join(self.root.source, "domain0.example")
+
+    def test_rm_rf_of_a_domain(self):
+        domain = self.domains()
+        self.copied()
+        shutil.rmtree(domain)
+        problems = self.wait_problems("account-gone", 8)
+        self.assertTrue(all(name.endswith("@domain0.example") for name in problems), problems)
+        self.assert_exit(2, self.lab.agent.cli("status"))
+        self.assert_untouched()
+        # release names what goes before it goes.
+        done = self.lab.agent.cli("release", "--account", "*@domain0.example")
+        self.assert_exit(0, done)
+        self.assertEqual(8, done.stdout.count("@domain0.example"), done.stdout)
+        self.assertIn("24 messages", done.stdout)
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual(24, len([path for path in self.in_trash() if "/cur/" in path]))
+
+    def test_a_slow_rm_rf_of_a_domain_while_it_lasts(self):
+        domain = self.domains(accounts=3)
+        self.copied()
+        for name in sorted(os.listdir(domain)):
+            for directory, directories, files in os.walk(os.path.join(domain, name), topdown=False):
+                for file in files:
+                    os.unlink(os.path.join(directory, file))
+                for below in directories:
+                    os.rmdir(os.path.join(directory, below))
+            os.rmdir(os.path.join(domain, name))
+            self.wait_problems("account-gone", int(name[1:]) + 1)
+        os.rmdir(domain)
+        self.assertEqual(9, sum(self.count_at_destination(os.path.join(os.fsencode(domain), b"u%d" % i, b"Maildir")) for i in range(3)))
+
+    def test_a_domain_on_a_volume_that_is_unmounted_and_mounted_again(self):
+        domain = os.path.join(self.root.source, "domain0.example")
+        volume = os.path.join(self.lab.base, "volume")
+        os.mkdir(domain, 0o755)
+        os.mkdir(volume, 0o755)
+        mount = lambda: subprocess.run(["mount", "--bind", volume, domain], capture_output=True, check=False).returncode == 0  # noqa: E731
+        if not mount():
+            self.skipTest("mounting is not permitted here")
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", domain], capture_output=True, check=False))
+        self.domains()
+        self.copied()
+        wait_until(lambda: subprocess.run(["umount", domain], capture_output=True, check=False).returncode == 0, "it is unmounted")
+        self.wait_problems("account-gone", 8)
+        self.assert_untouched()
+        self.assertTrue(mount())
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assert_untouched()
+
+    def test_rm_rf_of_all_that_is_in_an_account(self):
+        account = self.account("a", 12)
+        self.account("b", 7)
+        self.copied()
+        for name in os.listdir(account):
+            path = os.path.join(account, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        self.assert_held("mass-deletion")
+        self.assertIn("INBOX", self.problems("mass-deletion")["a@example.org"])
+        self.assertEqual(12, self.count_at_destination(account))
+
+    def test_many_accounts_lose_most_of_their_mail_at_once(self):
+        accounts = [self.account(f"u{i}", 30) for i in range(12)]
+        self.copied()
+        for account in accounts[:6]:
+            self.delete(account, 30)
+        problems = self.wait_problems("mass-deletion", 6)
+        self.assertIn("many other accounts", problems["u0@example.org"])
+        self.assert_untouched()
+        path = self.root.at_destination(deliver(accounts[7], b"1700000001.M1P1.mx"))
+        wait_until(lambda: os.path.exists(path), "another account's mail arrives", alive=self.lab.daemons)
+        held = json.loads(self.lab.agent.cli("--json", "release").stdout)
+        self.assertEqual((6, 180), (held["released"], held["messages"]))
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual(180, len(self.in_trash()))
+
+    def test_many_accounts_emptied_while_the_agent_is_away(self):
+        accounts = [self.account(f"u{i}", 30) for i in range(12)]
+        self.copied()
+        self.lab.agent.stop()
+        for account in accounts[:6]:
+            self.delete(account, 30)
+        self.lab.agent.start()
+        self.wait_problems("mass-deletion", 6)
+        self.assert_untouched()
+
+    # -- what users do
+
+    def test_what_a_user_deletes_goes_through_and_lies_in_the_trash(self):
+        account = self.account("a", 140)
+        other = self.account("b", 300)
+        for folder, count in ((b".Trash", 60), (b".Junk", 45), (b".Old", 12)):
+            make_maildir(os.path.join(account, folder), (5000, 5000))
+            for i in range(count):
+                deliver(os.path.join(account, folder), b"1600000000.M%dP2.mx:2,S" % i, area=b"cur")
+        self.copied()
+        self.delete(os.path.join(account, b".Trash"), 60)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.delete(os.path.join(account, b".Junk"), 45)  # a spam purge
+        shutil.rmtree(os.path.join(account, b".Old"))  # a folder deleted by IMAP
+        self.delete(other, 300)  # all fetched by POP3
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+        self.assertEqual(60 + 45 + 12 + 300, len([path for path in self.in_trash() if "/cur/" in path]))
+
+    def test_few_messages_leave_nothing_in_the_trash(self):
+        account = self.account("a", 30)
+        self.copied()
+        self.delete(account, 9)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.in_trash())
+
+    def test_nightly_expiry_over_all_accounts(self):
+        accounts = [self.account(f"u{i}", 30) for i in range(25)]
+        self.copied()
+        for account in accounts:
+            self.delete(account, 10)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+
+    def test_a_mass_deletion_while_the_agent_is_away(self):
+        account = self.account("a", 100)
+        self.copied()
+        self.lab.agent.stop()
+        self.delete(account, 60)
+        self.lab.agent.start()
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual(60, len(self.in_trash()))
+
+    # -- settings
+
+    def test_accounts_that_may_go_by_themselves_after_some_time(self):
+        self.root.options["removed_accounts"] = "3s"
+        domain = self.domains()
+        gone = self.account("left", 3, "domain1.example")
+        self.copied()
+        shutil.rmtree(os.path.dirname(gone))
+        self.lab.agent.wait_log("account-due .*left@domain1.example")
+        wait_until(lambda: not os.path.exists(self.root.at_destination(gone)), "the account goes", alive=self.lab.daemons)
+        shutil.rmtree(domain)  # too many at once to be users who left
+        self.wait_problems("account-gone", 8)
+        self.lab.agent.restart()
+        self.wait_problems("account-gone", 8)
+        self.lab.agent.wait_log("account-held .*domain0")
+        self.assertEqual(24, sum(len(files) for _, _, files in os.walk(os.path.join(self.root.destination, "domain0.example"))))
+
+    def test_without_a_trash_a_mass_deletion_is_held_until_release(self):
+        self.root.landing["trash_days"] = 0
+        account = self.account("a", 100)
+        self.copied()
+        self.delete(account, 60)
+        self.assert_held("mass-deletion")
+        self.assertIn("trash_days", self.problems("mass-deletion")["a@example.org"])
         new = deliver(account, b"1700000001.M1P1.mx")
-        self.assert_exit(0, self.lab.agent.cli("release"))
-        wait_until(lambda: len(os.listdir(cur)) == 40, "the deletion goes on after release", alive=self.lab.daemons)
+        done = self.lab.agent.cli("release")
+        self.assert_exit(0, done)
+        self.assertIn("for good", done.stdout)
+        wait_until(lambda: self.count_at_destination(account) == 40, "the deletion goes on after release", alive=self.lab.daemons)
         self.lab.flush()
         self.lab.assert_equal()
         self.assertTrue(os.path.exists(self.root.at_destination(new)))
-
-    def test_a_held_account_holds_no_other(self):
-        account = self.one_account(100)
-        other = os.path.join(os.path.dirname(os.path.dirname(account)), b"b", b"Maildir")
-        os.mkdir(os.path.dirname(other), 0o755)
-        make_maildir(other, (5001, 5001), is_account=True)
-        self.copied()
-        self.lab.agent.stop()
-        self.delete_sixty(account)
-        self.lab.agent.start()
-        self.lab.agent.wait_state("held")
-        path = self.root.at_destination(deliver(other, b"1700000001.M1P1.mx"))
-        wait_until(lambda: os.path.exists(path), "another account's mail arrives", alive=self.lab.daemons)
+        self.assertFalse(os.path.exists(os.path.join(self.root.destination, ".maildirsync.trash")))
 
     def test_moving_everything_to_another_folder_is_no_deletion(self):
         account = self.one_account(100)

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/config/config.h"
+#include "common/control/server.h"
+#include "daemon/apply/trash_walk.h"
+#include "daemon/commit/committer.h"
+
+namespace maildirsync::daemon {
+
+/// Looks after the trash of all roots: unlinks what has been there for long enough, counts the rest for `status`, and
+/// puts back what the command `restore` asks for. Lives on the event loop; walks by a thread of its own, and gives
+/// names by the committer's.
+class TrashKeeper {
+ public:
+  TrashKeeper(asio::io_context& loop, Committer& committer);
+  ~TrashKeeper();
+
+  /// From now on, the roots and their days are these.
+  void use(const config::Receiver& config);
+  /// Ends what is under way. The committer must still run.
+  void stop();
+
+  /// What lies in the trash of the root with this path, as it was counted last; null for one without a trash.
+  nlohmann::json status_of(const std::string& path) const;
+
+  void restore(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
+
+ private:
+  /// A directory in which roots land: several may land in one.
+  struct Place {
+    unsigned days = 0;  ///< the most that one of its roots wants
+    std::vector<std::string> roots;
+  };
+  struct Wish;
+
+  void arm();
+  void tend();
+  nlohmann::json put_back(const Wish& wish, const std::shared_ptr<control::Reply>& reply);
+  nlohmann::json put_back_account(const DirectoryPtr& root, const TrashedAccount& account, nlohmann::json& answer);
+
+  asio::io_context& loop_;
+  Committer& committer_;
+  asio::steady_timer timer_;
+  asio::thread_pool thread_{1};
+  std::map<std::string, Place> places_;  ///< by path
+  std::map<std::string, TrashUse> uses_;
+  bool tending_ = false, restoring_ = false;
+  std::uint64_t deletes_seen_ = 0;
+  std::chrono::steady_clock::time_point next_{}, not_before_{};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace maildirsync::daemon
