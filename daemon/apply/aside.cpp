@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -68,23 +68,37 @@ std::string aside_name() {
 
 namespace {
 
-/// Names of this process that could not be removed, and are of no use to it any more. Any thread.
+/// A name of this process that could not be removed, and is of no use to it any more.
 struct Abandoned {
-  std::mutex mutex;
-  std::unordered_set<std::string> names;
+  os::Fd directory;
+  std::string name;
 };
 
-Abandoned& abandoned() {
-  static Abandoned those;
+std::mutex abandoned_mutex;
+std::vector<Abandoned>& abandoned() {
+  static std::vector<Abandoned> those;
   return those;
+}
+
+// Each keeps a descriptor. What is left over goes when the process is another.
+constexpr std::size_t k_most_abandoned = 256;
+
+bool is_removed(int directory, const std::string& name) {
+  return ::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT;
 }
 
 }  // namespace
 
 void remove_aside(const os::Directory& directory, const std::string& name) {
-  if (::unlinkat(directory.fd(), name.c_str(), 0) == 0 || errno == ENOENT) return;
-  const std::lock_guard lock(abandoned().mutex);
-  abandoned().names.insert(name);
+  if (is_removed(directory.fd(), name)) return;
+  const std::lock_guard lock(abandoned_mutex);
+  if (abandoned().size() >= k_most_abandoned) return;
+  abandoned().push_back({os::Fd(::fcntl(directory.fd(), F_DUPFD_CLOEXEC, 0)), name});
+}
+
+void sweep_asides() {
+  const std::lock_guard lock(abandoned_mutex);
+  std::erase_if(abandoned(), [](const Abandoned& one) { return is_removed(one.directory.get(), one.name); });
 }
 
 bool is_stale_aside(const std::string& name) {
@@ -93,9 +107,7 @@ bool is_stale_aside(const std::string& name) {
     const std::string sample = aside_name();
     return sample.substr(0, sample.rfind('.') + 1);
   }();
-  if (!name.starts_with(own)) return true;
-  const std::lock_guard lock(abandoned().mutex);
-  return abandoned().names.contains(name);
+  return !name.starts_with(own);
 }
 
 Result<Aside> Aside::create(DirectoryPtr directory, os::WayToWrite way) {

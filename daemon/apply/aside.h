@@ -53,9 +53,10 @@ class Aside {
 
 /// A name of ours that nothing else has.
 std::string aside_name();
-/// Takes such a name away. One that cannot be removed now is stale from then on.
+/// Takes such a name away. One that cannot be removed now is tried again by sweep_asides(). Thread-safe.
 void remove_aside(const os::Directory& directory, const std::string& name);
-/// Whether it is such a name that nobody uses any more: of a process that is no more, or one that could not be removed.
+void sweep_asides();
+/// Whether it is such a name of a process that is no more.
 bool is_stale_aside(const std::string& name);
 
 /// Owner, mode and mtime through a descriptor, in the order that keeps the mode: chown(2) clears bits of it.

@@ -27,7 +27,8 @@ constexpr mode_t k_unfinished = 01700;
 
 bool is_unfinished(const os::Directory& directory) {
   const auto status = directory.status("");
-  return status && (status->st_mode & 07777) == k_unfinished;
+  // One that was made in a set-group-ID directory has that bit from there.
+  return status && (status->st_mode & 07777 & ~static_cast<mode_t>(S_ISGID)) == k_unfinished;
 }
 
 bool is_area(const std::string& name) {

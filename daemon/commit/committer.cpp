@@ -174,6 +174,7 @@ std::optional<Error> Committer::debt(const os::Directory& root) {
 void Committer::commit(std::vector<Item> group) {
   const auto start = std::chrono::steady_clock::now();
   const bool owes = owes_still();
+  sweep_asides();
   const auto bodies = sync_bodies(group);
   std::chrono::steady_clock::duration syncing = std::chrono::steady_clock::now() - start;
   os::SyncSet names(syncs_);

@@ -371,13 +371,14 @@ class AtTheSource(Shell):
         self.lab.start()
         self.lab.flush()
 
-    def leaked(self):
-        return [
-            os.path.join(directory, name)
-            for directory, _, files in os.walk(self.root.destination)
-            for name in files
-            if b"secret of others" in open(os.path.join(directory, name), "rb").read()
-        ]
+    def leaked(self) -> list[str]:
+        paths = [os.path.join(directory, name) for directory, _, files in os.walk(self.root.destination) for name in files]
+        return [path for path in paths if b"secret of others" in self.read(path)]
+
+    @staticmethod
+    def read(path) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
 
     def test_a_hard_link_is_left_out_and_named(self):
         self.start()

@@ -49,6 +49,12 @@ TEST_F(MakeFolder, leaves_a_directory_above_as_it_is_found) {
   expect("example.org", {0711, 0, 0});
 }
 
+TEST_F(MakeFolder, finishes_one_that_has_its_group_from_the_directory_above) {
+  root_.directory("example.org").mode("example.org", 03700);
+  make_account(k_domain);
+  expect("example.org", k_domain);
+}
+
 TEST_F(MakeFolder, finishes_a_directory_above_that_a_crash_left_without_owner_or_without_mode) {
   for (const uid_t owner : {0, 5000}) {
     root_.directory("example.org").mode("example.org", 01700);
