@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/engine/doubt.h"
 #include "agent/engine/engine.h"
 #include "common/maildir/name.h"
 #include "common/os/printable.h"
@@ -27,8 +28,6 @@ namespace {
 
 /// So often an account is tried that cannot be read, before a flush names it: it may come back at once.
 constexpr unsigned k_tries_before_named = 3;
-/// As far back before a receiver's unclean end as it looks itself: longer than any file system keeps what is dirty.
-constexpr auto k_look_back = 10min;
 
 std::string date_text(std::int64_t nanoseconds) {
   return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(os::to_timespec(nanoseconds).tv_sec)));
@@ -52,6 +51,8 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
         compare_all_accounts(root);
     }
     receiver_instance_ = receiver.instance();
+    unclean_end_ = 0;  // it counts its own
+    remember_unclean_end();
     if (const auto stored = state_->set_value("receiver_instance", receiver_instance_); !stored) {
       keeper_failed(stored.error());
     }
@@ -70,16 +71,13 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
 }
 
 /// After a power cut there: what was acknowledged shortly before it is compared, by content where it is that young.
-/// Which accounts these are is known only if we were running then, and long enough before; else it may be any. The end
-/// is noted as dealt with when the last of them is compared.
+/// The end is noted as dealt with when the last of these accounts is compared.
 void Engine::look_again(const wire::UncleanEnd& end) {
   if (end.number() == unclean_end_) return;
   unclean_end_ = end.number();
-  const Time since = last_acknowledged_ - k_look_back;
-  const bool is_known = last_acknowledged_ != Time{} && started_ < since;
   std::size_t count = 0;
   for (auto& [id, account] : accounts_) {
-    if (is_known && account.acknowledged < since) continue;
+    if (!is_in_doubt(started_, last_acknowledged_, account.acknowledged)) continue;
     ++count;
     account.doubted = true;
     account.work.compare = account.work.structure = true;
@@ -99,6 +97,10 @@ void Engine::check_looked_again() {
   if (std::any_of(accounts_.begin(), accounts_.end(), [](const auto& known) { return known.second.doubted; })) return;
   looks_again_ = false;
   spdlog::info("receiver-looked-at unclean_end={}", unclean_end_);
+  remember_unclean_end();
+}
+
+void Engine::remember_unclean_end() {
   const auto stored = state_->set_value("receiver_unclean_end", std::to_string(unclean_end_));
   if (!stored) keeper_failed(stored.error());
 }

@@ -163,6 +163,7 @@ class Engine {
   void link_up(std::size_t lane, const wire::Hello& receiver);
   void look_again(const wire::UncleanEnd& end);
   void check_looked_again();
+  void remember_unclean_end();
   void link_down(std::size_t lane, const Error& error, std::vector<Sent> lost);
   void acknowledged(std::vector<Sent> done, const wire::Ack& ack);
   // room.cpp

@@ -170,6 +170,7 @@ class Course {
     auto listed = ask_for_listing();
     if (!listed) return Failure(listed.error());
     sync::lift_times(listed->manifest, listed->times, {&looked.before, &looked.after}, {}, sync::OtherDates::lifted);
+    if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed->manifest, looked));
     auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
@@ -218,6 +219,17 @@ class Course {
     report_.compared = true;
     looked.before = std::move(reconciled.before);
     take_unseen_from_before(looked);
+    return {};
+  }
+
+  Result<> give_torn_again(sync::AccountManifest& listed, Look& looked) {
+    const auto torn = sync::forget_torn(listed, looked.before);
+    std::vector<sync::Location> places;
+    for (const auto& operation : torn)
+      places.push_back(operation.from);
+    tell_torn(places);
+    MAILDIRSYNC_TRY(state_.apply(order_.account, torn));
+    looked.before = sync::apply(std::move(looked.before), torn);
     return {};
   }
 

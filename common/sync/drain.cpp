@@ -4,6 +4,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/sync/reconcile.h"
+
 namespace maildirsync::sync {
 
 namespace {
@@ -154,6 +156,26 @@ std::vector<Operation> plan_drain(const AccountManifest& before, const AccountMa
       operations.push_back(put(folder, *entry));
   }
   return operations;
+}
+
+std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifest& known) {
+  std::vector<Operation> forgotten;
+  for (auto& folder : listed.folders) {
+    const auto* ours = known.find(folder.path);
+    if (ours == nullptr) continue;
+    std::unordered_map<std::string_view, const Entry*> by_base;
+    for (const auto& entry : ours->entries) {
+      if (is_message(entry)) by_base.emplace(base_name(entry), &entry);
+    }
+    std::erase_if(folder.entries, [&](const Entry& entry) {
+      const auto found = is_message(entry) ? by_base.find(base_name(entry)) : by_base.end();
+      if (found == by_base.end() || !is_torn(entry, *found->second)) return false;
+      const Entry& one = *found->second;
+      forgotten.push_back({.kind = OperationKind::remove, .from = {folder.path, one.area, one.name}, .expected = one});
+      return true;
+    });
+  }
+  return forgotten;
 }
 
 DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountManifest& known,

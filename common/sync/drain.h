@@ -22,6 +22,11 @@ using MissingFolders = std::set<std::string>;
 std::vector<Operation> plan_drain(const AccountManifest& before, const AccountManifest& after,
                                   const MissingFolders& missing = {});
 
+/// After a power cut at the destination: takes the messages of `known` that are torn there (see is_torn) out of
+/// `listed`, and gives their removals from what is known, so that they are given again. Where its users have flagged
+/// one meanwhile, the whole one comes beside it.
+std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifest& known);
+
 struct DrainReconciled {
   std::vector<Operation> given;  ///< was done before and is not in `known`: to be recorded, not sent
   MissingFolders missing;

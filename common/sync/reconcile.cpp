@@ -16,14 +16,6 @@ bool equal_file(const Entry& left, const Entry& right) {
          (left.mtime == right.mtime || left.kind == EntryKind::symlink);
 }
 
-/// What a power cut may leave of our file: shorter, and of our time or without any content, so that nobody else's is in
-/// it. Or of our size and time, with another content.
-bool is_torn(const Entry& listed, const Entry& ours) {
-  if (listed.kind != EntryKind::file || ours.kind != EntryKind::file) return false;
-  if (listed.size < ours.size) return listed.size == 0 || listed.mtime == ours.mtime;
-  return equal_file(listed, ours) && listed.digest && ours.digest && *listed.digest != *ours.digest;
-}
-
 /// The entries of a folder by name and by base name.
 class Index {
  public:
@@ -255,6 +247,12 @@ class Reconciler {
 };
 
 }  // namespace
+
+bool is_torn(const Entry& listed, const Entry& ours) {
+  if (listed.kind != EntryKind::file || ours.kind != EntryKind::file) return false;
+  if (listed.size < ours.size) return listed.size == 0 || listed.mtime == ours.mtime;
+  return equal_file(listed, ours) && listed.digest && ours.digest && *listed.digest != *ours.digest;
+}
 
 Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination) {

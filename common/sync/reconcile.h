@@ -26,6 +26,10 @@ std::vector<Attributes> owners_in(const AccountManifest& account);
 /// What the receiver answered for these owners, in order; any other is not mapped.
 OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers);
 
+/// Whether what is listed may be what a power cut has left of our file, where it stands in its place: shorter, and of
+/// our time or without any content, so that nobody else's is in it. Or of our size and time, with another content.
+bool is_torn(const Entry& listed, const Entry& ours);
+
 struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
   std::vector<Location> extra;  ///< what others put there: never touched

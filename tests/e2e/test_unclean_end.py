@@ -124,6 +124,18 @@ class UncleanEnd(LabTest):
         self.assert_mended()
         self.assertNotIn("unclean-end", self.lab.agent.log_text() + self.lab.receiver.log_text())
 
+    def test_in_a_drained_root(self):
+        """What its users deleted stays deleted; what is damaged comes again."""
+        self.assertEqual(0, self.lab.agent.cli("drain", self.root.name).returncode)
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.lab.agent.wait_log("receiver-looked-at unclean_end=1")
+        self.lab.flush()
+        for number in (0, 1):
+            with open(self.at_destination(number), "rb") as there, open(self.sent[number], "rb") as sent:
+                self.assertEqual(sent.read(), there.read())
+        self.assertFalse(os.path.exists(self.at_destination(3)))
+
     def test_mail_of_others_is_left_alone(self):
         """A shorter file of another time and content is somebody's; it is no part of ours."""
         self.end_uncleanly(damage=False)

@@ -127,6 +127,33 @@ TEST(ReconcileDrain, names_the_folders_that_the_destination_does_not_have) {
   EXPECT_EQ(reconciled.missing, MissingFolders{".Lists"});
 }
 
+TEST(ForgetTorn, has_what_a_power_cut_left_at_the_destination_given_again) {
+  const auto known = inbox({file("new/1.a", 10), file("new/2.b", 11), file("new/3.c", 12), file("new/4.d", 13)});
+  auto there = listed(known);
+  auto& entries = there.folders[0].entries;
+  entries[0].size = 0;
+  --entries[1].size;
+  entries[2].area = Area::cur;  // a user has read it
+  entries[2].name += ":2,S";
+  entries[2].size = 0;
+  const auto torn = forget_torn(there, known);
+  EXPECT_EQ(torn.size(), 3u);
+  ASSERT_EQ(there.folders[0].entries.size(), 1u);
+  const auto before = sync::apply(known, torn);
+  const auto reconciled = reconcile_drain(there, before, known);
+  EXPECT_TRUE(reconciled.given.empty());
+  EXPECT_EQ(words(plan_drain(before, known)), (Words{"put :1.a", "put :2.b", "put :3.c"}));
+}
+
+TEST(ForgetTorn, leaves_what_users_changed) {
+  const auto known = inbox({file("new/1.a", 10), file("new/2.b", 11)});
+  auto there = listed(known);
+  --there.folders[0].entries[0].size;  // at another time: edited
+  ++there.folders[0].entries[0].mtime;
+  there.folders[0].entries.pop_back();  // deleted
+  EXPECT_TRUE(forget_torn(there, known).empty());
+}
+
 TEST(ReconcileDrain, without_any_record_everything_that_is_not_there_is_given) {
   AccountManifest nothing{.exists = true, .structure_whole = true, .folders = {}};
   const auto after = account({folder("", 1, {file("cur/1.a:2,", 10), file("cur/2.b:2,", 11)})});
