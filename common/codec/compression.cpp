@@ -122,6 +122,10 @@ Result<> Decompressor::decompress(std::string_view block, std::span<char> out) {
   return {};
 }
 
+std::size_t Decompressor::memory() const {
+  return ZSTD_sizeof_DCtx(state_->context.get());
+}
+
 std::string compress_whole(std::string_view bytes) {
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
   out.resize(checked(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), k_min_level)));

@@ -45,6 +45,8 @@ class Decompressor {
   /// Fills `out` with what one compress() call took in. too_big when there is more of it, protocol when there is less,
   /// or for garbage; then a reset() is due.
   Result<> decompress(std::string_view block, std::span<char> out);
+  /// Bytes that it holds: as much as the largest window that it met.
+  std::size_t memory() const;
 
  private:
   struct State;

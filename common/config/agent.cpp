@@ -9,9 +9,9 @@ constexpr unsigned k_max_connections = 64;
 constexpr int k_min_level = 1;
 constexpr int k_max_level = 19;
 
-void read_tls(const Section& top, AgentTls& tls) {
+void read_tls(const Section& top, const std::string& state_dir, AgentTls& tls) {
   const Section section = top.table("tls", {"certificate", "key", "receiver_fingerprint"});
-  read_identity(section, "agent", tls.certificate, tls.key);
+  read_identity(section, "agent", state_dir, tls.certificate, tls.key);
   section.required_text("receiver_fingerprint", "sha256:...", tls.receiver_fingerprint, parse_fingerprint);
 }
 
@@ -77,7 +77,7 @@ Result<Agent> read_agent(const std::string& path) {
                     {"receiver", "state_dir", "control", "tls", "root", "transfer", "watch", "log", "metrics"});
   top.required_text("receiver", "new.example.org:4465", agent.receiver, parse_endpoint);
   read_paths(top, agent.state_dir, agent.control);
-  read_tls(top, agent.tls);
+  read_tls(top, agent.state_dir, agent.tls);
   read_roots(top, agent.roots);
   read_transfer(top, agent.transfer);
   top.table("watch", {"backend"}).text("backend", agent.watch.backend, parse_watch_backend);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <sstream>
 
+#include <sys/stat.h>
 #include <toml++/toml.h>
 
 #include "common/os/directory.h"
@@ -93,6 +94,10 @@ Result<Value> read_document(const std::string& file) {
     return Failure(complaint(file, 0,
                              "the configuration can't be read (" + reason +
                                  "); put it there, let this user read it, or name another file with --config"));
+  }
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0) {
+    return Failure(complaint(file, 0, "anyone on this server may write to the configuration; run: chmod o-w " + file));
   }
   return parse_document(*text, file);
 }

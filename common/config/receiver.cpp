@@ -78,7 +78,8 @@ Result<Receiver> read_receiver(const std::string& path) {
   const Section top(*document, findings, {"listen", "state_dir", "control", "tls", "peer", "log", "metrics"});
   top.required_text("listen", "0.0.0.0:4465", receiver.listen, parse_endpoint);
   read_paths(top, receiver.state_dir, receiver.control);
-  read_identity(top.table("tls", {"certificate", "key"}), "receiver", receiver.tls.certificate, receiver.tls.key);
+  read_identity(top.table("tls", {"certificate", "key"}), "receiver", receiver.state_dir, receiver.tls.certificate,
+                receiver.tls.key);
   read_peers(top, receiver.peers);
   read_log(top, receiver.log);
   read_metrics(top, receiver.metrics);

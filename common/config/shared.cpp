@@ -1,10 +1,8 @@
 #include "common/config/shared.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,29 +10,38 @@
 
 #include "common/config/values.h"
 #include "common/os/fd.h"
+#include "common/os/owner_names.h"
 
 namespace maildirsync::config {
 
 namespace {
 
-bool is_own_group(gid_t group) {
-  if (group == ::getegid()) return true;
-  const int count = ::getgroups(0, nullptr);
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(count, 0)));
-  const int got = ::getgroups(static_cast<int>(groups.size()), groups.data());
-  return got > 0 && std::find(groups.begin(), groups.begin() + got, group) != groups.begin() + got;
+/// Who may own what only root and the service may read or change: root, this process's user, and the one whose is the
+/// state, which is the service's where an administrator checks its configuration.
+bool is_owner(uid_t owner, const std::string& state_dir) {
+  struct stat status {};
+  return owner == 0 || owner == ::geteuid() || (::stat(state_dir.c_str(), &status) == 0 && status.st_uid == owner);
 }
 
-/// For its owner alone; or root's and readable by one of our groups, as Debian's group ssl-cert has it.
-bool is_private(const struct stat& status) {
-  const mode_t others = status.st_mode & (S_IRWXG | S_IRWXO);
-  return others == 0 || (others == S_IRGRP && status.st_uid == 0 && is_own_group(status.st_gid));
+std::string user_text(uid_t user) {
+  const std::string name = os::user_name(user);
+  return name.empty() ? std::to_string(user) : name;
 }
 
 std::string octal(mode_t mode) {
   char text[8];
   std::snprintf(text, sizeof(text), "%04o", static_cast<unsigned>(mode & 07777));
   return text;
+}
+
+/// What is wrong with a key's owner or mode; "" when only root and the service can read or change it.
+std::string why_not_secret(const struct stat& status, const std::string& state_dir) {
+  if (!is_owner(status.st_uid, state_dir)) {
+    return "belongs to the user " + user_text(status.st_uid) +
+           ", who is neither root nor the service's, and so is not secret; run: chown root ";
+  }
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) == 0) return "";
+  return "has the mode " + octal(status.st_mode) + " and so is not secret; run: chmod 600 ";
 }
 
 /// Opens the file that a key of [tls] names, as the TLS library will; false when that is a finding.
@@ -62,15 +69,15 @@ void read_paths(const Section& top, std::string& state_dir, std::string& control
   top.text("control", control, parse_socket_path);
 }
 
-void read_identity(const Section& tls, const std::string& role, std::string& certificate, std::string& key) {
+void read_identity(const Section& tls, const std::string& role, const std::string& state_dir, std::string& certificate,
+                   std::string& key) {
   const std::string example = "/etc/maildirsync/" + role;
   tls.required_text("certificate", example + ".crt", certificate, parse_absolute_path);
   tls.required_text("key", example + ".key", key, parse_absolute_path);
   struct stat status {};
   if (!certificate.empty()) check_readable(tls, "certificate", certificate, status);
-  if (!key.empty() && check_readable(tls, "key", key, status) && !is_private(status)) {
-    tls.wrong("key", key + " has the mode " + octal(status.st_mode) + " and so is not secret; run: chmod 600 " + key);
-  }
+  if (key.empty() || !check_readable(tls, "key", key, status)) return;
+  if (const auto why = why_not_secret(status, state_dir); !why.empty()) tls.wrong("key", key + " " + why + key);
 }
 
 void read_log(const Section& top, Log& log) {

@@ -12,9 +12,10 @@ namespace maildirsync::config {
 
 /// `state_dir` and `control`.
 void read_paths(const Section& top, std::string& state_dir, std::string& control);
-/// `certificate` and `key` of [tls]: both must be there and readable, the key by nobody else. `role` is the name of the
-/// files in an example.
-void read_identity(const Section& tls, const std::string& role, std::string& certificate, std::string& key);
+/// `certificate` and `key` of [tls]: both must be there and readable, the key by root and the service alone, whose
+/// `state_dir` is. `role` is the name of the files in an example.
+void read_identity(const Section& tls, const std::string& role, const std::string& state_dir, std::string& certificate,
+                   std::string& key);
 void read_log(const Section& top, Log& log);
 void read_metrics(const Section& top, Metrics& metrics);
 

@@ -51,6 +51,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   void accept_later();
+  void drop_idle_client();
   void admit(Protocol::socket socket);
 
   Protocol::acceptor acceptor_;
@@ -84,6 +85,10 @@ class Client : public std::enable_shared_from_this<Client> {
     socket_.close(ignored);
     listener_->forget(shared_from_this());
   }
+
+  /// Whether it has no request open, and since when.
+  bool is_idle() const { return !is_busy(); }
+  std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
 
   /// A client that only shut its sending side (`nc -N`) still waits for the answer; one that is gone hangs up.
   bool is_there() {
@@ -183,6 +188,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
   /// Begins the time in which the client has to say something or to take something of its answer.
   void wait_for_silence() {
+    idle_since_ = std::chrono::steady_clock::now();
     silence_.expires_after(k_silence);
     silence_.async_wait([weak = weak_from_this()](const asio::error_code& cancelled) {
       const auto self = weak.lock();
@@ -203,6 +209,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
   Protocol::socket socket_;
   asio::steady_timer silence_, alive_;
+  std::chrono::steady_clock::time_point idle_since_;
   std::shared_ptr<Listener> listener_;
   std::array<char, 4096> chunk_{};
   std::string received_;
@@ -270,7 +277,17 @@ void Listener::accept_later() {
   });
 }
 
+/// Those that connect and ask nothing keep nobody out: the one that has been idle longest goes.
+void Listener::drop_idle_client() {
+  std::shared_ptr<Client> longest;
+  for (const auto& client : clients_) {
+    if (client->is_idle() && (!longest || client->idle_since() < longest->idle_since())) longest = client;
+  }
+  if (longest) longest->close();
+}
+
 void Listener::admit(Protocol::socket socket) {
+  if (clients_.size() >= k_max_clients) drop_idle_client();
   if (clients_.size() >= k_max_clients) {
     asio::error_code ignored;
     socket.non_blocking(true, ignored);

@@ -63,7 +63,7 @@ asio::awaitable<Result<wire::Frame>> Channel::read() {
   co_return decoded;
 }
 
-asio::awaitable<Result<>> Channel::write(const std::string& bytes) {
+asio::awaitable<Result<>> Channel::write(std::string_view bytes) {
   const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(bytes), k_await);
   bytes_written_ += count;
   if (error) co_return connection_ended(error);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
@@ -21,8 +22,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   /// The next frame; protocol on a frame out of bounds, unreachable when the connection ended (detail says how).
   asio::awaitable<Result<wire::Frame>> read();
-  /// Writes bytes made by wire::encode.
-  asio::awaitable<Result<>> write(const std::string& bytes);
+  /// Writes bytes made by wire::encode, which stay where they are until then.
+  asio::awaitable<Result<>> write(std::string_view bytes);
   /// Ends the connection at once: pending reads and writes fail.
   void close();
   /// Ends the connection when the timer's time is over, unless it was cancelled. The timer's end may be on its way

@@ -18,7 +18,7 @@ namespace maildirsync::service {
 namespace {
 
 // Made once with uuidgen; never changed, for people's filters name them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> k_message_ids{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> k_message_ids{{
     {"problem", "1c21dc0c721a457fa155c2fa4deeb19d"},
     {"account-started", "c40aa8f745df443d80c09b286aa89731"},
     {"account-copied", "cb688f325f78431da37b7ee71ada4fe1"},
@@ -28,6 +28,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> k_messag
     {"account-held", "bb5d55854bbc4939bd312e87fae1e249"},
     {"account-released", "16f66b368c084c219a3e18eedaf40875"},
     {"account-removed", "41f283e967e9402ba6463072267e7410"},
+    {"connection-refused", "fdf0f5b8e14d42df9a5ba059049bd7c4"},
     {"suppressed", "7b1f71349cee48f88afcefff2863ad31"},
 }};
 
@@ -101,7 +102,7 @@ void log_event(const Event& event) {
   if (event.severity != Severity::info) {
     auto& [mutex, limit] = limited();
     const std::lock_guard lock(mutex);
-    if (!limit.admit(kind_of(event), std::chrono::steady_clock::now())) return;
+    if (!limit.admit(kind_of(event), event.most, std::chrono::steady_clock::now())) return;
   }
   write(event);
 }
@@ -157,11 +158,11 @@ std::string journal_field(std::string_view key) {
   return field;
 }
 
-bool RepetitionLimit::admit(const std::string& what, Time now) {
-  auto& window = windows_.try_emplace(what, Window{now, 0}).first->second;
+bool RepetitionLimit::admit(const std::string& what, std::uint64_t most, Time now) {
+  auto& window = windows_.try_emplace(what, Window{now, most, 0}).first->second;
   // One that is over, and of which nothing is left to tell, begins again here; the others in take_suppressed().
-  if (now - window.start >= k_window && window.count <= k_burst) window = {now, 0};
-  return ++window.count <= k_burst;
+  if (now - window.start >= k_window && window.count <= window.most) window = {now, most, 0};
+  return ++window.count <= window.most;
 }
 
 std::vector<RepetitionLimit::Suppressed> RepetitionLimit::take_suppressed(Time now) {
@@ -171,7 +172,8 @@ std::vector<RepetitionLimit::Suppressed> RepetitionLimit::take_suppressed(Time n
       ++window;
       continue;
     }
-    if (window->second.count > k_burst) suppressed.push_back({window->first, window->second.count - k_burst});
+    const auto& [start, most, count] = window->second;
+    if (count > most) suppressed.push_back({window->first, count - most});
     window = windows_.erase(window);
   }
   return suppressed;

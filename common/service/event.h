@@ -19,6 +19,7 @@ struct Event {
   Severity severity = Severity::info;
   std::string_view name;
   std::vector<std::pair<std::string_view, std::string>> fields;
+  std::uint64_t most = 200;  ///< lines of it (by name and code) within a minute, unless it is evidence
 };
 
 /// Writes it to the log that start_log() set up. Thread-safe. A warning or an error that comes again and again, with
@@ -34,15 +35,14 @@ std::string_view message_id_of(std::string_view name);
 /// What sd_journal_send(3) takes for a field's name: upper case, '_' for all else but digits.
 std::string journal_field(std::string_view key);
 
-/// How often the same may be said: the first `k_burst` times in each window. Pure; belongs to one owner.
+/// How often the same may be said: the first times in each window. Pure; belongs to one owner.
 class RepetitionLimit {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  static constexpr std::uint64_t k_burst = 200;
   static constexpr auto k_window = std::chrono::seconds(60);
 
-  /// Whether to say it.
-  bool admit(const std::string& what, Time now);
+  /// Whether to say it, when it may be said `most` times.
+  bool admit(const std::string& what, std::uint64_t most, Time now);
 
   struct Suppressed {
     std::string what;
@@ -54,6 +54,7 @@ class RepetitionLimit {
  private:
   struct Window {
     Time start;
+    std::uint64_t most = 0;
     std::uint64_t count = 0;
   };
   std::map<std::string, Window> windows_;

@@ -1,12 +1,15 @@
 #include "common/service/program.h"
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <pthread.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "common/service/event.h"
@@ -57,6 +60,7 @@ std::string start_failure(const Error& error, const std::string& state_dir) {
 namespace {
 
 constexpr std::uint64_t k_between_looks_at_memory = 5;
+constexpr std::chrono::milliseconds k_most_to_end{4500};
 
 sigset_t signals_of_a_daemon() {
   sigset_t signals;
@@ -86,12 +90,27 @@ class Runner {
   void wait_for_signal() {
     signals_.async_wait([this](const asio::error_code& error, int signal) {
       if (error) return;
-      if (signal != SIGHUP) return loop_.stop();
+      if (signal != SIGHUP) {
+        end_in_time();
+        return loop_.stop();
+      }
       notify_reloading();
       hooks_.reload();
       notify_ready();
       wait_for_signal();
     });
+  }
+
+  /// Whatever hangs (a disk, a file system of the network, a name service, the other side), the process ends: all that
+  /// was acknowledged is durable, and the rest is done again by the next run.
+  static void end_in_time() {
+    std::thread([] {
+      std::this_thread::sleep_for(k_most_to_end);
+      spdlog::warn("stop-cut-short seconds={:.1f} action=\"what was under way is done again after the next start\"",
+                   std::chrono::duration<double>(k_most_to_end).count());
+      spdlog::default_logger()->flush();
+      ::_exit(0);
+    }).detach();
   }
 
   void tell_watchdog() {

@@ -1,5 +1,6 @@
 #include "daemon/commit/committer.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace maildirsync::daemon {
@@ -8,6 +9,8 @@ namespace {
 
 // A larger group gains nothing more, and its acknowledgements come later.
 constexpr std::size_t k_group = 4096;
+// Bytes of names of accounts, half a million of them. An agent can open accounts that are not there.
+constexpr std::size_t k_newest_bytes = 32 * 1024 * 1024;
 
 /// Whether the roots of a group's accounts are where they were when the accounts were opened; looked at once a group.
 class RootsOfGroup {
@@ -74,9 +77,12 @@ Committer::~Committer() {
   stop();
 }
 
-void Committer::stop() {
+void Committer::stop(Waiting waiting) {
+  if (waiting == Waiting::is_dropped) drops_ = true;
   items_.close();
   if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(waiting_mutex_);
+  want_room_.clear();
 }
 
 void Committer::put(std::vector<StagedOperation> staged, const std::shared_ptr<Acknowledged>& sink) {
@@ -103,7 +109,7 @@ void Committer::opened(std::string account_key, std::uint64_t serial, std::funct
   {
     const std::lock_guard lock(waiting_mutex_);
     if (!waiting_.contains(account_key)) std::swap(at_once, reached);
-    items_.push(Opened{std::move(account_key), serial, std::move(reached)});
+    if (items_.push(Opened{std::move(account_key), serial, std::move(reached)})) ++all_waiting_;
   }
   if (at_once) at_once();
 }
@@ -118,7 +124,7 @@ void Committer::work() {
   for (;;) {
     auto waiting = items_.pop_all();
     if (waiting.empty()) return;
-    while (!waiting.empty()) {
+    while (!waiting.empty() && !drops_) {
       const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(std::min(waiting.size(), k_group));
       std::vector<Item> group(std::make_move_iterator(waiting.begin()), std::make_move_iterator(end));
       waiting.erase(waiting.begin(), end);
@@ -183,10 +189,11 @@ void Committer::commit(std::vector<Item> group) {
   RootsOfGroup roots;
   LooksOfGroup looks;
   std::vector<std::function<void(Result<> durable)>> tasks;
+  std::size_t openings = 0;
   for (auto& item : group) {
     if (auto* opened = std::get_if<Opened>(&item)) {
-      auto& newest = newest_[opened->account_key];
-      newest = std::max(newest, opened->serial);
+      ++openings;
+      take_over(*opened);
       if (opened->reached) reached.push_back(std::move(opened->reached));
       continue;
     }
@@ -223,11 +230,36 @@ void Committer::commit(std::vector<Item> group) {
     forget_waiting(done);
     sink->committed(std::move(done));
   }
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    all_waiting_ -= openings;
+  }
   for (const auto& call : reached)
     call();
   for (const auto& told : tasks)
     told(durable);
   tell_room();
+}
+
+void Committer::take_over(Opened& opened) {
+  const auto [found, is_new] = newest_.try_emplace(std::move(opened.account_key), opened.serial);
+  found->second = std::max(found->second, opened.serial);
+  if (!is_new) return;
+  newest_bytes_ += found->first.size();
+  if (newest_bytes_ > k_newest_bytes) forget_oldest();
+}
+
+/// The half that was opened longest ago: nothing of an earlier opening is still to come of these.
+void Committer::forget_oldest() {
+  std::vector<std::uint64_t> serials;
+  for (const auto& [key, serial] : newest_)
+    serials.push_back(serial);
+  const auto middle = serials.begin() + static_cast<std::ptrdiff_t>(serials.size() / 2);
+  std::nth_element(serials.begin(), middle, serials.end());
+  std::erase_if(newest_, [&](const auto& one) { return one.second <= *middle; });
+  newest_bytes_ = 0;
+  for (const auto& [key, serial] : newest_)
+    newest_bytes_ += key.size();
 }
 
 void Committer::tell_room() {

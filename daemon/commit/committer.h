@@ -85,8 +85,12 @@ class Committer {
   std::optional<Error> debt(const os::Directory& root);
 
   const CommitTotals& totals() const { return totals_; }
-  /// Does what waits, then ends the thread.
-  void stop();
+  enum class Waiting : std::uint8_t {
+    is_done,
+    is_dropped,  ///< but for the group that is under way; none of it was acknowledged
+  };
+  /// Ends the thread; what becomes of that which waits?
+  void stop(Waiting waiting = Waiting::is_done);
 
  private:
   struct Put {
@@ -112,6 +116,8 @@ class Committer {
   void owe(const std::vector<Item>& group, const Error& error);
   void tell_room();
   void forget_waiting(const std::vector<Committed>& done);
+  void take_over(Opened& opened);
+  void forget_oldest();
   void count(const Committed& done);
 
   os::BlockingQueue<Item> items_;
@@ -121,8 +127,10 @@ class Committer {
   std::unordered_map<std::string, std::size_t> waiting_;  ///< operations put and not done, of each account
   std::size_t all_waiting_ = 0;
   std::vector<std::function<void()>> want_room_;
+  std::atomic<bool> drops_{false};
   std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
   std::map<std::string, Error> debts_;                     ///< by the root's path; under the mutex
+  std::size_t newest_bytes_ = 0;                           ///< of its keys
   CommitTotals totals_;
   std::thread thread_;
 };

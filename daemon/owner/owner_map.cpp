@@ -7,9 +7,11 @@ namespace maildirsync::daemon {
 namespace {
 
 constexpr std::size_t k_max_names = 200'000;
+constexpr std::size_t k_max_name = 256;  // bytes; LOGIN_NAME_MAX
 
 Result<> add(std::unordered_map<std::uint32_t, PeerNames::Known>& known, std::uint32_t id, const std::string& name,
              std::optional<std::uint32_t> (*local)(const std::string&)) {
+  if (name.size() > k_max_name) return failure(ErrorCode::too_big, "", "the name of a user or group is too long");
   if (known.size() >= k_max_names) return failure(ErrorCode::too_big, "", "the peer names too many users or groups");
   if (const auto found = known.find(id); found != known.end() && found->second.name == name) return {};
   known[id] = {name, name.empty() ? std::nullopt : local(name)};

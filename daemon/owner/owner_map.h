@@ -32,6 +32,7 @@ class PeerNames {
 
   const Known* user(std::uint32_t uid) const;
   const Known* group(std::uint32_t gid) const;
+  std::size_t size() const { return users_.size() + groups_.size(); }
 
  private:
   std::unordered_map<std::uint32_t, Known> users_, groups_;

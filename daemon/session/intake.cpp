@@ -20,6 +20,7 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
+constexpr std::size_t k_max_details = wire::k_max_header / 2;  // bytes of sentences in an answer about owners
 
 std::string key_of(const std::string& root, const std::string& account) {
   return root + '\0' + account;
@@ -123,6 +124,10 @@ Result<> Intake::unpack(const wire::Packed& packed, std::string_view payload) {
   if (unpacked_.size() < packed.plain_size()) unpacked_.resize(packed.plain_size());
   const std::span out(unpacked_.data(), packed.plain_size());
   MAILDIRSYNC_TRY(decompressor_.decompress(payload, out));
+  if (windows_.set(decompressor_.memory()) > PeerLoad::k_windows) {
+    return failure(ErrorCode::too_big, "",
+                   "the compression on all connections of this agent takes too much memory here");
+  }
   plain_ = std::string_view(out.data(), out.size());
   return {};
 }
@@ -150,6 +155,9 @@ Result<> Intake::names(const wire::Names& names) {
     MAILDIRSYNC_TRY(names_.add_user(user.id(), user.name()));
   for (const auto& group : names.groups())
     MAILDIRSYNC_TRY(names_.add_group(group.id(), group.name()));
+  if (known_names_.set(names_.size()) > PeerLoad::k_names) {
+    return failure(ErrorCode::too_big, "", "the agent names too many users and groups on all its connections");
+  }
   return {};
 }
 
@@ -287,6 +295,7 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
   wire::Header answer;
   auto& mapped = *answer.mutable_mapped_owners();
   mapped.set_id(question.id());
+  std::size_t details = 0;
   for (const auto& owner : question.owners()) {
     auto& out = *mapped.add_owners();
     const auto id = found == peer_->roots.end() ? Result<OwnerId>(Failure(*open_root(question.root()).error))
@@ -295,8 +304,9 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     if (id) {
       out.set_uid(id->uid);
       out.set_gid(id->gid);
-    } else {
+    } else if (details < k_max_details) {
       out.set_detail(id.error().message());
+      details += out.detail().size();
     }
   }
   if (question.take_destination() && found != peer_->roots.end()) {

@@ -45,6 +45,24 @@ std::optional<sync::Attributes> area_of(const os::Directory& folder, const char*
 
 }  // namespace
 
+void NameList::add(std::string_view name) {
+  constexpr std::size_t k_block = 64 * 1024;
+  if (blocks_.empty() || blocks_.back().size() + name.size() >= blocks_.back().capacity()) {
+    blocks_.emplace_back().reserve(blocks_.size() == 1 ? k_block / 16 : k_block);
+  }
+  blocks_.back().append(name).push_back('\0');
+}
+
+std::string NameList::take_first() {
+  std::string name(blocks_.front().c_str() + position_);
+  position_ += name.size() + 1;
+  if (position_ == blocks_.front().size()) {
+    blocks_.pop_front();
+    position_ = 0;
+  }
+  return name;
+}
+
 Lister::Lister(std::shared_ptr<const os::Directory> root, std::string account, std::uint64_t id, Digests digests,
                ChangeStamps stamps, Indexes indexes, std::int64_t digests_since)
     : root_(std::move(root)),
@@ -92,8 +110,7 @@ wire::Listing Lister::next() {
       continue;
     }
     while (!entries_.empty() && size < k_piece) {
-      add_entry(entries_.front(), *out, size);
-      entries_.pop_front();
+      add_entry(entries_.take_first(), *out, size);
     }
   }
   if (error_) {
@@ -140,7 +157,7 @@ bool Lister::open_next_folder() {
       } else if (is_stale_aside(name.name)) {
         remove_aside(*directory, name.name);
       } else if (!maildir::is_left_out(name.name)) {
-        entries_.push_back(std::move(name));
+        entries_.add(name.name);
       }
     }
     area_ = static_cast<std::uint32_t>(sync::Area::folder);
@@ -155,17 +172,20 @@ bool Lister::open_next_area() {
     const Area area = std::move(folder_->areas.front());
     folder_->areas.pop_front();
     auto directory = root_->open_directory(os::join(account_, area.directory));
-    auto names = directory ? directory->list() : Result<std::vector<os::DirectoryEntry>>(Failure(directory.error()));
-    if (!names) {
-      fail(names.error());
+    if (!directory) {
+      fail(directory.error());
       continue;
     }
-    for (auto& name : *names) {
-      if (is_stale_aside(name.name)) {
-        remove_aside(*directory, name.name);
-      } else if (!maildir::is_left_out_of_messages(name.name)) {
-        entries_.push_back(std::move(name));
+    const auto listed = directory->for_each_name([&](const char* name, std::uint64_t, unsigned char) {
+      if (is_stale_aside(name)) {
+        remove_aside(*directory, name);
+      } else if (!maildir::is_left_out_of_messages(name)) {
+        entries_.add(name);
       }
+    });
+    if (!listed) {
+      fail(listed.error());
+      continue;
     }
     area_ = area.area;
     area_directory_ = std::move(*directory);
@@ -179,18 +199,18 @@ bool Lister::wants_digest(const sync::Entry& entry, const struct stat& status) c
   return digests_since_ != 0 && os::nanoseconds(status.st_ctim) >= digests_since_;
 }
 
-void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& out, std::size_t& size) {
-  const auto status = area_directory_.status(name.name);
+void Lister::add_entry(const std::string& name, wire::Listing::Folder& out, std::size_t& size) {
+  const auto status = area_directory_.status(name);
   if (!status) return fail(status.error());
   sync::Entry entry;
   entry.area = static_cast<sync::Area>(area_);
-  entry.name = name.name;
+  entry.name = name;
   entry.size = static_cast<std::uint64_t>(status->st_size);
   entry.mtime = os::nanoseconds(status->st_mtim);
   entry.attributes = attributes_of(*status);
   if (S_ISLNK(status->st_mode)) {
     std::array<char, 4097> target{};
-    const ssize_t length = ::readlinkat(area_directory_.fd(), name.name.c_str(), target.data(), target.size());
+    const ssize_t length = ::readlinkat(area_directory_.fd(), name.c_str(), target.data(), target.size());
     if (length < 0) return;
     entry.kind = sync::EntryKind::symlink;
     entry.target.assign(target.data(), static_cast<std::size_t>(length));
@@ -198,7 +218,7 @@ void Lister::add_entry(const os::DirectoryEntry& name, wire::Listing::Folder& ou
   } else if (!S_ISREG(status->st_mode)) {
     return;  // others' sockets and devices are nothing that we could have put there
   } else if (wants_digest(entry, *status)) {
-    auto digest = read(name.name);
+    auto digest = read(name);
     if (!digest) return;  // it got another name since: a difference only if it is still missing at the next look
     entry.digest = *digest;
     size += entry.size / k_read_per_byte;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/stat.h>
@@ -23,6 +24,19 @@ enum class ChangeStamps : std::uint8_t { no, yes };
 
 /// What becomes of Dovecot's indexes.
 enum class Indexes : std::uint8_t { keep, remove };
+
+/// Names of files in the order in which they were added, in little more memory than their bytes: a folder may have
+/// millions. What was taken is free.
+class NameList {
+ public:
+  void add(std::string_view name);
+  bool empty() const { return blocks_.empty(); }
+  std::string take_first();
+
+ private:
+  std::deque<std::string> blocks_;  ///< of names that each end in NUL; none is empty
+  std::size_t position_ = 0;        ///< in the first
+};
 
 /// Lists what the destination holds of one account, piece by piece: each next() is one Listing of bounded size (what is
 /// read for digests counts). With `digests_since` (nanoseconds since the epoch), also files that were changed in any
@@ -53,7 +67,7 @@ class Lister {
   bool open_next_folder();
   bool open_next_area();
   bool wants_digest(const sync::Entry& entry, const struct stat& status) const;
-  void add_entry(const os::DirectoryEntry& entry, wire::Listing::Folder& out, std::size_t& size);
+  void add_entry(const std::string& name, wire::Listing::Folder& out, std::size_t& size);
   Result<std::optional<sync::Digest>> read(const std::string& name);
   void fail(const Error& error);
   wire::Listing piece() const;
@@ -71,7 +85,7 @@ class Lister {
   std::optional<Folder> folder_;
   os::Directory area_directory_;
   std::uint32_t area_ = 0;
-  std::deque<os::DirectoryEntry> entries_;
+  NameList entries_;
 };
 
 /// The accounts below a root, as the agent's layout finds them: for what the destination has and the source has not.

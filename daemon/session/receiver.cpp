@@ -16,6 +16,7 @@
 #include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/way_to_write.h"
+#include "common/service/event.h"
 #include "daemon/session/room.h"
 
 namespace maildirsync::daemon {
@@ -28,6 +29,8 @@ using namespace std::chrono_literals;
 
 constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_max_sessions = 1024;
+constexpr std::size_t k_max_strangers = 128;   // connections that have not greeted
+constexpr std::uint64_t k_failures_told = 20;  // a minute
 constexpr std::size_t k_named_fingerprints = 8;
 constexpr auto k_look_at_directories = 5s;
 
@@ -82,6 +85,11 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     if (number == 0 || last != session) number = ++newest_run_;
     last = session;
     return number;
+  };
+  services_.load_of = [this](const std::string& fingerprint) {
+    auto& load = loads_[fingerprint];
+    if (!load) load = std::make_shared<PeerLoad>(loop_);
+    return load;
   };
   services_.known_fingerprints = [this] {
     std::string text;
@@ -138,7 +146,7 @@ void Receiver::stop() {
   pool_.join();
   listers_.join();
   trash_.stop();
-  committer_.stop();
+  committer_.stop(Committer::Waiting::is_dropped);  // nobody is left who could hear of it, and the agents send it again
   mark_.end();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
@@ -231,13 +239,30 @@ asio::awaitable<void> Receiver::accept() {
     auto [error, socket] = co_await acceptor_.async_accept(k_await);
     if (stopping_ || error == asio::error::operation_aborted) co_return;
     if (error || sessions_.size() >= k_max_sessions) {
-      spdlog::warn("accept-failed reason=\"{}\"", error ? error.message() : "too many connections");
+      service::log_event({service::Severity::warning,
+                          "accept-failed",
+                          {{"reason", error ? error.message() : "too many connections"}},
+                          k_failures_told});
       asio::steady_timer pause(loop_, 100ms);
       co_await pause.async_wait(k_await);
       continue;
     }
+    make_room_for_one();
     asio::co_spawn(loop_, serve(std::move(socket)), asio::detached);
   }
+}
+
+/// Whoever finds the port may connect and say nothing: of those that have not greeted, the longest there goes, so that
+/// they keep no agent out.
+void Receiver::make_room_for_one() {
+  std::size_t strangers = 0;
+  std::shared_ptr<Session> longest;
+  for (const auto& session : sessions_) {
+    if (session->peer()) continue;
+    ++strangers;
+    if (!longest || session->begun() < longest->begun()) longest = session;
+  }
+  if (strangers >= k_max_strangers) longest->close();
 }
 
 asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {

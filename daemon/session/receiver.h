@@ -63,6 +63,7 @@ class Receiver {
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
+  void make_room_for_one();
 
   asio::io_context& loop_;
   config::Receiver config_;
@@ -72,6 +73,7 @@ class Receiver {
   /// By fingerprint: the session of the last run that greeted, and its number.
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> runs_;
   std::uint64_t newest_run_ = 0;
+  std::map<std::string, std::shared_ptr<PeerLoad>> loads_;  ///< by fingerprint
   std::shared_ptr<asio::ssl::context> tls_;
   asio::ip::tcp::acceptor acceptor_;
   asio::thread_pool pool_;

@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "common/os/clock.h"
+#include "common/service/event.h"
 #include "common/wire/listing.h"
 #include "daemon/session/believed.h"
 #include "daemon/session/destinations.h"
@@ -27,10 +28,14 @@ constexpr auto k_greeting_timeout = 15s;
 constexpr auto k_farewell = 1s;
 constexpr auto k_silence = 30s;  // an agent pings every 5 s
 constexpr std::size_t k_max_staging = 2 * wire::k_max_frame;
-constexpr std::size_t k_listing_ahead = 2 * 1024 * 1024;
-constexpr std::size_t k_max_outgoing = 64 * 1024 * 1024;
+constexpr std::size_t k_max_questions = 72;        // an agent asks one at a time for each of its connections
+constexpr std::size_t k_max_unread = 1024 * 1024;  // of answers; a peer that lets more lie is not listened to
+constexpr std::size_t k_listing_ahead = 512 * 1024;
+constexpr std::size_t k_max_outgoing = 16 * 1024 * 1024;  // with the acknowledgements of all that was staged before
+constexpr std::size_t k_slice = 64 * 1024;
 constexpr std::size_t k_failures_in_ack = 500;
-constexpr std::size_t k_detail = 400;  // bytes of a sentence in an ack
+constexpr std::uint64_t k_refusals_told = 20;  // a minute, of each code; whoever finds the port can make more
+constexpr std::size_t k_detail = 400;          // bytes of a sentence in an ack
 
 std::string host_name() {
   utsname names{};
@@ -54,9 +59,13 @@ Session::Session(Services& services, std::shared_ptr<net::Channel> channel, std:
       strand_(asio::make_strand(services.pool.get_executor())),
       wake_(services.loop),
       room_(services.loop),
-      drained_(services.loop),
+      drained_(services.loop, asio::steady_timer::time_point::max()),
       silence_(services.loop),
       heard_(std::chrono::steady_clock::now()) {}
+
+Session::~Session() {
+  if (load_) load_->staging -= staging_bytes_;
+}
 
 Intake::Sinks Session::sinks() {
   // The strand's tasks hold the session; the intake is the session's own.
@@ -76,7 +85,10 @@ Intake::Sinks Session::sinks() {
           },
       .answer =
           [this](wire::Header answer) {
-            asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] { self->send(answer); });
+            asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] {
+              self->send(answer);
+              if (answer.has_listing()) self->answered();
+            });
           }};
 }
 
@@ -86,8 +98,12 @@ asio::awaitable<void> Session::run() {
   auto ready = co_await handshake();
   if (ready) ready = co_await greet();
   if (!ready) {
-    spdlog::warn("connection-refused address={} code={} reason=\"{}\"", address_, to_string(ready.error().code),
-                 ready.error().message());
+    service::log_event({service::Severity::warning,
+                        "connection-refused",
+                        {{"address", address_},
+                         {"code", std::string(to_string(ready.error().code))},
+                         {"reason", ready.error().message()}},
+                        k_refusals_told});
   } else {
     asio::co_spawn(
         services_.loop, [self] { return self->write(); }, asio::detached);
@@ -150,10 +166,9 @@ asio::awaitable<Result<>> Session::handshake() {
   }
   peer_ = services_.find_peer(*shown);
   if (peer_) co_return Result<>{};
-  const std::string sentence = "the agent shows the public key " + *shown +
-                               ", which is no [[peer]]'s fingerprint here (" + services_.known_fingerprints() +
-                               "); our own key is " + services_.own_fingerprint +
-                               ". If it is the right agent, put its fingerprint into the receiver's configuration";
+  const std::string sentence =
+      "the agent shows the public key " + *shown + ", which is not a [[peer]]'s fingerprint here; our own key is " +
+      services_.own_fingerprint + ". If it is the right agent, put its fingerprint into the receiver's configuration";
   wire::Header header;
   header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
   header.mutable_goodbye()->set_sentence(sentence);
@@ -161,7 +176,8 @@ asio::awaitable<Result<>> Session::handshake() {
   wire::encode(header, {}, bytes);
   co_await channel_->write(bytes);
   co_await channel_->close_gently(1s);
-  co_return failure(ErrorCode::tls, "", sentence + "; nothing was received");
+  // Which keys are known is for our log, and nothing for a stranger.
+  co_return failure(ErrorCode::tls, "", sentence + "; " + services_.known_fingerprints() + "; nothing was received");
 }
 
 std::string Session::refusal_of(const wire::Hello& hello) const {
@@ -171,6 +187,12 @@ std::string Session::refusal_of(const wire::Hello& hello) const {
   }
   if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
   return "";
+}
+
+std::string Session::refusal_of_load() const {
+  if (load_->connections < PeerLoad::k_connections) return "";
+  return "this agent has " + std::to_string(PeerLoad::k_connections) +
+         " connections already, as many as the receiver takes of one; if its key was copied, change it";
 }
 
 asio::awaitable<Result<>> Session::greet() {
@@ -183,9 +205,10 @@ asio::awaitable<Result<>> Session::greet() {
   const auto& hello = frame->header.hello();
   // Configured anew since the handshake?
   const auto current = services_.find_peer(peer_->fingerprint);
-  const std::string refusal =
-      current ? refusal_of(hello) : "this agent is not in the receiver's configuration any more";
+  std::string refusal = current ? refusal_of(hello) : "this agent is not in the receiver's configuration any more";
   if (current) peer_ = current;
+  load_ = services_.load_of(peer_->fingerprint);
+  if (refusal.empty()) refusal = refusal_of_load();
   wire::Header header;
   auto& reply = *header.mutable_hello();
   reply.set_version(wire::k_version);
@@ -220,8 +243,12 @@ asio::awaitable<Result<>> Session::greet() {
     co_return failure(ErrorCode::protocol, "", "peer " + peer_->name + ": " + refusal);
   }
   greeted_ = peer_;
+  connection_share_.emplace(load_, &PeerLoad::connections);
+  connection_share_->set(1);
+  unread_share_.emplace(load_, &PeerLoad::outgoing);
   intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part,
-                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.ownership);
+                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.ownership,
+                                     load_);
   heard_ = std::chrono::steady_clock::now();
   spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
                hello.host(), hello.software(), peer_->fingerprint);
@@ -260,6 +287,8 @@ void Session::stage(wire::Frame frame) {
   const std::size_t size =
       std::max<std::size_t>(frame.payload.size() + frame.header.ByteSizeLong(), frame.header.packed().plain_size());
   staging_bytes_ += size;
+  load_->staging += size;
+  if (frame.header.has_list()) ++questions_;
   asio::post(strand_, [self = shared_from_this(), size, frame = std::move(frame)]() mutable {
     self->frames_.push_back({std::move(frame), size});
     if (self->frames_.size() == 1) self->take_frames();
@@ -279,6 +308,7 @@ void Session::take_frames() {
   }
   if (broken_ || *done) {
     staging_bytes_ -= frames_.front().size;
+    load_->staging -= frames_.front().size;
     frames_.pop_front();
     made_room();
   }
@@ -293,12 +323,22 @@ Result<bool> Session::take_part(const wire::Frame& frame) {
   }
 }
 
+/// So much of this connection waits to be handled, to be answered or to be taken that nothing more is read.
+bool Session::is_full() const {
+  return staging_bytes_ > k_max_staging || unread_ > k_max_unread || questions_ >= k_max_questions;
+}
+
+/// The same of all connections of the peer; those of which nothing waits go on.
+bool Session::is_peer_full() const {
+  return (load_->staging > PeerLoad::k_staging && staging_bytes_ > 0) ||
+         (load_->outgoing > PeerLoad::k_outgoing && unread_ > 0);
+}
+
 asio::awaitable<void> Session::wait_for_room() {
-  const auto full = [this] { return staging_bytes_ > k_max_staging; };
-  while (full() && !violation_) {
+  while ((is_full() || is_peer_full()) && !violation_) {
     reader_waits_ = true;
-    if (!full()) break;
-    room_.expires_after(1s);
+    if (!is_full() && !is_peer_full()) break;
+    room_.expires_after(is_full() ? 1s : 50ms);  // nobody tells what the others have room for
     co_await room_.async_wait(k_await);
     heard_ = std::chrono::steady_clock::now();  // the peer cannot be heard while we do not read
   }
@@ -318,8 +358,13 @@ void Session::watch_silence() {
     const auto self = weak.lock();
     if (cancelled || !self || self->ended_) return;
     const auto most = self->greeted_ ? k_silence : k_greeting_timeout;
-    if (std::chrono::steady_clock::now() - self->heard_ <= most) return self->watch_silence();
-    spdlog::warn("peer-silent address={} action=\"connection ended\"", self->address_);
+    const auto now = std::chrono::steady_clock::now();
+    const bool takes_nothing = self->unread_ > 0 && now - self->taken_ > k_silence;
+    if (now - self->heard_ <= most && !takes_nothing) return self->watch_silence();
+    service::log_event({service::Severity::warning,
+                        takes_nothing ? "peer-does-not-read" : "peer-silent",
+                        {{"address", self->address_}, {"action", "connection ended"}},
+                        k_refusals_told});
     self->channel_->close();
   });
 }
@@ -328,11 +373,15 @@ void Session::watch_silence() {
 
 void Session::send(const wire::Header& header) {
   if (ended_) return;
-  if (outgoing_.size() > k_max_outgoing) {  // a peer that asks and does not read
+  if (unread_ > k_max_outgoing) {
     channel_->close();
     return;
   }
+  if (unread_ == 0) taken_ = std::chrono::steady_clock::now();
+  const std::size_t before = outgoing_.size();
   wire::encode(header, {}, outgoing_);
+  unread_ += outgoing_.size() - before;
+  if (unread_share_) unread_share_->set(unread_);
   wake_.cancel();
 }
 
@@ -341,15 +390,24 @@ asio::awaitable<void> Session::write() {
   while (!ended_) {
     if (outgoing_.empty() && violation_) break;
     if (outgoing_.empty()) {
-      drained_.cancel();
       wake_.expires_after(1h);
       co_await wake_.async_wait(k_await);
       continue;
     }
     const std::string batch = std::exchange(outgoing_, {});
-    if (const auto written = co_await channel_->write(batch); !written) {
-      channel_->close();
-      break;
+    for (std::string_view rest = batch; !rest.empty();) {
+      const auto slice = rest.substr(0, k_slice);
+      if (const auto written = co_await channel_->write(slice); !written) {
+        channel_->close();
+        rest = {};
+        break;
+      }
+      rest.remove_prefix(slice.size());
+      unread_ -= slice.size();
+      unread_share_->set(unread_);
+      taken_ = std::chrono::steady_clock::now();
+      if (unread_ <= k_listing_ahead) drained_.cancel();
+      if (!is_full()) made_room();
     }
   }
   said_goodbye_ = true;
@@ -359,36 +417,64 @@ asio::awaitable<void> Session::write() {
 /// Any thread.
 void Session::begin_list(ListRequest request) {
   asio::post(services_.loop, [self = shared_from_this(), request = std::move(request)] {
-    asio::co_spawn(self->services_.loop, self->list(request), asio::detached);
+    self->load_->begin_listing(
+        [self, request] { asio::co_spawn(self->services_.loop, self->list(request), asio::detached); });
   });
+}
+
+/// A question less is open.
+void Session::answered() {
+  --questions_;
+  if (!is_full()) made_room();
 }
 
 asio::awaitable<void> Session::list(ListRequest request) {
   auto self = shared_from_this();
-  wire::Header header;
-  if (!request.believed.empty()) {
-    *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return compare_looks(request); });
-    send(header);
-    co_return;
-  }
-  if (request.accounts) {
-    auto layout = maildir::Layout::parse(request.pattern);
-    if (!layout) {
-      end(ErrorCode::protocol, layout.error().message());
-      co_return;
-    }
-    auto pieces = co_await on_pool(services_.listers, [&] {
-      auto found = list_accounts(*request.root, *layout, request.id);
-      if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
-      return found;
-    });
-    for (auto& piece : pieces) {
-      *header.mutable_listing() = std::move(piece);
+  try {
+    if (!request.believed.empty()) {
+      wire::Header header;
+      *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return compare_looks(request); });
       send(header);
+    } else if (request.accounts) {
+      co_await list_all_accounts(request);
+    } else {
+      co_await list_account(request);
     }
+  } catch (const std::exception& exception) {
+    end(ErrorCode::io, exception.what());
+  }
+  load_->end_listing();
+  answered();
+}
+
+/// Until the peer has taken so much that more may be sent.
+asio::awaitable<void> Session::wait_for_reader() {
+  while (unread_ > k_listing_ahead && !ended_)
+    co_await drained_.async_wait(k_await);  // it never expires: all that wait are woken by its cancellation
+}
+
+asio::awaitable<void> Session::list_all_accounts(const ListRequest& request) {
+  const auto layout = maildir::Layout::parse(request.pattern);
+  if (!layout) {
+    end(ErrorCode::protocol, layout.error().message());
     co_return;
   }
+  auto pieces = co_await on_pool(services_.listers, [&] {
+    auto found = ended_ ? std::vector<wire::Listing>() : list_accounts(*request.root, *layout, request.id);
+    if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
+    return found;
+  });
+  wire::Header header;
+  for (auto& piece : pieces) {
+    co_await wait_for_reader();
+    *header.mutable_listing() = std::move(piece);
+    send(header);
+  }
+}
+
+asio::awaitable<void> Session::list_account(const ListRequest& request) {
   if (const auto debt = request.looks_only ? std::nullopt : services_.committer.debt(*request.root)) {
+    wire::Header header;
     auto& listing = *header.mutable_listing();
     listing.set_id(request.id);
     listing.set_last(true);
@@ -403,6 +489,7 @@ asio::awaitable<void> Session::list(ListRequest request) {
   Lister lister(request.root, request.account, request.id, digests,
                 request.looks_only ? ChangeStamps::yes : ChangeStamps::no,
                 request.remove_indexes ? Indexes::remove : Indexes::keep, request.digests_since);
+  wire::Header header;
   while (!ended_) {
     *header.mutable_listing() = co_await on_pool(services_.listers, [&] {
       auto piece = lister.next();
@@ -411,10 +498,7 @@ asio::awaitable<void> Session::list(ListRequest request) {
     });
     send(header);
     if (header.listing().last()) co_return;
-    while (outgoing_.size() > k_listing_ahead && !ended_) {
-      drained_.expires_after(1s);
-      co_await drained_.async_wait(k_await);
-    }
+    co_await wait_for_reader();
   }
 }
 

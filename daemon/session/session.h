@@ -16,6 +16,7 @@
 #include "common/net/channel.h"
 #include "daemon/commit/committer.h"
 #include "daemon/session/intake.h"
+#include "daemon/session/peer_load.h"
 #include "daemon/session/run_mark.h"
 
 namespace maildirsync::daemon {
@@ -37,8 +38,10 @@ struct Services {
   std::function<std::shared_ptr<const Peer>(const std::string& fingerprint)> find_peer;
   /// Event loop: numbers the runs of an agent in the order in which they greet.
   std::function<std::uint64_t(const std::string& fingerprint, std::uint64_t session)> number_of_run;
-  /// Event loop: a sentence on whom we know, for one that we don't.
+  /// Event loop: a sentence on whom we know, for the log.
   std::function<std::string()> known_fingerprints;
+  /// Event loop: what all connections of a peer hold.
+  std::function<std::shared_ptr<PeerLoad>(const std::string& fingerprint)> load_of;
   /// Event loop: what became of operations, for `status`.
   std::function<void(const Peer& peer, const std::vector<Committed>& done)> note;
 };
@@ -48,6 +51,9 @@ struct Services {
 class Session : public std::enable_shared_from_this<Session>, public Acknowledged {
  public:
   Session(Services& services, std::shared_ptr<net::Channel> channel, std::string address);
+  ~Session() override;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   /// Runs until the connection ends.
   asio::awaitable<void> run();
@@ -60,6 +66,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   /// Null before the greeting.
   const std::shared_ptr<const Peer>& peer() const { return greeted_; }
   const std::string& address() const { return address_; }
+  std::chrono::steady_clock::time_point begun() const { return begun_; }
+  /// Ends the connection without a word.
+  void close() { channel_->close(); }
   /// The agent's clock minus ours in seconds, as its greeting said it, late by the way of that.
   std::optional<double> clock_offset() const { return clock_offset_; }
 
@@ -69,12 +78,19 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   asio::awaitable<Result<>> handshake();
   asio::awaitable<Result<>> greet();
   std::string refusal_of(const wire::Hello& hello) const;
+  std::string refusal_of_load() const;
   asio::awaitable<Error> read();
   asio::awaitable<void> wait_for_room();
+  bool is_full() const;
+  bool is_peer_full() const;
+  asio::awaitable<void> wait_for_reader();
   asio::awaitable<void> write();
   void watch_silence();
   void begin_list(ListRequest request);
   asio::awaitable<void> list(ListRequest request);
+  asio::awaitable<void> list_account(const ListRequest& request);
+  asio::awaitable<void> list_all_accounts(const ListRequest& request);
+  void answered();
   void stage(wire::Frame frame);
   void take_frames();
   Result<bool> take_part(const wire::Frame& frame);
@@ -86,6 +102,7 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   Services& services_;
   std::shared_ptr<net::Channel> channel_;
   std::string address_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::shared_ptr<const Peer> peer_, greeted_;
   asio::strand<asio::thread_pool::executor_type> strand_;
   std::unique_ptr<Intake> intake_;  ///< strand
@@ -93,9 +110,15 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
     wire::Frame frame;
     std::size_t size = 0;  ///< bytes that it holds
   };
-  std::deque<Arrived> frames_;  ///< strand
-  bool broken_ = false;         ///< strand: the protocol was violated, and nothing more is taken
+  std::deque<Arrived> frames_;      ///< strand
+  bool broken_ = false;             ///< strand: the protocol was violated, and nothing more is taken
+  std::shared_ptr<PeerLoad> load_;  ///< of the peer, from the greeting on
   std::string outgoing_;
+  std::size_t unread_ = 0;  ///< bytes of answers, those that are being written among them, that the peer has not taken
+  std::optional<Share> unread_share_, connection_share_;
+  std::chrono::steady_clock::time_point taken_ =
+      std::chrono::steady_clock::now();  ///< when the peer took some of them, or there were none
+  std::size_t questions_ = 0;            ///< listings that were asked for and are not answered
   asio::steady_timer wake_, room_, drained_, silence_;
   std::chrono::steady_clock::time_point heard_;
   std::optional<Error> violation_;

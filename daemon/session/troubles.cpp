@@ -7,7 +7,14 @@ namespace maildirsync::daemon {
 namespace {
 
 constexpr std::size_t k_most = 10'000;
+constexpr std::size_t k_most_bytes = 4 * 1024 * 1024;  // of text for one peer, whose names may be long on purpose
+constexpr std::size_t k_detail = 1000;                 // bytes of a sentence
 constexpr auto k_passes_after = std::chrono::seconds(90);
+
+std::size_t bytes_of(const Troubles::Where& where, const std::string& detail) {
+  const auto& [peer, root, account, path] = where;
+  return peer.size() + root.size() + account.size() + path.size() + detail.size();
+}
 
 /// The agent looks again by itself, and it works then.
 bool passes_by_itself(ErrorCode code) {
@@ -33,15 +40,18 @@ void Troubles::note(const Peer& peer, const std::vector<Committed>& done) {
     if (!one.error && !conflict && troubles_.empty()) continue;
     const Where where{peer.name, one.account->root_name, one.account->path, one.path};
     if (!conflict && (!one.error || passes_by_itself(one.error->code))) {
-      if (!one.error) troubles_.erase(where);
+      const auto known = one.error ? troubles_.end() : troubles_.find(where);
+      if (known != troubles_.end()) forget(known);
       continue;
     }
     const auto code = conflict ? ErrorCode::conflict : one.error->code;
-    const std::string detail = conflict ? one.outcome.detail : one.error->message();
+    const std::string detail = (conflict ? one.outcome.detail : one.error->message()).substr(0, k_detail);
     const auto now = std::chrono::steady_clock::now();
     if (const auto known = troubles_.find(where); known != troubles_.end()) {
+      bytes_[peer.name] += detail.size() - known->second.detail.size();
       known->second = {code, detail, now};
-    } else if (troubles_.size() < k_most) {
+    } else if (troubles_.size() < k_most && bytes_[peer.name] + bytes_of(where, detail) <= k_most_bytes) {
+      bytes_[peer.name] += bytes_of(where, detail);
       troubles_.emplace(where, Trouble{code, detail, now});
       service::log_event({service::Severity::warning,
                           "problem",
@@ -57,8 +67,18 @@ void Troubles::note(const Peer& peer, const std::vector<Committed>& done) {
 
 const std::map<Troubles::Where, Troubles::Trouble>& Troubles::recent() {
   const auto now = std::chrono::steady_clock::now();
-  std::erase_if(troubles_, [&](const auto& trouble) { return now - trouble.second.at > k_passes_after; });
+  for (auto trouble = troubles_.begin(); trouble != troubles_.end();) {
+    const auto next = std::next(trouble);
+    if (now - trouble->second.at > k_passes_after) forget(trouble);
+    trouble = next;
+  }
   return troubles_;
+}
+
+void Troubles::forget(std::map<Where, Trouble>::iterator trouble) {
+  const auto& [where, what] = *trouble;
+  bytes_[std::get<0>(where)] -= bytes_of(where, what.detail);
+  troubles_.erase(trouble);
 }
 
 }  // namespace maildirsync::daemon

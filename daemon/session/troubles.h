@@ -28,7 +28,10 @@ class Troubles {
   const std::map<Where, Trouble>& recent();
 
  private:
+  void forget(std::map<Where, Trouble>::iterator trouble);
+
   std::map<Where, Trouble> troubles_;
+  std::map<std::string, std::size_t> bytes_;  ///< of text, by peer
 };
 
 }  // namespace maildirsync::daemon

@@ -197,16 +197,30 @@ TEST_F(AgentConfiguration, the_key_is_readable_by_nobody_else) {
   EXPECT_EQ(about_agent(agent_), "");
 }
 
-TEST_F(AgentConfiguration, one_of_our_groups_may_read_a_key_of_root) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file to root";
+TEST_F(AgentConfiguration, no_group_may_read_a_key) {
   tree_.mode("id.key", 0640);
-  const auto give = [this](uid_t owner, gid_t group) { ASSERT_EQ(::chown(path("id.key").c_str(), owner, group), 0); };
-  give(0, ::getegid());
-  EXPECT_EQ(about_agent(agent_), "");
-  give(0, 54321);
-  EXPECT_NE(about_agent(agent_), "");
-  give(54321, ::getegid());
-  EXPECT_NE(about_agent(agent_), "");
+  const std::string said = about_agent(agent_);
+  EXPECT_TRUE(said.starts_with("agent.toml:6: key \"tls.key\": id.key has the mode 0640")) << said;
+}
+
+TEST_F(AgentConfiguration, a_key_is_roots_or_the_services) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(::chown(path("id.key").c_str(), 54321, 0), 0);
+  const std::string said = about_agent(agent_);
+  EXPECT_TRUE(said.starts_with("agent.toml:6: key \"tls.key\": id.key belongs to the user 54321")) << said;
+  EXPECT_TRUE(said.ends_with("; run: chown root id.key")) << said;
+  tree_.directory("state");
+  ASSERT_EQ(::chown(path("state").c_str(), 54321, 0), 0);
+  EXPECT_EQ(about_agent(changed(agent_, "/var/lib/agent", path("state"))), "");
+}
+
+TEST_F(AgentConfiguration, not_everybody_may_write_it) {
+  ASSERT_EQ(about_agent(agent_), "");
+  tree_.mode("agent.toml", 0646);
+  const std::string said = config::read_agent(path("agent.toml")).error().message();
+  EXPECT_NE(said.find("agent.toml: anyone on this server may write to the configuration; run: chmod o-w"),
+            std::string::npos)
+      << said;
 }
 
 }  // namespace

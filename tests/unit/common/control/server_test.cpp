@@ -216,9 +216,13 @@ TEST(ControlServer, bytes_that_are_no_utf_8_are_replaced_in_answers) {
   EXPECT_EQ(client.hear_line(), "{\"path\":\"caf\xef\xbf\xbd\"}");
 }
 
-TEST(ControlServer, the_65th_client_is_told_to_come_later_and_finds_room_when_another_goes) {
+TEST(ControlServer, the_65th_client_is_told_to_come_later_while_all_wait_for_answers) {
   const TemporaryDirectory directory;
-  const RunningServer server(directory / "s", echo);
+  std::vector<std::shared_ptr<Reply>> held;
+  RunningServer server(directory / "s", [&](const Json&, const auto& reply) {
+    held.push_back(reply);
+    reply->progress({{"progress", 1}});
+  });
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 64; ++i) {
     clients.push_back(std::make_unique<RawClient>(directory / "s"));
@@ -227,12 +231,31 @@ TEST(ControlServer, the_65th_client_is_told_to_come_later_and_finds_room_when_an
   }
   RawClient late(directory / "s");
   EXPECT_EQ(code_of(late.hear_all()), "busy");
-  clients.clear();
-  for (;;) {  // until the server has noticed
-    RawClient client(directory / "s");
-    client.say("{\"command\":\"a\"}\n");
-    if (client.hear_line() == R"({"echo":{"command":"a"}})") break;
+  server.on_loop([&] {
+    held.front()->finish({{"ok", true}});
+    held.clear();
+  });
+  EXPECT_EQ(clients.front()->hear_line(), R"({"ok":true})");
+  RawClient next(directory / "s");
+  next.say("{\"command\":\"a\"}\n");
+  EXPECT_NE(next.hear_line(), "");
+  server.on_loop([&] { held.clear(); });
+}
+
+TEST(ControlServer, clients_that_ask_nothing_keep_nobody_out) {
+  const TemporaryDirectory directory;
+  const RunningServer server(directory / "s", echo);
+  std::vector<std::unique_ptr<RawClient>> idle;
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(std::make_unique<RawClient>(directory / "s"));
+    idle.back()->say("{\"comm");
   }
+  RawClient client(directory / "s");
+  client.say("{\"command\":\"a\"}\n");
+  EXPECT_EQ(client.hear_line(), R"({"echo":{"command":"a"}})");
+  idle.back()->say("and\":\"b\"}\n");  // the longest idle one goes, not the last
+  EXPECT_EQ(idle.back()->hear_line(), R"({"echo":{"command":"b"}})");
+  EXPECT_EQ(idle.front()->hear_all(), "");
 }
 
 TEST(ControlServer, a_server_may_go_while_a_reply_is_held_and_clients_wait) {

@@ -8,6 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 
 const RepetitionLimit::Time k_start{1000s};
+constexpr std::uint64_t k_most = 200;
 
 TEST(EventText, names_the_event_and_then_its_fields) {
   const Event event{Severity::warning, "problem", {{"code", "io-error"}, {"account", "a@example.org"}, {"folder", ""}}};
@@ -33,30 +34,30 @@ TEST(MessageId, is_known_for_what_happens_to_an_account) {
 TEST(RepetitionLimit, lets_a_burst_through_and_counts_the_rest) {
   RepetitionLimit limit;
   std::uint64_t said = 0;
-  for (std::uint64_t i = 0; i < RepetitionLimit::k_burst + 50; ++i)
-    said += limit.admit("problem", k_start + 1s) ? 1U : 0U;
-  EXPECT_EQ(said, RepetitionLimit::k_burst);
+  for (std::uint64_t i = 0; i < k_most + 50; ++i)
+    said += limit.admit("problem", k_most, k_start + 1s) ? 1U : 0U;
+  EXPECT_EQ(said, k_most);
   EXPECT_TRUE(limit.take_suppressed(k_start + 30s).empty());
   const auto suppressed = limit.take_suppressed(k_start + 61s);
   ASSERT_EQ(suppressed.size(), 1U);
   EXPECT_EQ(suppressed[0].what, "problem");
   EXPECT_EQ(suppressed[0].count, 50U);
-  EXPECT_TRUE(limit.admit("problem", k_start + 62s));
+  EXPECT_TRUE(limit.admit("problem", k_most, k_start + 62s));
   EXPECT_TRUE(limit.take_suppressed(k_start + 200s).empty());
 }
 
 TEST(RepetitionLimit, keeps_kinds_apart) {
   RepetitionLimit limit;
-  for (std::uint64_t i = 0; i <= RepetitionLimit::k_burst; ++i)
-    limit.admit("one", k_start);
-  EXPECT_FALSE(limit.admit("one", k_start));
-  EXPECT_TRUE(limit.admit("other", k_start));
+  for (std::uint64_t i = 0; i <= k_most; ++i)
+    limit.admit("one", k_most, k_start);
+  EXPECT_FALSE(limit.admit("one", k_most, k_start));
+  EXPECT_TRUE(limit.admit("other", k_most, k_start));
 }
 
 TEST(RepetitionLimit, what_is_rare_is_always_said) {
   RepetitionLimit limit;
   for (int i = 0; i < 1000; ++i)
-    EXPECT_TRUE(limit.admit("problem", k_start + i * 1s));
+    EXPECT_TRUE(limit.admit("problem", k_most, k_start + i * 1s));
 }
 
 }  // namespace
