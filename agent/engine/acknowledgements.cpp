@@ -160,6 +160,14 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
         continue;
       }
       if (const auto rename = renamed.find(done[i].sequence); rename != renamed.end()) {
+        if (!is_name_beside(operation.to.name, rename->second->name())) {
+          wire::Ack::Failed lie;
+          lie.set_code(static_cast<std::uint32_t>(ErrorCode::unexpected));
+          lie.set_detail("the receiver says that it gave the message the name \"" + rename->second->name() +
+                         "\", which is not one that it gives; is it ours, and whole?");
+          refused(*turn, operation, lie);
+          continue;
+        }
         ++totals_.conflicts;
         const auto alias = std::string(maildir::base_of(rename->second->name()));
         const auto base = std::string(sync::base_name(operation.result));

@@ -1,5 +1,7 @@
 #include "agent/engine/refusals.h"
 
+#include "common/maildir/name.h"
+
 namespace maildirsync::agent {
 
 bool tells_of_destination(ErrorCode code) {
@@ -15,6 +17,20 @@ bool tells_of_destination(ErrorCode code) {
     default:
       return false;
   }
+}
+
+bool is_name_beside(std::string_view name, std::string_view beside) {
+  constexpr std::size_t k_mark = 2 + 8;  // ".c" and hex digits of the message's digest
+  const std::string_view base = maildir::base_of(name);
+  const std::string_view stem = base.substr(0, base.find(','));
+  if (!beside.starts_with(stem)) return false;
+  std::string_view rest = beside.substr(stem.size());
+  std::size_t marks = 0;  // more than one where the name beside was taken in its turn
+  for (; rest.starts_with(".c") && rest.size() >= k_mark; ++marks) {
+    if (rest.substr(2, k_mark - 2).find_first_not_of("0123456789abcdef") != std::string_view::npos) break;
+    rest.remove_prefix(k_mark);
+  }
+  return marks > 0 && rest == name.substr(stem.size());
 }
 
 AfterRefusal Refusals::note(ErrorCode code, const std::string& path) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/os/result.h"
@@ -20,6 +21,10 @@ enum class AfterRefusal : std::uint8_t {
 /// Whether a refusal tells of something at the destination that the agent did not know: the next try comes after a
 /// look at it.
 bool tells_of_destination(ErrorCode code);
+
+/// Whether `beside` is what a receiver calls a message whose `name` is taken at the destination: "base.c01234567,…".
+/// One that says anything else is not believed: by that name the message would be renamed and removed from then on.
+bool is_name_beside(std::string_view name, std::string_view beside);
 
 /// How often what is at the destination is looked at, and the operation tried again, before that becomes a problem.
 inline constexpr unsigned k_looks_before_problem = 3;

@@ -25,7 +25,7 @@ constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr auto k_connect_timeout = 15s;
 constexpr auto k_heartbeat = 5s;
 constexpr auto k_silence = 30s;  // without a word from the receiver, not even to a ping, the connection is dead
-constexpr std::size_t k_max_answer_parts = 100'000;
+constexpr std::size_t k_max_answer = 512 * 1024 * 1024;  // bytes, packed: some ten million messages
 
 std::string host_name() {
   utsname names{};
@@ -338,9 +338,16 @@ Result<> Link::handle(wire::Frame frame) {
 void Link::answer(std::uint64_t id, wire::Header part, bool last) {
   const auto found = questions_.find(id);
   if (found == questions_.end()) return;
-  found->second.parts.push_back(std::move(part));
-  if (!last && found->second.parts.size() < k_max_answer_parts) return;
-  found->second.answer->set_value(std::move(found->second.parts));
+  auto& question = found->second;
+  question.bytes += part.ByteSizeLong();
+  question.parts.push_back(std::move(part));
+  if (question.bytes > k_max_answer) {
+    question.answer->set_value(failure(ErrorCode::too_big, "", "the receiver's answer is over the bound"));
+  } else if (last) {
+    question.answer->set_value(std::move(question.parts));
+  } else {
+    return;
+  }
   questions_.erase(found);
 }
 

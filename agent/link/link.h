@@ -81,6 +81,7 @@ class Link : public std::enable_shared_from_this<Link> {
   struct Question {
     std::shared_ptr<Answer> answer;
     std::vector<wire::Header> parts;
+    std::size_t bytes = 0;  ///< of these
   };
 
   asio::awaitable<void> run();

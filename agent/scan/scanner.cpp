@@ -16,6 +16,7 @@
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/os/acl.h"
+#include "common/os/content.h"
 #include "common/os/kept_times.h"
 #include "common/os/mount_point.h"
 #include "common/sync/operation.h"
@@ -168,8 +169,7 @@ class FolderWalk {
     const Entry* known = find(known_, Area::folder, name);
     if (known != nullptr && unchanged_content(*known, *entry)) {
       entry->digest = known->digest;
-    } else if (entry->kind == sync::EntryKind::file && entry->size <= k_snapshot_limit &&
-               (entry->size <= k_small_control || names_messages(name))) {
+    } else if (entry->kind == sync::EntryKind::file && (entry->size <= k_small_control || names_messages(name))) {
       if (!snapshot(*entry)) {
         scan_.whole = false;  // it never rests: as it was, and looked at again
         if (known == nullptr) return;
@@ -373,6 +373,22 @@ class FolderWalk {
     return std::nullopt;
   }
 
+  static Result<Snapshot> take_snapshot(const os::Content& file) {
+    Snapshot snapshot;
+    codec::Digester digester;
+    const bool is_kept = file.size() <= k_snapshot_limit;
+    MAILDIRSYNC_TRY(file.read(0, file.size(), [&](std::string_view piece) -> Result<> {
+      if (is_kept) {
+        snapshot.content.append(piece);
+      } else {
+        digester.update(piece);
+      }
+      return {};
+    }));
+    if (!is_kept) snapshot.digest = digester.finish();
+    return snapshot;
+  }
+
   /// Reads a control file's content; false when it changed under the reading each time.
   bool snapshot(Entry& entry) {
     for (int i = 0; i < k_tries; ++i) {
@@ -381,19 +397,20 @@ class FolderWalk {
       struct stat before {
       }, after{};
       if (::fstat(fd->get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
-      auto content = os::read_all(fd->get(), k_snapshot_limit, sync::path_of({folder_, Area::folder, entry.name}));
-      if (!content) return true;
+      const auto size = static_cast<std::uint64_t>(before.st_size);
+      auto taken = take_snapshot(os::Content(fd->get(), size, sync::path_of({folder_, Area::folder, entry.name})));
+      if (!taken && taken.error().code == ErrorCode::changed_while_read) continue;
+      if (!taken) return true;
       if (::fstat(fd->get(), &after) != 0) return false;
-      const bool rested = before.st_size == after.st_size &&
-                          content->size() == static_cast<std::size_t>(after.st_size) &&
-                          os::nanoseconds(before.st_mtim) == os::nanoseconds(after.st_mtim);
+      const bool rested =
+          before.st_size == after.st_size && os::nanoseconds(before.st_mtim) == os::nanoseconds(after.st_mtim);
       if (!rested) continue;
       entry.inode = after.st_ino;
-      entry.size = content->size();
+      entry.size = size;
       entry.mtime = os::nanoseconds(after.st_mtim);
       std::size_t counted_already = 0;
       entry.attributes = attributes_of(self_, entry.name, after, counted_already);
-      scan_.control[entry.name] = std::move(*content);
+      scan_.control[entry.name] = std::move(*taken);
       return true;
     }
     return false;
@@ -405,7 +422,7 @@ class FolderWalk {
     const auto content = scan_.control.find(entry.name);
     if (content == scan_.control.end()) return;
     const bool as_known = known != nullptr && known->size == entry.size && known->mtime == entry.mtime;
-    if (as_known) entry.digest = codec::digest(content->second);
+    if (as_known) entry.digest = digest_of(content->second);
     if (os::trusted_from(entry.mtime) - entry.mtime > k_short_wait && os::is_racy(entry.mtime, clock_now())) {
       entry.inode = 0;
     }
@@ -599,6 +616,10 @@ Target leads_to(const os::Directory& directory, const std::string& name) {
 
 StructureScan scan_structure(const os::Directory& root, const std::string& account, const OnDirectory& on_directory) {
   return StructureWalk(on_directory).run(root, account);
+}
+
+sync::Digest digest_of(const Snapshot& snapshot) {
+  return snapshot.digest ? *snapshot.digest : codec::digest(snapshot.content);
 }
 
 Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder, const std::vector<Entry>& known,

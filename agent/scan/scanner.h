@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,11 +57,20 @@ enum class Depth : std::uint8_t {
   full,   ///< every entry is stat-ed
 };
 
+/// A control file as it was before the messages were listed: its content or, of a larger one, the digest of its first
+/// bytes, as many as its entry says. What is appended later leaves these as they are; anything else shows.
+struct Snapshot {
+  std::string content;
+  std::optional<sync::Digest> digest;
+};
+
+/// Of what it stands for.
+sync::Digest digest_of(const Snapshot& snapshot);
+
 struct FolderScan {
-  sync::FolderManifest manifest;               ///< path, inode, shape, entries sorted
-  std::map<std::string, std::string> control;  ///< contents of control files that differ from `known`, read before
-                                               ///< the messages were listed; only those up to k_snapshot_limit
-  Stamps stamps;                               ///< before the listing, racy ones 0
+  sync::FolderManifest manifest;            ///< path, inode, shape, entries sorted
+  std::map<std::string, Snapshot> control;  ///< control files that differ from `known`
+  Stamps stamps;                            ///< before the listing, racy ones 0
   bool whole = true;  ///< false: the directory kept changing while it was listed; then entries that are in `known` but
                       ///< were not seen are kept as known, and the folder must be looked at again
   std::int64_t rests_in = 0;  ///< ns until stamps of whole seconds are old enough to show any change; 0: unknown
@@ -69,9 +79,8 @@ struct FolderScan {
   std::size_t new_acls = 0;  ///< those of them that are not in `known`
 };
 
-/// Control files that name messages are read at the scan up to this size (a consistent snapshot older than the
-/// listing); what is larger, and other files from 64 KiB on, when they are sent.
-inline constexpr std::size_t k_snapshot_limit = 32 * 1024 * 1024;
+/// Control files that name messages are kept in memory up to this size.
+inline constexpr std::size_t k_snapshot_limit = 1024 * 1024;
 
 /// Lists one folder: first its control files (stat and snapshot), then new/ and cur/. `account` is the account's
 /// directory, `known` the folder's entries in the state, sorted. Sockets, devices, fifos, links that leave the account

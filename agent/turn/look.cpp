@@ -253,15 +253,24 @@ class Looker {
     report_.acls += scan.new_acls;
     for (auto& problem : scan.problems)
       report_.problems.push_back({problem.code, problem.path, problem.detail});
-    for (auto& [name, content] : scan.control) {
-      look_.snapshots[{folder, Area::folder, name}] = std::move(content);
-    }
+    for (auto& [name, snapshot] : scan.control)
+      keep_snapshot({folder, Area::folder, name}, std::move(snapshot));
     if (scan.whole && scan.manifest.scope == sync::Scope::everything) {
       report_.stamps[folder] = scan.stamps;
     } else if (!scan.whole) {
       report_.again.folders[folder].everything = true;
       report_.rests_in = std::max(report_.rests_in, std::chrono::nanoseconds(scan.rests_in));
     }
+  }
+
+  /// An account of many folders has many control files: what would be too much in memory is read again when it is sent.
+  void keep_snapshot(const sync::Location& at, Snapshot snapshot) {
+    constexpr std::size_t k_in_memory = 8 * 1024 * 1024;
+    if (snapshot_bytes_ + snapshot.content.size() > k_in_memory) {
+      snapshot = {.content = {}, .digest = digest_of(snapshot)};
+    }
+    snapshot_bytes_ += snapshot.content.size();
+    look_.snapshots[at] = std::move(snapshot);
   }
 
   struct Sides {
@@ -521,6 +530,7 @@ class Looker {
   TurnReport& report_;
   AccountManifest known_;
   Look look_;
+  std::size_t snapshot_bytes_ = 0;
   std::set<std::string> unwatched_;
 };
 

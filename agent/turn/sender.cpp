@@ -1,5 +1,6 @@
 #include "agent/turn/sender.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <tuple>
 
@@ -21,6 +22,7 @@ namespace {
 constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: what does not shrink grows a little
 constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
 constexpr std::size_t k_whole_message = k_piece;
+constexpr std::size_t k_most_delta = 4 * 1024 * 1024;  // in memory; a longer one saves little
 
 /// Another's file that was put in its place since may have its size and time, but not its owner.
 bool is_as_scanned(const struct stat& status, const sync::Entry& entry) {
@@ -116,7 +118,7 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
       continue;
     }
     if (!announce_owners(operation)) return false;
-    const Step step = snapshot != snapshots.end() ? send_content(operation, snapshot->second) : send_one(operation);
+    const Step step = snapshot != snapshots.end() ? send_snapshot(operation, snapshot->second) : send_one(operation);
     if (step == Step::broken) return false;
   }
   return packer_.flush();
@@ -357,42 +359,77 @@ Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::s
 
 Sender::Step Sender::send_content(sync::Operation& operation, std::string_view content) {
   if (operation.kind == sync::OperationKind::put_control && content.size() >= k_delta_from) {
-    return send_control(operation, content);
+    return send_control(operation, content, std::nullopt);
   }
   operation.result.digest = codec::digest(content);
   if (operation.kind == sync::OperationKind::put) ++totals_.messages_sent;
-  return send_pieces(operation, content, "");
+  return send_body(operation, {.content = content, .end = content.size()}, "");
 }
 
-/// As a delta against what the destination holds, where that is known. Mostly something was appended, and then the
-/// work does not grow with the file.
-Sender::Step Sender::send_control(sync::Operation& operation, std::string_view content) {
+/// One that is not kept is read again, as far as it was there; what was appended since is for the next look.
+Sender::Step Sender::send_snapshot(sync::Operation& operation, const Snapshot& snapshot) {
+  if (!snapshot.digest) return send_content(operation, snapshot.content);
+  const std::string path = path_of(operation.to);
+  auto fd = account_->open_for_reading(path);
+  if (!fd) return skip(operation, fd.error());
+  struct stat status {};
+  const bool same = ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                    (operation.result.inode == 0 || status.st_ino == operation.result.inode) &&
+                    static_cast<std::uint64_t>(status.st_size) >= operation.result.size;
+  if (!same) return skip(operation, changed(path).value());
+  return send_control(operation, os::Content(fd->get(), operation.result.size, path), snapshot.digest);
+}
+
+/// As a delta against what the destination holds, where that is known. Mostly something was appended, and then the work
+/// does not grow with the file. `expected`: the digest that the content has if it is still the one to be sent.
+Sender::Step Sender::send_control(sync::Operation& operation, const os::Content& content,
+                                  const std::optional<sync::Digest>& expected) {
   const auto basis = operation.expected && operation.expected->digest ? operation.expected : std::nullopt;
-  const bool may_be_appended = basis && basis->size <= content.size();
-  codec::Digester digester;
-  digester.update(content.substr(0, may_be_appended ? basis->size : 0));
-  const bool is_appended = may_be_appended && digester.finish() == *basis->digest;
-  digester.update(content.substr(may_be_appended ? basis->size : 0));
-  operation.result.digest = digester.finish();
+  const std::uint64_t begins_with = basis && basis->size <= content.size() ? basis->size : 0;
+  codec::Digester whole, appended;
+  const auto digest_up_to = [&](std::uint64_t from, std::uint64_t to) {
+    return content.read(from, to, [&](std::string_view piece) -> Result<> {
+      whole.update(piece);
+      if (from == begins_with) appended.update(piece);
+      return {};
+    });
+  };
+  auto read = begins_with > 0 ? digest_up_to(0, begins_with) : Result<>();
+  const bool is_appended = read && begins_with > 0 && whole.finish() == *basis->digest;
+  if (read) read = digest_up_to(begins_with, content.size());
+  operation.result.digest = whole.finish();
+  if (!read) return skip(operation, read.error());
+  if (expected && operation.result.digest != expected) return skip(operation, changed(path_of(operation.to)).value());
 
   const auto known =
       basis ? state_.signature(turn_->order.account, operation.to) : Result<std::optional<std::string>>(std::nullopt);
   const bool is_signed = known && *known;
-  std::optional<std::string> delta;
-  if (is_appended) {
-    delta = codec::delta_of_appended(basis->size, content);
-  } else if (is_signed) {
-    if (auto made = codec::delta(**known, content)) delta = std::move(*made);
-  }
   auto fresh = is_appended && is_signed ? codec::signature_of_appended(**known, basis->size, content)
                                         : codec::signature(content);
   if (fresh) turn_->report.signatures.emplace_back(operation.to, std::move(*fresh));
-  if (!delta || delta->size() >= content.size() / 2) return send_pieces(operation, content, "");
+  const Body file{.content = content, .end = content.size(), .digest = operation.result.digest};
+  if (is_appended) {
+    auto [head, tail] = codec::delta_of_appended(basis->size, content.size());
+    const Body grown{.content = content,
+                     .offset = basis->size,
+                     .end = content.size(),
+                     .head = std::move(head),
+                     .tail = std::move(tail),
+                     .digest = appended.finish()};
+    if (grown.size() >= content.size() / 2) return send_body(operation, file, "");
+    ++totals_.deltas;
+    return send_body(operation, grown, digest_bytes(*basis->digest));
+  }
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(content.size() / 2, k_most_delta));
+  const auto delta = is_signed ? codec::delta(**known, content, most) : Result<std::string>(changed(""));
+  if (!delta) return send_body(operation, file, "");
   ++totals_.deltas;
-  return send_pieces(operation, *delta, digest_bytes(*basis->digest));
+  return send_body(operation, {.content = *delta, .end = delta->size()}, digest_bytes(*basis->digest));
 }
 
-Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis) {
+/// In pieces of a frame; the operation's digest is with the last one. A content that is not as its digest says is not
+/// sent to its end.
+Sender::Step Sender::send_body(sync::Operation& operation, const Body& body, const std::string& basis) {
   totals_.bytes_source += body.size();
   wire::Header header;
   auto& head = *header.mutable_operation();
@@ -400,19 +437,45 @@ Sender::Step Sender::send_pieces(sync::Operation& operation, std::string_view bo
   const auto sequence = outbox_.next_sequence(epoch_);
   head.set_sequence(sequence);
   head.set_basis(basis);
-  const std::string digest = digest_bytes(*operation.result.digest);
   head.set_more(body.size() > k_piece);
-  std::string_view piece = body.substr(0, k_piece);
-  body.remove_prefix(piece.size());
-  while (!body.empty()) {
-    if (!packer_.push(header, piece, std::nullopt)) return Step::broken;
-    piece = body.substr(0, k_piece);
-    body.remove_prefix(piece.size());
-    auto& next = *header.mutable_body();
-    next.set_last(body.empty());
-    if (body.empty()) next.set_digest(digest);
+  std::string piece;
+  bool broken = false;
+  const auto add = [&](std::string_view bytes) -> Result<> {
+    while (!bytes.empty()) {
+      if (piece.size() == k_piece) {  // and more follows
+        if (!packer_.push(header, piece, std::nullopt)) {
+          broken = true;
+          return failure(ErrorCode::cancelled, "", "the connection broke");
+        }
+        header.mutable_body();
+        piece.clear();
+      }
+      const auto some = bytes.substr(0, k_piece - piece.size());
+      piece.append(some);
+      bytes.remove_prefix(some.size());
+    }
+    return {};
+  };
+  codec::Digester digester;
+  auto read = add(body.head);
+  if (read) {
+    read = body.content.read(body.offset, body.end, [&](std::string_view bytes) {
+      digester.update(bytes);
+      return add(bytes);
+    });
   }
-  return packer_.push(header, piece, record(std::move(operation), sequence)) ? Step::sent : Step::broken;
+  if (read) read = add(body.tail);
+  if (broken) return Step::broken;
+  const bool good = read && (!body.digest || digester.finish() == *body.digest);
+  if (header.has_body()) {
+    header.mutable_body()->set_last(true);
+    header.mutable_body()->set_digest(digest_bytes(*operation.result.digest));
+    header.mutable_body()->set_abandoned(!good);
+  } else if (!good) {
+    return skip(operation, read ? changed(path_of(operation.to)).value() : read.error());
+  }
+  if (!packer_.push(header, piece, record(operation, sequence))) return Step::broken;
+  return good ? Step::sent : skip(operation, read ? changed(path_of(operation.to)).value() : read.error());
 }
 
 Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) {

@@ -6,11 +6,13 @@
 #include <string>
 #include <unordered_set>
 
+#include "agent/scan/scanner.h"
 #include "agent/state/state.h"
 #include "agent/turn/foreign_files.h"
 #include "agent/turn/packer.h"
 #include "agent/turn/turn.h"
 #include "common/config/config.h"
+#include "common/os/content.h"
 #include "common/sync/aliases.h"
 
 namespace maildirsync::agent {
@@ -22,8 +24,8 @@ sync::Location location_of(const std::string& path);
 /// A total order of places, for maps.
 bool location_less(const sync::Location& left, const sync::Location& right);
 
-/// Contents of control files by their place.
-using Snapshots = std::map<sync::Location, std::string, bool (*)(const sync::Location&, const sync::Location&)>;
+/// Control files by their place.
+using Snapshots = std::map<sync::Location, Snapshot, bool (*)(const sync::Location&, const sync::Location&)>;
 
 using sync::Aliases;
 
@@ -45,8 +47,8 @@ class Sender {
   std::uint64_t epoch() const { return epoch_; }
 
   /// Sends the operations in order; false when the connection broke. Files that vanished or changed are left to the
-  /// next look (report.again), and hold back what must follow them; files that cannot be read are problems.
-  /// `snapshots` has the contents of control files that were read before their messages were listed.
+  /// next look (report.again), and hold back what must follow them; files that cannot be read are problems. `snapshots`
+  /// has the control files as they were before their messages were listed.
   bool send(const std::shared_ptr<Turn>& turn, const os::Directory& account, std::vector<sync::Operation> operations,
             const Snapshots& snapshots, const Aliases& aliases);
 
@@ -63,8 +65,19 @@ class Sender {
   Step send_large(sync::Operation& operation, int fd, const std::string& path);
   Step send_content(sync::Operation& operation, std::string_view content);
   Result<> judge_owner(const sync::Operation& operation);
-  Step send_control(sync::Operation& operation, std::string_view content);
-  Step send_pieces(sync::Operation& operation, std::string_view body, const std::string& basis);
+  Step send_snapshot(sync::Operation& operation, const Snapshot& snapshot);
+  Step send_control(sync::Operation& operation, const os::Content& content,
+                    const std::optional<sync::Digest>& expected);
+
+  /// What a body consists of: bytes of a content between two texts. With `digest`, the content is to have that one.
+  struct Body {
+    const os::Content& content;
+    std::uint64_t offset = 0, end = 0;
+    std::string head, tail;
+    std::optional<sync::Digest> digest;
+    std::uint64_t size() const { return head.size() + (end - offset) + tail.size(); }
+  };
+  Step send_body(sync::Operation& operation, const Body& body, const std::string& basis);
   Result<> read_digest(sync::Operation& operation) const;
   Step skip(const sync::Operation& operation, const Error& error);
   void fill(const sync::Operation& operation, wire::Operation& out) const;

@@ -57,9 +57,8 @@ class Reader {
     for (auto& entry : scan->manifest.entries) {
       if (stop_) return failure(ErrorCode::cancelled, path, "the comparison was given up");
       if (entry.kind != sync::EntryKind::file) continue;
-      if (const auto content = scan->control.find(entry.name);
-          entry.area == Area::folder && content != scan->control.end()) {
-        entry.digest = codec::digest(content->second);
+      if (const auto seen = scan->control.find(entry.name); entry.area == Area::folder && seen != scan->control.end()) {
+        entry.digest = digest_of(seen->second);
       } else if (entry.area == Area::folder || contents_ == Contents::all) {
         MAILDIRSYNC_TRY(read(account, path, entry));
       }

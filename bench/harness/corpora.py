@@ -136,3 +136,28 @@ class Corpus:
         command = [program("bench-deliver"), self.source, destination or self.source, "--folders", folders, "--count", str(count)]
         command += ["--rate", str(rate), "--seed", str(self._generation), "--patience", str(patience)]
         return command if destination else [*command, "--no-watch"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attachments:
+    """Messages that do not compress, in one folder: what memory must not grow with."""
+
+    count: int
+    size: int  # bytes of each
+
+    def __str__(self) -> str:
+        return f"{self.count} attachments of {self.size // 1_000_000:,} MB" if self.count > 1 else f"one attachment of {self.size // 1_000_000:,} MB"
+
+    def make(self, source: str) -> None:
+        folder = os.path.join(source, "example.org", "user", "Maildir")
+        for area in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(folder, area))
+        rng = random.Random(self.count)
+        for number in range(self.count):
+            with open(os.path.join(folder, "cur", f"17000{number:05}.M{number}P1.mx:2,S"), "wb") as file:
+                for left in range(self.size, 0, -1_000_000):
+                    file.write(rng.randbytes(min(left, 1_000_000)))
+
+
+ATTACHMENTS = (Attachments(100, 20_000_000), Attachments(1, 2_000_000_000))
+ATTACHMENTS_QUICK = (Attachments(15, 20_000_000), Attachments(1, 300_000_000))

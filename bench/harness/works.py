@@ -33,9 +33,10 @@ class Scale:
     pending: int = 10_000
     rest: float = 10  # seconds before a first copy to the disk
     soak_minutes: float = 60
+    attachments: tuple[corpora.Attachments, ...] = corpora.ATTACHMENTS
 
 
-QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5)
+QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5, attachments=corpora.ATTACHMENTS_QUICK)
 LIVE_RATE = 20
 LSYNCD_RATES = (LIVE_RATE, 500)  # what it can follow at all
 AS_FAST = "as fast as it goes"
@@ -397,11 +398,28 @@ def wire_copy(bench: Bench, medium: str) -> None:
     first_copy(bench, medium, WIRE, kinds=(peers.Rsync, peers.Tar), slow=())
 
 
+def attachments(bench: Bench, medium: str) -> None:
+    """First copies of large messages: of interest is the memory."""
+    for spec in bench.scale.attachments:
+        source = bench.place("disk", "attachments")
+        make_anew(source)
+        spec.make(source)
+        ours = Ours(source, bench.place(medium, "ours"))
+        others = bench.peers(f"first copy, {spec}", medium, (peers.Rsync,), source)
+        try:
+            for repetition in range(bench.scale.repetitions):
+                for tool in (ours, *others):
+                    bench.record(f"first copy, {spec}", medium, repetition, lambda tool=tool: (tool.reset(), bench.rest(medium), tool.copy())[2], tool.name)
+        finally:
+            close(ours, *others)
+            shutil.rmtree(source)
+
+
 def soak_once(bench: Bench, medium: str) -> None:
     soak(bench, medium, bench.corpus(corpora.SOAK))
 
 
-WORKS = ("first-copy", "no-change", "verify", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "link", "million", "soak")
+WORKS = ("first-copy", "no-change", "verify", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "attachments", "link", "million", "soak")
 
 
 def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
@@ -409,6 +427,7 @@ def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
         bench.attempt(first_copy, medium, "first-copy")
         bench.attempt(changes, medium, "no-change", "verify", "flags", "churn", "live", "flush", "seeded")
         bench.attempt(large_folder, medium, "large-folder", "uidlist")
+        bench.attempt(attachments, medium, "attachments")
     bench.attempt(wire_copy, bench.media[-1], "link")
     if with_million:
         million(bench, "disk")

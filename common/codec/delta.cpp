@@ -38,14 +38,17 @@ void keep_librsync_quiet() {
   (void)quiet;
 }
 
-/// Feeds the whole input to a job and all its output to the sink; `code` for what the job says against the input.
-Result<> run(const Job& job, std::string_view input, ErrorCode code, const Sink& sink) {
+enum class More : bool { follows, is_not_there };
+
+/// Feeds a piece of the input to a job and gives all its output to the sink; true when the job has ended. `code` for
+/// what the job says against the input.
+Result<bool> feed(const Job& job, std::string_view input, More more, ErrorCode code, const Sink& sink) {
   if (!job) return failure(ErrorCode::io, "", "librsync could not start a job");
   std::vector<char> output(k_output_size);
   rs_buffers_t buffers{};
   buffers.next_in = const_cast<char*>(input.data());  // only read; the C interface knows no const
   buffers.avail_in = input.size();
-  buffers.eof_in = 1;
+  buffers.eof_in = more == More::is_not_there ? 1 : 0;
   while (true) {
     buffers.next_out = output.data();
     buffers.avail_out = output.size();
@@ -55,10 +58,22 @@ Result<> run(const Job& job, std::string_view input, ErrorCode code, const Sink&
     const std::size_t produced = output.size() - buffers.avail_out;
     if (produced > 0) MAILDIRSYNC_TRY(sink({output.data(), produced}));
     if (result == RS_DONE) break;
-    if (produced == 0 && buffers.avail_in == before) return failure(code, "", "the input ends too early");
+    const bool rests = produced == 0 && buffers.avail_in == before;
+    if (rests && buffers.avail_in == 0 && more == More::follows) return false;
+    if (rests) return failure(code, "", "the input ends too early");
   }
   if (buffers.avail_in > 0) return failure(code, "", "there is more input after the end");
-  return {};
+  return true;
+}
+
+/// The same with the bytes of the input from `offset` on.
+Result<> run(const Job& job, const os::Content& input, std::uint64_t offset, ErrorCode code, const Sink& sink) {
+  MAILDIRSYNC_TRY(input.read(offset, input.size(), [&](std::string_view piece) -> Result<> {
+    const auto fed = feed(job, piece, More::follows, code, sink);
+    return fed ? Result<>() : Failure(fed.error());
+  }));
+  const auto ended = feed(job, {}, More::is_not_there, code, sink);
+  return ended ? Result<>() : Failure(ended.error());
 }
 
 Sink append_to(std::string& out) {
@@ -104,10 +119,10 @@ Result<std::size_t> best_block_length(std::size_t size) {
   return block_length;
 }
 
-Result<std::string> signature_in_blocks(std::size_t block_length, std::string_view basis) {
+Result<std::string> signature_in_blocks(std::size_t block_length, const os::Content& basis, std::uint64_t offset) {
   const Job job(rs_sig_begin(block_length, k_strong_length, k_magic));
   std::string out;
-  MAILDIRSYNC_TRY(run(job, basis, ErrorCode::io, append_to(out)));
+  MAILDIRSYNC_TRY(run(job, basis, offset, ErrorCode::io, append_to(out)));
   return out;
 }
 
@@ -116,7 +131,7 @@ Result<Signature> load(std::string_view bytes) {
   if (const auto good = block_length_of(bytes); !good) return Failure(good.error());
   rs_signature_t* loaded = nullptr;
   const Job job(rs_loadsig_begin(&loaded));
-  const Result<> ran = run(job, bytes, ErrorCode::io, [](std::string_view) { return Result<>{}; });
+  const Result<> ran = run(job, bytes, 0, ErrorCode::io, [](std::string_view) { return Result<>{}; });
   Signature signature(loaded);
   if (!ran) return Failure(ran.error());
   if (const rs_result indexed = rs_build_hash_table(signature.get()); indexed != RS_DONE) {
@@ -149,77 +164,112 @@ rs_result read_basis(void* opaque, rs_long_t position, std::size_t* length, void
 
 }  // namespace
 
-Result<std::string> signature(std::string_view basis) {
+Result<std::string> signature(const os::Content& basis) {
   keep_librsync_quiet();
   const auto block_length = best_block_length(basis.size());
   if (!block_length) return Failure(block_length.error());
-  return signature_in_blocks(*block_length, basis);
+  return signature_in_blocks(*block_length, basis, 0);
 }
 
-Result<std::string> signature_of_appended(std::string_view basis_signature, std::size_t basis_size,
-                                          std::string_view target) {
+Result<std::string> signature_of_appended(std::string_view basis_signature, std::uint64_t basis_size,
+                                          const os::Content& target) {
   keep_librsync_quiet();
   const auto block_length = block_length_of(basis_signature);
   const auto best = best_block_length(target.size());
   if (!block_length) return Failure(block_length.error());
   if (!best) return Failure(best.error());
   // The last block of the basis may be shorter than the others, and then it is another one in the target.
-  const std::size_t whole_blocks = basis_size / *block_length;
+  const std::uint64_t whole_blocks = basis_size / *block_length;
   const std::size_t kept = k_signature_header + whole_blocks * k_signature_entry;
   const bool has_grown_out = *best > std::size_t{2} * *block_length;
   if (basis_size > target.size() || kept > basis_signature.size() || has_grown_out) return signature(target);
-  auto rest = signature_in_blocks(*block_length, target.substr(whole_blocks * *block_length));
+  auto rest = signature_in_blocks(*block_length, target, whole_blocks * *block_length);
   if (!rest) return rest;
   return std::string(basis_signature.substr(0, kept)) + rest->substr(k_signature_header);
 }
 
-Result<std::string> delta(std::string_view basis_signature, std::string_view target) {
+Result<std::string> delta(std::string_view basis_signature, const os::Content& target, std::size_t most) {
   keep_librsync_quiet();
   const Result<Signature> loaded = load(basis_signature);
   if (!loaded) return Failure(loaded.error());
   const Job job(rs_delta_begin(loaded->get()));
   std::string out;
-  MAILDIRSYNC_TRY(run(job, target, ErrorCode::io, append_to(out)));
+  MAILDIRSYNC_TRY(run(job, target, 0, ErrorCode::io, [&](std::string_view bytes) -> Result<> {
+    if (bytes.size() > most - out.size()) return failure(ErrorCode::too_big, "", "the delta is too long");
+    out.append(bytes);
+    return {};
+  }));
   return out;
 }
 
-std::string delta_of_appended(std::size_t basis_size, std::string_view target) {
+Around delta_of_appended(std::uint64_t basis_size, std::uint64_t target_size) {
   // As librsync's command table has them (prototab.h): every operand is as long as the name says, big-endian.
   constexpr char k_copy_n8_n8 = 0x54;
   constexpr char k_literal_n8 = 0x44;
   constexpr char k_end = 0;
-  const std::string_view appended = target.substr(basis_size);
-  std::string out;
-  out.reserve(appended.size() + 32);
-  append_big_endian(out, std::uint32_t{RS_DELTA_MAGIC});
+  Around around;
+  append_big_endian(around.head, std::uint32_t{RS_DELTA_MAGIC});
   if (basis_size > 0) {
-    out.push_back(k_copy_n8_n8);
-    append_big_endian(out, std::uint64_t{0});
-    append_big_endian(out, std::uint64_t{basis_size});
+    around.head.push_back(k_copy_n8_n8);
+    append_big_endian(around.head, std::uint64_t{0});
+    append_big_endian(around.head, basis_size);
   }
-  if (!appended.empty()) {
-    out.push_back(k_literal_n8);
-    append_big_endian(out, std::uint64_t{appended.size()});
-    out.append(appended);
+  if (target_size > basis_size) {
+    around.head.push_back(k_literal_n8);
+    append_big_endian(around.head, target_size - basis_size);
   }
-  out.push_back(k_end);
-  return out;
+  around.tail.push_back(k_end);
+  return around;
 }
 
-Result<> patch(int basis_fd, std::string_view delta, std::uint64_t limit, const Sink& sink) {
-  keep_librsync_quiet();
-  Basis basis{basis_fd};
-  const Job job(rs_patch_begin(read_basis, &basis));
-  std::uint64_t written = 0;
-  const Result<> ran = run(job, delta, ErrorCode::protocol, [&](std::string_view bytes) -> Result<> {
-    if (bytes.size() > limit - written) {
-      return failure(ErrorCode::too_big, "", "a delta makes more than " + std::to_string(limit) + " bytes");
+struct Patcher::State {
+  Basis basis;
+  Job job;
+  std::uint64_t left = 0;
+  Sink sink;
+  bool ended = false;
+
+  Result<> feed(std::string_view delta, More more) {
+    if (ended && delta.empty()) return {};
+    const auto fed = codec::feed(job, delta, more, ErrorCode::protocol, [this](std::string_view bytes) -> Result<> {
+      if (bytes.size() > left) return failure(ErrorCode::too_big, "", "a delta makes more bytes than it may");
+      left -= bytes.size();
+      return sink(bytes);
+    });
+    if (fed) {
+      ended = *fed;
+      return {};
     }
-    written += bytes.size();
-    return sink(bytes);
-  });
-  if (!ran && basis.error_number != 0) return os_failure("", "the basis of a delta can't be read", basis.error_number);
-  return ran;
+    return basis.error_number != 0 ? os_failure("", "the basis of a delta can't be read", basis.error_number)
+                                   : Failure(fed.error());
+  }
+};
+
+Patcher::Patcher(int basis_fd, std::uint64_t limit, Sink sink) : state_(std::make_unique<State>()) {
+  keep_librsync_quiet();
+  state_->basis.fd = basis_fd;
+  state_->job.reset(rs_patch_begin(read_basis, &state_->basis));
+  state_->left = limit;
+  state_->sink = std::move(sink);
+}
+
+Patcher::~Patcher() = default;
+Patcher::Patcher(Patcher&&) noexcept = default;
+Patcher& Patcher::operator=(Patcher&&) noexcept = default;
+
+Result<> Patcher::feed(std::string_view delta) {
+  if (state_->ended) return failure(ErrorCode::protocol, "", "there is more input after the end");
+  return state_->feed(delta, More::follows);
+}
+
+Result<> Patcher::finish() {
+  return state_->feed({}, More::is_not_there);
+}
+
+Result<> patch(int basis_fd, std::string_view delta, std::uint64_t limit, Sink sink) {
+  Patcher patcher(basis_fd, limit, std::move(sink));
+  MAILDIRSYNC_TRY(patcher.feed(delta));
+  return patcher.finish();
 }
 
 }  // namespace maildirsync::codec

@@ -75,28 +75,23 @@ Result<struct stat> Directory::status(const std::string& name) const {
 }
 
 Result<std::vector<DirectoryEntry>> Directory::list() const {
-  std::vector<DirectoryEntry> entries;
-  MAILDIRSYNC_TRY(for_each_name([&](const char* name, std::uint64_t inode, unsigned char type) {
-    entries.push_back({name, inode, type});
-  }));
-  return entries;
-}
-
-Result<> Directory::for_each_name(const TakeName& take) const {
   // A descriptor of its own: its offset is then nobody else's.
   auto fd = open("", O_RDONLY | O_DIRECTORY);
   if (!fd) return Failure(fd.error());
+  std::vector<DirectoryEntry> entries;
   std::array<char, 32 * 1024> buffer;  // not cleared: most directories are small
   for (;;) {
     const long count = ::syscall(SYS_getdents64, fd->get(), buffer.data(), buffer.size());
     if (count < 0) return os_failure(path_, "cannot list the directory", errno);
-    if (count == 0) return {};
+    if (count == 0) return entries;
     for (long position = 0; position < count;) {
       const char* record = buffer.data() + position;
       LinuxDirent head{};
       std::memcpy(&head, record, offsetof(LinuxDirent, name));
       const char* name = record + offsetof(LinuxDirent, name);
-      if (std::strcmp(name, ".") != 0 && std::strcmp(name, "..") != 0) take(name, head.inode, head.type);
+      if (std::strcmp(name, ".") != 0 && std::strcmp(name, "..") != 0) {
+        entries.push_back({name, head.inode, head.type});
+      }
       position += head.length;
     }
   }

@@ -42,9 +42,6 @@ class Directory {
   Result<struct stat> status(const std::string& name) const;
   /// All names but "." and "..", unsorted. Memory is proportional to the directory.
   Result<std::vector<DirectoryEntry>> list() const;
-  /// The same one by one, in memory that is not; the name is there during the call only.
-  using TakeName = std::function<void(const char* name, std::uint64_t inode, unsigned char type)>;
-  Result<> for_each_name(const TakeName& take) const;
 
   int fd() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }

@@ -17,8 +17,6 @@ namespace {
 
 using sync::OperationKind;
 
-constexpr std::size_t k_max_delta = 64 * 1024 * 1024;
-
 bool has_body(const sync::Operation& operation) {
   const bool puts = operation.kind == OperationKind::put || operation.kind == OperationKind::put_control;
   return puts && operation.result.kind == sync::EntryKind::file;
@@ -188,14 +186,13 @@ Result<> Stager::prepare(Current& current) {
 
 Result<> Stager::take(Current& current, std::string_view plain) const {
   if (plain.empty() || !current.staged.aside) return {};
+  if (!current.basis) return write(current, plain);
+  if (!current.patcher) MAILDIRSYNC_TRY(open_basis(current));
+  return current.patcher->feed(plain);
+}
+
+Result<> Stager::write(Current& current, std::string_view plain) const {
   const sync::Operation& operation = current.staged.operation;
-  if (current.basis) {
-    if (current.delta.size() + plain.size() > k_max_delta) {
-      return failure(ErrorCode::too_big, path_of(operation.to), "the delta is over the bound");
-    }
-    current.delta.append(plain);
-    return {};
-  }
   current.received += plain.size();
   if (current.received > operation.result.size) {
     return failure(ErrorCode::protocol, path_of(operation.to), "more bytes came than the file has");
@@ -204,7 +201,8 @@ Result<> Stager::take(Current& current, std::string_view plain) const {
   return current.staged.aside->write(plain);
 }
 
-Result<> Stager::patch(Current& current) const {
+/// Of a delta: the file that it was made for, which is read once to see that it is that.
+Result<> Stager::open_basis(Current& current) const {
   const sync::Operation& operation = current.staged.operation;
   const std::string path = os::join(account_->path, path_of(operation.to));
   const auto no_basis = [&] {
@@ -219,20 +217,19 @@ Result<> Stager::patch(Current& current) const {
   auto digest = codec::digest_of(basis->get(), path);
   if (!digest) return Failure(digest.error());
   if (*digest != *current.basis) return no_basis();
-  MAILDIRSYNC_TRY(
-      codec::patch(basis->get(), current.delta, operation.result.size, [&](std::string_view bytes) -> Result<> {
-        current.received += bytes.size();
-        current.digester.update(bytes);
-        return current.staged.aside->write(bytes);
-      }));
-  current.delta = {};
+  current.basis_file = std::move(*basis);
+  current.patcher =
+      std::make_unique<codec::Patcher>(current.basis_file.get(), operation.result.size,
+                                       [this, &current](std::string_view bytes) { return write(current, bytes); });
   return {};
 }
 
 Result<> Stager::finish(Current& current, const std::optional<sync::Digest>& digest) const {
   StagedOperation& staged = current.staged;
   if (!staged.aside) return {};
-  if (current.basis) MAILDIRSYNC_TRY(patch(current));
+  if (current.basis && !current.patcher) return failure(ErrorCode::protocol, "", "a delta came without a body");
+  if (current.patcher) MAILDIRSYNC_TRY(current.patcher->finish());
+  current.patcher.reset();
   sync::Entry& result = staged.operation.result;
   const std::string path = path_of(staged.operation.to);
   if (digest) result.digest = digest;

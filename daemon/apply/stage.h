@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/codec/delta.h"
 #include "common/codec/digest.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
@@ -64,7 +65,8 @@ class Stager {
   struct Current {
     StagedOperation staged;
     std::optional<sync::Digest> basis;
-    std::string delta;  ///< collected until it is whole
+    os::Fd basis_file;
+    std::unique_ptr<codec::Patcher> patcher;  ///< of a delta, from its first piece on
     codec::Digester digester;
     std::uint64_t received = 0;
     std::uint64_t reserved = 0;
@@ -78,8 +80,9 @@ class Stager {
   };
   Result<StagingPlace> staging_place(const sync::Location& to);
   Result<> take(Current& current, std::string_view plain) const;
+  Result<> write(Current& current, std::string_view plain) const;
   Result<> finish(Current& current, const std::optional<sync::Digest>& digest) const;
-  Result<> patch(Current& current) const;
+  Result<> open_basis(Current& current) const;
   StagedOperation close(std::optional<sync::Digest> digest);
 
   std::shared_ptr<const Account> account_;

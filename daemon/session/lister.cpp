@@ -9,6 +9,7 @@
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "common/os/names.h"
 #include "common/os/printable.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
@@ -176,7 +177,7 @@ bool Lister::open_next_area() {
       fail(directory.error());
       continue;
     }
-    const auto listed = directory->for_each_name([&](const char* name, std::uint64_t, unsigned char) {
+    const auto listed = os::for_each_name(*directory, [&](const char* name, std::uint64_t, unsigned char) {
       if (is_stale_aside(name)) {
         remove_aside(*directory, name);
       } else if (!maildir::is_left_out_of_messages(name)) {

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -141,6 +142,30 @@ class Configuration(LabTest):
             os.chmod(daemon.identity.key, 0o644)
             self.assert_wrong(daemon, daemon.config, daemon.identity.key, "chmod")
 
+    def test_key_readable_by_a_group(self):
+        for daemon in self.lab.daemons:
+            os.chmod(daemon.identity.key, 0o640)
+            self.assert_wrong(daemon, daemon.config, "tls.key", daemon.identity.key, "0640", "chmod 600")
+
+    def test_key_of_another_user(self):
+        for daemon in self.lab.daemons:
+            os.chown(daemon.identity.key, 5005, 0)
+            self.assert_wrong(daemon, daemon.config, "tls.key", daemon.identity.key, "5005", "chown root")
+            os.chown(daemon.state_dir, 5005, 5005)  # the service's user, as an administrator's check sees it
+            self.assertEqual(0, run(daemon.executable, "--config", daemon.config, "--check-config").returncode)
+
+    def test_configuration_that_anyone_may_write(self):
+        for daemon in self.lab.daemons:
+            os.chmod(daemon.config, 0o666)
+            self.assert_wrong(daemon, daemon.config, "anyone", "chmod o-w")
+
+    def test_reload_with_a_key_that_is_not_secret(self):
+        self.lab.start()
+        os.chmod(self.lab.receiver.identity.key, 0o640)
+        self.lab.receiver.signal(signal.SIGHUP)
+        self.lab.receiver.wait_log("reload-refused.*0640")
+        self.lab.flush()
+
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", self.lab.receiver.port)):
             self.assert_wrong(self.lab.receiver, str(self.lab.receiver.port), check=False)
@@ -164,8 +189,6 @@ class Configuration(LabTest):
             self.assertIsNotNone(daemon.status())
 
     def test_a_wrong_reload_keeps_the_old_configuration(self):
-        import signal
-
         self.lab.start()
         self.lab.agent.wait_state("live")
         self.edit(self.lab.agent, r"^state_dir", "stat_dir")
@@ -206,6 +229,18 @@ class Control(LabTest):
         for client in clients:
             client.close()
         self.assertIsNotNone(self.lab.agent.status())
+
+    def test_clients_that_ask_nothing_keep_nobody_out(self):
+        self.lab.add_root()
+        self.lab.start()
+        for daemon in self.lab.daemons:
+            idle = [socket.socket(socket.AF_UNIX) for _ in range(150)]
+            for client in idle:
+                client.connect(daemon.control)
+            done = cli("--control", daemon.control, "--json", "status", limit=10)
+            self.assertIn("version", json.loads(done.stdout))
+            for client in idle:
+                client.close()
 
     def test_a_stale_socket_is_replaced_and_removed_at_the_end(self):
         self.lab.add_root()

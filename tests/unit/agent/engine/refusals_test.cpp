@@ -71,5 +71,21 @@ TEST(Refusals, those_that_tell_of_the_destination_want_a_look_before_the_next_tr
     EXPECT_FALSE(tells_of_destination(code));
 }
 
+TEST(NameBeside, is_the_base_with_a_mark_and_all_else_as_it_was) {
+  EXPECT_TRUE(is_name_beside("17.M1P1.mx:2,S", "17.M1P1.mx.c0123abcd:2,S"));
+  EXPECT_TRUE(is_name_beside("17.M1P1.mx,S=5,W=6:2,S", "17.M1P1.mx.c0123abcd,S=5,W=6:2,S"));
+  EXPECT_TRUE(is_name_beside("17.M1P1.mx", "17.M1P1.mx.c0123abcd"));
+  EXPECT_TRUE(is_name_beside("17.M1P1.mx:2,S", "17.M1P1.mx.c0123abcd.cffffffff:2,S"));  // taken in its turn
+}
+
+TEST(NameBeside, is_nothing_else) {
+  const std::string name = "17.M1P1.mx,S=5:2,S";
+  for (const auto* other :
+       {"", "17.M1P1.mx,S=5:2,S", "../../etc/passwd:2,S", "18.M1P1.mx.c0123abcd,S=5:2,S",
+        "17.M1P1.mx.c0123abcd,S=6:2,S", "17.M1P1.mx.c0123abcd,S=5:2,", "17.M1P1.mx.c0123ABCD,S=5:2,S",
+        "17.M1P1.mx.c0123,S=5:2,S", "17.M1P1.mx/.c0123abcd,S=5:2,S"})
+    EXPECT_FALSE(is_name_beside(name, other)) << other;
+}
+
 }  // namespace
 }  // namespace maildirsync::agent

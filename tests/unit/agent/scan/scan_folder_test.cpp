@@ -95,12 +95,12 @@ TEST(ScanFolder, reads_changed_control_files_as_they_were_at_the_scan) {
   Tree tree;
   tree.maildir().file("dovecot-uidlist", "3 V1 N2\n").file("subscriptions", "Sent\n").settle();
   const auto first = scan(tree);
-  EXPECT_EQ(first.control.at("dovecot-uidlist"), "3 V1 N2\n");
-  EXPECT_EQ(first.control.at("subscriptions"), "Sent\n");
+  EXPECT_EQ(first.control.at("dovecot-uidlist").content, "3 V1 N2\n");
+  EXPECT_EQ(first.control.at("subscriptions").content, "Sent\n");
   tree.file("dovecot-uidlist", "3 V1 N3\n1 :1.x\n");
   const auto second = scan(tree, first.manifest.entries);
   EXPECT_EQ(second.control.size(), 1u);
-  EXPECT_EQ(second.control.at("dovecot-uidlist"), "3 V1 N3\n1 :1.x\n");
+  EXPECT_EQ(second.control.at("dovecot-uidlist").content, "3 V1 N3\n1 :1.x\n");
 }
 
 TEST(ScanFolder, does_not_read_large_files_that_name_no_messages) {
@@ -132,7 +132,7 @@ TEST(ScanFolder, names_no_message_in_a_snapshot_that_it_does_not_list) {
     const auto found = scan(tree);
     const auto snapshot = found.control.find("dovecot-uidlist");
     if (snapshot == found.control.end()) continue;
-    std::istringstream lines(snapshot->second);
+    std::istringstream lines(snapshot->second.content);
     for (std::string name; std::getline(lines, name);) {
       EXPECT_NE(find(found, Area::new_, name), nullptr) << name << " is named and not listed";
     }
@@ -378,7 +378,7 @@ TEST(ScanNames, finds_those_that_are_there) {
   ASSERT_TRUE(found);
   EXPECT_EQ(names(*found), Names({"dovecot-uidlist", "cur/1.x:2,S", "new/3.x"}));
   EXPECT_EQ(found->manifest.scope, sync::Scope::names);
-  EXPECT_EQ(found->control.at("dovecot-uidlist"), "x");
+  EXPECT_EQ(found->control.at("dovecot-uidlist").content, "x");
 }
 
 TEST(ScanNames, sees_both_ends_of_a_rename) {

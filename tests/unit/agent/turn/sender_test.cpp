@@ -1,5 +1,8 @@
 #include "agent/turn/sender.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +31,7 @@ class SenderTest : public ::testing::Test {
   }
 
   /// The frames of a turn of these operations.
-  std::vector<wire::Frame> send(std::vector<Operation> operations) {
+  std::vector<wire::Frame> send_whole(std::vector<Operation> operations) {
     turn_ = std::make_shared<Turn>();
     turn_->order.account = account_;
     turn_->order.root_name = "root";
@@ -37,6 +40,12 @@ class SenderTest : public ::testing::Test {
     const auto directory = turn_->order.root->open_directory("a").value();
     EXPECT_TRUE(sender_.send(turn_, directory, std::move(operations), snapshots_, {}));
     auto frames = testing::Frames().of(outbox_.take().bytes);
+    std::erase_if(frames,
+                  [](const wire::Frame& frame) { return !frame.header.has_operation() && !frame.header.has_body(); });
+    return frames;
+  }
+  std::vector<wire::Frame> send(std::vector<Operation> operations) {
+    auto frames = send_whole(std::move(operations));
     std::erase_if(frames, [](const wire::Frame& frame) { return !frame.header.has_operation(); });
     return frames;
   }
@@ -91,7 +100,7 @@ class SenderHoldsBack : public SenderTest {
     root_.file("a/dovecot-uidlist", "1 :1.x\n").file("a/.Sent/dovecot-uidlist", "1 :1.x\n");
     operations_ = {put("cur/1.x:2,"), put("cur/2.x:2,"), remove("new/3.x"), put("dovecot-uidlist"),
                    put(".Sent/dovecot-uidlist")};
-    snapshots_[location_of("dovecot-uidlist")] = "1 :1.x\n";
+    snapshots_[location_of("dovecot-uidlist")].content = "1 :1.x\n";
   }
 
   /// Another look finds out what became of the message, and sends the rest behind it.
@@ -156,7 +165,7 @@ class SenderControlFile : public SenderTest {
       changed.expected = known.result;
       changed.result.size = after.size();
       changed.result.digest.reset();
-      snapshots_[at] = after;
+      snapshots_[at].content = after;
       const auto frames = send({changed});
       ASSERT_EQ(frames.size(), 1u);
       const auto& operation = frames[0].header.operation();
@@ -201,6 +210,56 @@ TEST_F(SenderControlFile, that_grew_and_has_another_beginning_is_not_taken_for_o
   auto after = before + list(2000, 20);
   after[after.find("N9") + 1] = '7';  // the next UID, in the header
   expect_arrives(before, after, Delta::when_signed);
+}
+
+/// A control file that is read again when it is sent, for it is too large to keep.
+class SenderLargeControlFile : public SenderControlFile {
+ protected:
+  SenderLargeControlFile() { root_.file("a/dovecot-uidlist", before_); }
+
+  /// As the look saw it.
+  Operation seen() {
+    Operation operation = put("dovecot-uidlist");
+    snapshots_[operation.to].digest = codec::digest(root_.content("a/dovecot-uidlist"));
+    return operation;
+  }
+  void append(const std::string& text) const { std::ofstream(root_.path("a/dovecot-uidlist"), std::ios::app) << text; }
+
+  const std::string before_ = list(1, 400);
+};
+
+TEST_F(SenderLargeControlFile, is_sent_as_it_was_seen_though_it_has_grown_since) {
+  const auto operation = seen();
+  append(list(2000, 3));
+  const auto frames = send({operation});
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_TRUE(frames[0].payload == before_);
+  EXPECT_EQ(frames[0].header.operation().result().size(), before_.size());
+}
+
+TEST_F(SenderLargeControlFile, that_changed_otherwise_since_waits_for_the_next_look) {
+  const auto operation = seen();
+  auto other = before_;
+  other[other.size() / 2] ^= 1;
+  root_.file("a/dovecot-uidlist", other);
+  EXPECT_TRUE(send({operation}).empty());
+  EXPECT_TRUE(turn_->report.again.folders.at("").everything);
+}
+
+TEST_F(SenderLargeControlFile, that_another_file_took_the_place_of_waits_for_the_next_look) {
+  const auto operation = seen();
+  root_.file("a/other", before_ + "more");
+  std::filesystem::rename(root_.path("a/other"), root_.path("a/dovecot-uidlist"));
+  EXPECT_TRUE(send({operation}).empty());
+}
+
+TEST_F(SenderLargeControlFile, longer_than_a_frame_arrives_in_pieces) {
+  const auto large = list(1, 20'000);
+  root_.file("a/dovecot-uidlist", large);
+  std::string arrived;
+  for (const auto& frame : send_whole({seen()}))
+    arrived += frame.payload;
+  EXPECT_TRUE(arrived == large);
 }
 
 }  // namespace

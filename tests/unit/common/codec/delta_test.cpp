@@ -40,6 +40,12 @@ std::string uidlist(int lines) {
   return text;
 }
 
+/// The delta of a target that begins with its basis.
+std::string appended(std::size_t basis_size, const std::string& target) {
+  const auto around = delta_of_appended(basis_size, target.size());
+  return around.head + target.substr(basis_size) + around.tail;
+}
+
 TEST(Delta, of_an_append_is_small) {
   const std::string before = uidlist(20'000);
   const std::string after = before + "20001 :17.M1.host\n";
@@ -71,12 +77,12 @@ RC_GTEST_PROP(Delta, rebuilds_the_target_after_any_edits, ()) {
 RC_GTEST_PROP(Delta, of_an_append_needs_no_signature, ()) {
   const std::string before = uidlist(*rc::gen::inRange(0, 400));
   const std::string after = before + *rc::gen::arbitrary<std::string>();
-  RC_ASSERT(Basis(before).patch(delta_of_appended(before.size(), after)).value() == after);
+  RC_ASSERT(Basis(before).patch(appended(before.size(), after)).value() == after);
 }
 
 TEST(Delta, of_an_append_is_what_was_appended) {
   const std::string before = uidlist(20'000);
-  EXPECT_LT(delta_of_appended(before.size(), before + "20001 :17.M1.host\n").size(), 64u);
+  EXPECT_LT(appended(before.size(), before + "20001 :17.M1.host\n").size(), 64u);
 }
 
 RC_GTEST_PROP(Delta, a_signature_grows_with_its_basis, ()) {
@@ -173,6 +179,41 @@ RC_GTEST_PROP(Digest, is_the_same_piece_by_piece, (const std::vector<std::string
     whole += piece;
   }
   RC_ASSERT(digester.finish() == digest(whole));
+}
+
+TEST(Delta, comes_in_pieces_of_any_size) {
+  const std::string before(300'000, 'b');
+  const std::string after = "begin" + before.substr(0, 200'000) + std::string(90'000, 'x');
+  const auto made = delta(signature(before).value(), after).value();
+  for (const std::size_t piece : {1UL, 7UL, 1000UL, 65'536UL, made.size()}) {
+    Basis basis(before);
+    std::string target;
+    Patcher patcher(basis.fd(), after.size(), [&](std::string_view bytes) {
+      target += bytes;
+      return Result<>{};
+    });
+    for (std::size_t at = 0; at < made.size(); at += piece)
+      ASSERT_TRUE(patcher.feed(std::string_view(made).substr(at, piece))) << piece;
+    ASSERT_TRUE(patcher.finish()) << piece;
+    EXPECT_TRUE(target == after) << piece;
+  }
+}
+
+TEST(Delta, is_given_up_when_it_gets_too_long) {
+  const auto known = signature(std::string(10'000, 'a')).value();
+  const std::string other(10'000, 'b');
+  EXPECT_EQ(delta(known, other, 5000).error().code, ErrorCode::too_big);
+  EXPECT_TRUE(delta(known, other, 20'000));
+}
+
+TEST(Signature, of_a_file_is_that_of_its_bytes) {
+  std::string content;
+  for (int i = 0; i < 60'000; ++i)
+    content += std::to_string(i) + "\n";
+  const Basis file(content + "appended later");
+  EXPECT_EQ(signature(os::Content(file.fd(), content.size(), "file")).value(), signature(content).value());
+  EXPECT_EQ(signature(os::Content(file.fd(), content.size() + 100, "file")).error().code,
+            ErrorCode::changed_while_read);
 }
 
 }  // namespace
