@@ -199,7 +199,7 @@ class Brakes(LabTest):
         self.domains()
         self.copied()
         wait_until(lambda: subprocess.run(["umount", domain], capture_output=True, check=False).returncode == 0, "it is unmounted")
-        self.wait_problems("account-gone", 8)
+        wait_until(lambda: len(self.problems("mount-gone") | self.problems("account-gone")) == 8, "the accounts of the domain are held", alive=self.lab.daemons)
         self.assert_untouched()
         self.assertTrue(mount())
         self.lab.agent.wait_state("live")
