@@ -204,6 +204,20 @@ std::string peers_text(const Json& peers, Colour colour) {
   return text;
 }
 
+/// Of the receiver: what lies in the trash of each root.
+std::string trash_text(const Json& roots) {
+  std::string text;
+  for (const auto& root : roots) {
+    const Json& trash = object_of(root, "trash");
+    if (count_of(trash, "files") == 0) continue;
+    text += fmt::format("trash of {}: {}, {}, since {}; each is kept for {} (maildirsync restore --list)\n",
+                        text_of(root, "name"), format_plural(count_of(trash, "files"), "file"),
+                        format_bytes(static_cast<double>(count_of(trash, "bytes"))), text_of(trash, "oldest"),
+                        format_plural(count_of(trash, "days"), "day"));
+  }
+  return text.empty() ? "" : "\n" + text;
+}
+
 constexpr std::size_t k_columns = 80;     ///< of the overview: the screen on which a person looks at night
 constexpr std::size_t k_most_kinds = 12;  ///< in the overview
 constexpr std::size_t k_first_ones = 3;   ///< of each kind, without --all
@@ -335,6 +349,7 @@ std::string status_text(const Json& status, const Thresholds& thresholds, const 
   }
   text += peers_text(list_of(status, "peers"), colour);
   text += rows_text(list_of(status, "roots"), k_root_fields, colour);
+  text += trash_text(list_of(status, "roots"));
   const bool some_accounts = !text_of(status, "account_glob").empty();
   text += rows_text(list_of(status, "accounts"), k_account_fields, colour);
   if (some_accounts && list_of(status, "accounts").empty()) {

@@ -211,6 +211,7 @@ class Keeping(TrashTest):
         trash = wait_until(lambda: (found := self.lab.receiver.status()["roots"][0]["trash"]) and found["files"] and found, "it is counted")
         self.assertEqual((14, 30), (trash["days"], trash["files"]))
         self.assertGreater(trash["bytes"], 0)
+        self.assertIn("trash of vhosts: 30 files", self.lab.receiver.cli("status").stdout)
         self.assertEqual(datetime.datetime.now(datetime.timezone.utc).date().isoformat(), trash["oldest"])
 
     def test_it_goes_after_its_days_and_not_before(self):
