@@ -46,7 +46,8 @@ class Machine:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(orders)
         listener.listen()
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", "768", "-nodefaults",
+        # Dies with the test, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", "768", "-nodefaults",
                    "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:" + self.console,
                    "-kernel", self.image.kernel, "-initrd", self.image.initrd,
                    "-append", "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"]

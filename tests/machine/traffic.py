@@ -6,6 +6,7 @@ import random
 import time
 
 FOLDERS = ("", ".Sent", ".Archive")
+OWNER = (5000, 5000)  # root owns no mail
 
 
 def content_of(name):
@@ -53,8 +54,11 @@ class Traffic:
             for area in ("tmp", "new", "cur"):
                 path = os.path.join(self.root, account, folder, area)
                 os.makedirs(path, exist_ok=True)
-                sync(path)
-            sync(os.path.dirname(path))
+                while path != self.root:
+                    os.chown(path, *OWNER)
+                    path = os.path.dirname(path)
+                sync(os.path.join(self.root, account, folder, area))
+            sync(os.path.join(self.root, account, folder))
         path = os.path.join(self.root, account)
         while len(path) >= len(self.root):
             sync(path)
@@ -72,6 +76,7 @@ class Traffic:
         inbox = os.path.join(self.root, account)
         before = os.path.join(inbox, "tmp", base)
         with open(before, "wb") as out:
+            os.fchown(out.fileno(), *OWNER)
             out.write(content_of(base))
             out.flush()
             os.fsync(out.fileno())
