@@ -595,6 +595,7 @@ void Engine::plan_next(Account& account, const Turn& turn) {
   }
   if (report.end == TurnEnd::failed) account.work.structure = true;
   if (report.end == TurnEnd::held && report.lost_mount) {
+    account.hold_loss = report.lost;
     return hold(account, report.lost_mount->code, report.lost_mount->detail);
   }
   if (report.end == TurnEnd::held) {

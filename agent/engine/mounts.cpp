@@ -90,6 +90,7 @@ bool Engine::hold_for_mounts_above(Account& account, const MountsAbove& known, c
     if (is_held_here) account.rechecks = account.work.structure = true;
     return false;
   }
+  account.hold_loss = {account.messages, account.bytes};  // if it is not found below, either
   hold(account, ErrorCode::mount_gone,
        "a file system was unmounted or exchanged at " + os::join(root.config.path, lost->first) +
            ", above the account; nothing of the account is sent or deleted. Mount what belongs there, "

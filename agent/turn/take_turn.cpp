@@ -409,6 +409,7 @@ class Course {
     if (folder && !order_.released && order_.mode == config::Mode::mirror) {
       const std::string where = os::join(os::join(order_.root->path(), order_.account_path), *folder);
       report_.end = TurnEnd::held;
+      report_.lost = sync::lost_messages(operations, names_of_removed(operations));
       report_.lost_mount =
           Problem{ErrorCode::mount_gone, *folder,
                   "a file system was mounted or unmounted at " + where +
