@@ -81,6 +81,8 @@ class Program {
     MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
     auto state = agent::State::open(config.state_dir);
     if (!state) return Failure(state.error());
+    auto decisions = agent::Decisions::open(loop_, config.state_dir);
+    if (!decisions) return Failure(decisions.error());
     auto watcher = agent::choose_watcher(config.watch.backend, config.roots);
     if (!watcher) return Failure(watcher.error());
     auto compare = begin_run(**state, *link);
@@ -99,8 +101,8 @@ class Program {
                  config.receiver.text(), link->own_fingerprint);
     spdlog::info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
     engine_ = std::make_unique<agent::Engine>(
-        loop_,
-        agent::Engine::Parts{std::move(config), std::move(*state), std::move(*watcher), std::move(*link), *compare});
+        loop_, agent::Engine::Parts{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
+                                    std::move(*link), *compare});
     engine_->note_configuration(configuration_);
     return engine_->start();
   }

@@ -187,18 +187,20 @@ class Cutover {
   /// Drains, or mirrors again what was drained.
   Ended set_mode(const char* mode) {
     const bool drains = std::string_view(mode) == "drain";
-    std::vector<std::string> failed;
+    bool good = true;
     std::string detail;
-    for (const auto& root : drains ? roots_ : std::vector<std::string>(drained_)) {
+    // A drain that was not answered may have been done all the same; one that is mirrored stays so.
+    for (const auto& root : roots_) {
       const auto answer = try_ask(options_, {{"command", mode}, {"root", root}, {"cutover", drains}},
                                   {.timeout_seconds = k_mode_seconds});
-      if (!answer) {
-        detail += (detail.empty() ? "" : "; ") + root + ": " + answer.error().sentence;
-      } else if (drains) {
-        drained_.push_back(root);
-      }
+      const bool done = answer && flag_of(*answer, "ok");
+      good &= done;
+      if (done && drains) drained_.push_back(root);
+      if (done && (!drains || flag_of(*answer, "receiver_has_it"))) continue;
+      detail +=
+          (detail.empty() ? "" : "; ") + (answer ? text_of(*answer, "message") : root + ": " + answer.error().sentence);
     }
-    return {detail.empty(), detail};
+    return {good, detail};
   }
 
   Patience patience(double timeout, std::function<void(const Json&)> on_progress) const {

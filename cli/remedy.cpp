@@ -56,6 +56,12 @@ std::string_view remedy(std::string_view code) {
            "mount at the destination what belongs there and restart maildirsyncd; if it is right as it is: maildirsync "
            "release"},
       Pair{"mount-gone", "mount what belongs there; if it is meant to be so: maildirsync release --account NAME"},
+      Pair{"decisions-lost",
+           "say it anew: maildirsync drain ROOT, or, if nobody works at the destination, maildirsync mirror ROOT"},
+      Pair{"foreign-agent",
+           "on the agent that is to fill the root: maildirsync mirror ROOT --adopt, or drain ROOT --adopt"},
+      Pair{"users-at-destination",
+           "if they have moved: maildirsync drain ROOT; if it may be undone: maildirsync release --account NAME"},
       Pair{"stale-index",
            "keep the destination's Dovecot from serving the account until its cutover, then: maildirsync repair-index "
            "--account NAME"},

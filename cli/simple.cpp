@@ -6,16 +6,6 @@
 
 namespace maildirsync::cli {
 
-namespace {
-
-Run mode_command(Parser& command, const char* word) {
-  auto root = std::make_shared<std::string>();
-  command.add_option("ROOT", *root, "the root's name in agent.toml")->required();
-  return [root, word](const Options& options) { return ask_and_tell(options, {{"command", word}, {"root", *root}}); };
-}
-
-}  // namespace
-
 Run add_pause(Parser&) {
   return [](const Options& options) { return ask_and_tell(options, {{"command", "pause"}}); };
 }
@@ -64,14 +54,6 @@ Run add_repair_index(Parser& command) {
   return [glob](const Options& options) {
     return ask_and_tell(options, {{"command", "repair-index"}, {"account", *glob}});
   };
-}
-
-Run add_drain(Parser& command) {
-  return mode_command(command, "drain");
-}
-
-Run add_mirror(Parser& command) {
-  return mode_command(command, "mirror");
 }
 
 }  // namespace maildirsync::cli

@@ -63,6 +63,8 @@ class Program {
     if (!instance) return Failure(instance.error());
     auto directories = daemon::ServedDirectories::open(config.state_dir);
     if (!directories) return Failure(directories.error());
+    auto decisions = daemon::DecisionKeeper::open(config.state_dir);
+    if (!decisions) return Failure(decisions.error());
     spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
     auto control = control::Server::listen(
         loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
@@ -82,7 +84,7 @@ class Program {
           mark->last_unclean_end()->number);
     }
     auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark),
-                                            std::move(*directories));
+                                            std::move(*directories), std::move(*decisions));
     if (!receiver) return Failure(receiver.error());
     receiver_ = std::move(*receiver);
     receiver_->note_configuration(configuration_);

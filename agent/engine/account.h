@@ -12,6 +12,7 @@
 #include "agent/engine/refusals.h"
 #include "agent/scan/discovery.h"
 #include "agent/turn/turn.h"
+#include "common/decisions/settle.h"
 
 namespace maildirsync::agent {
 
@@ -35,9 +36,10 @@ struct Account {
   std::shared_ptr<Turn> turn;  ///< its present turn
   bool queued = false;
   bool complete = false;  ///< its first pass is done
-  bool held = false;      ///< a brake
+  bool held = false;      ///< waits for a person
   bool rechecks = false;  ///< its next turn finds out whether it still must be held
   bool released = false;  ///< a person looked; for the next turn
+  bool compared = false;  ///< since its root is being compared, see Agreement
   bool gone_confirmed = false;
   bool awaits_discovery = false;
   ErrorCode hold_code = ErrorCode::mass_deletion;
@@ -97,6 +99,20 @@ struct DestinationMarker {
   bool operator==(const DestinationMarker&) const = default;
 };
 
+/// What agent and receiver agree on about a root. Nothing is sent before they do. Event loop only.
+struct Agreement {
+  bool reached = false;
+  bool settling = false;       ///< something is being kept; what the receiver says meanwhile is heard afterwards
+  bool told = false;           ///< ours was told it, and it still knows an older one
+  bool adopted = false;        ///< the receiver's word was newer, in this run
+  decisions::Chain heard;      ///< what the receiver knows
+  decisions::Token token;      ///< what is agreed on: turns go by it
+  std::optional<Error> hold;   ///< why the root waits for a person
+  bool known_before = false;   ///< the state has accounts of it from earlier runs
+  bool comparing = false;      ///< the record may lack what was decided by: each account is compared before it goes on
+  std::uint64_t withheld = 0;  ///< messages that count as given, see TurnOrder::given_until
+};
+
 /// A configured root. Event loop only.
 struct Root {
   config::AgentRoot config;
@@ -128,11 +144,18 @@ struct Root {
   unsigned unanswered = 0;     ///< questions in a row that were answered by no
   config::Mode mode = config::Mode::mirror;
   std::uint64_t discoveries = 0;  ///< finished ones
+  Agreement agreement;
 
+  /// Why it waits for a person; nothing when it does not.
+  std::optional<Problem> hold() const;
   /// Nothing is sent for it, whichever side is the cause.
-  bool is_held() const { return held || !destination_hold.empty(); }
-  std::string_view hold_code() const { return to_string(held ? ErrorCode::root_gone : ErrorCode::destination_gone); }
-  const std::string& held_because() const { return held ? hold_reason : destination_hold; }
+  bool is_held() const { return agreement.hold || held || !destination_hold.empty(); }
+  std::string_view hold_code() const {
+    return to_string(agreement.hold ? agreement.hold->code : held ? ErrorCode::root_gone : ErrorCode::destination_gone);
+  }
+  const std::string& held_because() const {
+    return agreement.hold ? agreement.hold->detail : held ? hold_reason : destination_hold;
+  }
   bool misses_accounts = false;  ///< the last walk did not find some that are not held yet
   Time loses_until{};            ///< many of its accounts lose much at once: until it has been quiet for some time
   Time losses_looked_at{};

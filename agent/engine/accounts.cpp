@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -28,17 +29,22 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   auto layout = maildir::Layout::parse(config.accounts);
   if (!layout) return Failure(layout.error());
   Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
-  const auto mirrors_again = begin_mode(root);
-  if (!mirrors_again) return Failure(mirrors_again.error());
   MAILDIRSYNC_TRY(recall_destination(root));
   MAILDIRSYNC_TRY(recall_mounts(root));
+  auto rows = state_->accounts(config.name);
+  if (!rows) return Failure(rows.error());
+  root.agreement.known_before = !rows->empty();
   roots_.push_back(std::move(root));
   const std::size_t index = roots_.size() - 1;
   if (const auto acls = state_->value("acls:" + config.name); acls && *acls) {
     roots_[index].acls = std::strtoull((*acls)->c_str(), nullptr, 10);
   }
-  auto rows = state_->accounts(config.name);
-  if (!rows) return Failure(rows.error());
+  MAILDIRSYNC_TRY(begin_decisions(index));
+  const bool compares = roots_[index].agreement.comparing;
+  std::set<std::string> released;
+  for (const auto& release : decisions_->book().releases) {
+    if (release.root == config.name) released.insert(release.account);
+  }
   std::size_t elsewhere = 0;
   for (const auto& row : *rows) {
     const auto name = roots_[index].layout.account_name(row.path);
@@ -62,7 +68,8 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
     if (const auto extra = state_->value("extra:" + std::to_string(row.id)); extra && *extra) {
       account.extra = std::strtoull((*extra)->c_str(), nullptr, 10);
     }
-    account.work.compare = compare_all_ || !row.complete || *mirrors_again;
+    account.work.compare = compare_all_ || !row.complete || compares;
+    account.released = released.contains(row.path);
     account.awaits_discovery = true;
     accounts_.emplace(row.id, std::move(account));
   }

@@ -43,6 +43,7 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   link_error_.reset();
   trashes_ = {receiver.trash().begin(), receiver.trash().end()};
   ++connections_made_;
+  heard(receiver);
   if (receiver.instance() != receiver_instance_) {
     // Another state directory there: another history. What it holds must be asked.
     if (!receiver_instance_.empty()) {
@@ -319,6 +320,16 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
       if (const auto forgotten = state_->forget_content(id, at); !forgotten) keeper_failed(forgotten.error());
     });
   }
+  if (code == ErrorCode::older_decision || code == ErrorCode::foreign_agent) {
+    // Somebody has decided something meanwhile, or the receiver has lost what it knew.
+    turn.retry = turn.wants_comparison = true;
+    for (std::size_t i = 0; i < roots_.size(); ++i) {
+      if (roots_[i].removed || roots_[i].config.name != turn.order.root_name || !roots_[i].agreement.reached) continue;
+      roots_[i].agreement.reached = false;
+      tell(i);
+    }
+    return;
+  }
   const auto account = accounts_.find(turn.order.account);
   if (account != accounts_.end() && code == ErrorCode::conflict && finds_a_file(operation.kind)) {
     const sync::Location& found = operation.kind == sync::OperationKind::set_attributes ? operation.to : operation.from;
@@ -447,13 +458,23 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     if (!turn->order.released) account.removed.emplace_back(Clock::now(), report.lost.messages);
     check_losses(account.root);
   }
-  if (sent) account.released = false;
+  if (sent && report.listed_destination) account.compared = true;
+  if (sent) roots_[account.root].agreement.withheld += report.withheld;
   // What it found torn is on the disk again, or is known to be refused.
   if (sent && turn->order.work.doubted_since) account.doubted = false;
   check_looked_again();
   if (sent && !turn->retry && report.acls > 0) {
     Root& root = roots_[account.root];
     note_acls(root, root.acls + report.acls);
+  }
+  if (sent && account.released) {
+    account.released = false;
+    decisions_->change(
+        [root = turn->order.root_name, path = account.path](decisions::Book& book) {
+          std::erase_if(book.releases,
+                        [&](const auto& release) { return release.root == root && release.account == path; });
+        },
+        [](const Result<>&) {});
   }
   settle_problems(account, *turn);
   settle_root_trouble(roots_[account.root], *turn);
@@ -599,7 +620,12 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     return hold(account, report.lost_mount->code, report.lost_mount->detail);
   }
   if (report.end == TurnEnd::held) {
-    hold_for_brake(account, turn);
+    if (!report.users_at_work) return hold_for_brake(account, turn);
+    // After a restart too, it is compared before anything of it is sent.
+    asio::post(keeper_, [this, id = account.id] {
+      if (const auto noted = state_->set_complete(id, false); !noted) keeper_failed(noted.error());
+    });
+    hold(account, report.users_at_work->code, report.users_at_work->detail);
     return;
   }
   if (account.held) {

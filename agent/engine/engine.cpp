@@ -31,6 +31,7 @@ Engine::Engine(asio::io_context& loop, Parts parts)
     : loop_(loop),
       config_(std::move(parts.config)),
       state_(std::move(parts.state)),
+      decisions_(std::move(parts.decisions)),
       watcher_(std::move(parts.watcher.watcher)),
       watcher_reason_(std::move(parts.watcher.reason)),
       link_settings_(std::move(parts.link)),
@@ -47,13 +48,15 @@ Engine::~Engine() {
 }
 
 Result<> Engine::start() {
-  if (auto paused = state_->value("paused"); paused && *paused) paused_ = **paused == "1";
+  link_settings_.add_to_greeting = [this](wire::Hello& hello) { greet(hello); };
+  begin_pause();
   recall_verify();
   if (auto end = state_->value("receiver_unclean_end"); end && *end)
     unclean_end_ = std::strtoull((*end)->c_str(), nullptr, 10);
   if (auto instance = state_->value("receiver_instance"); instance && *instance) receiver_instance_ = **instance;
   for (const auto& root : config_.roots)
     MAILDIRSYNC_TRY(add_root(root));
+  runs_ = true;
   watch();
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.transfer.connections != 0 ? config_.transfer.connections : std::min(cores, 8U) + 1;
@@ -83,22 +86,25 @@ void Engine::stop() {
     lane->link().stop();
   abort_verify();
   abort_plans();
+  abort_previews();
   // A lane that waits for an answer is woken by its link's end, which runs on the loop.
   loop_.restart();
   const auto deadline = Clock::now() + 3s;
   const auto is_busy = [this] {
-    return verify_ || is_planning() ||
+    return verify_ || is_planning() || is_previewing() ||
            std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->turn() != nullptr; });
   };
   while (Clock::now() < deadline && is_busy())
     loop_.run_one_for(20ms);
   plans_.clear();
+  mode_changes_.clear();
   for (auto& lane : lanes_)
     lane->stop();
   verify_.reset();
   walkers_.join();
   askers_.join();
   keeper_.join();
+  decisions_->stop();
   asio::error_code ignored;
   watch_descriptor_.cancel(ignored);
   mount_descriptor_.cancel(ignored);
@@ -143,6 +149,7 @@ void Engine::tick() {
   dispatch();
   check_flushes();
   check_mode_changes();
+  check_agreements();
   check_plans();
   measure_first_copy(std::chrono::duration<double>(k_tick).count());
   tick_timer_.expires_after(k_tick);

@@ -16,8 +16,10 @@
 #include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
+#include "agent/decisions/decisions.h"
 #include "agent/engine/account.h"
 #include "agent/engine/troubles.h"
+#include "agent/requests/undo_preview.h"
 #include "agent/requests/verify_run.h"
 #include "agent/turn/lane.h"
 #include "agent/watch/choice.h"
@@ -37,6 +39,7 @@ class Engine {
   struct Parts {
     config::Agent config;
     std::unique_ptr<State> state;
+    std::unique_ptr<Decisions> decisions;
     Choice watcher;
     LinkSettings link;
     bool compare_all = false;  ///< the last run ended so that the state may lack what was sent
@@ -218,17 +221,45 @@ class Engine {
   void check_settling();
   void repair_index(const std::string& glob, std::shared_ptr<control::Reply> reply);
   void note_indexed(Account& account, const std::vector<std::string>& folders);
-  void set_paused(bool paused, control::Reply& reply);
+  void set_paused(bool paused, std::shared_ptr<control::Reply> reply);
   // release.cpp
   void release(const nlohmann::json& request, control::Reply& reply);
   void let_go(Account& account);
   void let_go(Root& root, std::size_t index);
-  // modes.cpp
-  Result<bool> begin_mode(Root& root);
-  Result<> remember_mode(const Root& root);
-  Result<> change_mode(Root& root, config::Mode mode);
+  // mode.cpp
   void set_mode(const nlohmann::json& request, config::Mode mode, std::shared_ptr<control::Reply> reply);
+  void change_mode(std::size_t root, config::Mode mode, const std::string& by);
+  void preview(const std::shared_ptr<ModeChange>& change);
+  void previewed(const std::shared_ptr<ModeChange>& change, UndoPreview::Outcome outcome);
+  void refuse(const std::shared_ptr<ModeChange>& change, const std::string& why, nlohmann::json would_undo);
+  void keep_mode(const std::shared_ptr<ModeChange>& change);
+  void mode_is_kept(const std::shared_ptr<ModeChange>& change);
   void check_mode_changes();
+  void finish_mode(const std::shared_ptr<ModeChange>& change, const std::string& untold);
+  void abort_previews();
+  bool is_previewing() const;
+  void let_users_go(std::size_t root);
+  std::int64_t given_until(std::size_t root);
+  // agreement.cpp: what was decided, with the receiver
+  Result<> begin_decisions(std::size_t root);
+  void begin_pause();
+  const decisions::Chain& decided(const Root& root) const;
+  void greet(wire::Hello& hello) const;
+  void heard(const wire::Hello& receiver);
+  void heard_of_root(std::size_t root, const wire::RootDecisions& said);
+  void heard_of_pause(const wire::RootDecisions& said);
+  void tell(std::size_t root, bool adopts = false, std::function<void(std::string untold)> then = {});
+  void tell_pause();
+  void begin_first(std::size_t root, bool alone);
+  void adopt(std::size_t root);
+  void agree(std::size_t root);
+  void wait_for_person(std::size_t root, Error why);
+  void begin_comparing(std::size_t root);
+  void check_agreements();
+  void note_record_is_by(std::size_t root);
+  void state_is_older();
+  AskAboutUsers ask_about_users(const Account& account) const;
+  nlohmann::json decision_status(const Root& root) const;
   // plan.cpp
   void plan(const nlohmann::json& request, std::shared_ptr<control::Reply> reply);
   void check_plans();
@@ -260,6 +291,7 @@ class Engine {
   asio::io_context& loop_;
   config::Agent config_;
   std::unique_ptr<State> state_;
+  std::unique_ptr<Decisions> decisions_;
   std::unique_ptr<Watcher> watcher_;
   std::string watcher_reason_;
   LinkSettings link_settings_;
@@ -293,7 +325,11 @@ class Engine {
   std::uint64_t generation_ = 0;
   std::uint64_t connections_made_ = 0;
   bool paused_ = false;
+  bool runs_ = false;  ///< the roots of the start are there
   bool stopping_ = false;
+  unsigned ticks_ = 0;
+  bool older_state_ = false;  ///< the receiver said so, in this run
+  std::optional<bool> receiver_keeps_decisions_;
   std::optional<Error> link_error_, state_error_;
   std::string receiver_instance_;
   std::uint64_t unclean_end_ = 0;  ///< of the receiver: the last one that accounts are or were compared for

@@ -43,7 +43,7 @@ std::uint64_t Account::recently_removed(Time now) {
 void Engine::schedule(Account& account) {
   const Root& root = roots_[account.root];
   if (account.queued || account.turn || account.is_stopped() || account.awaits_discovery || account.work.empty() ||
-      root.is_held() || root.removed || !root.directory || stopping_) {
+      root.is_held() || !root.agreement.reached || root.removed || !root.directory || stopping_) {
     return;
   }
   const Time now = Clock::now();
@@ -94,7 +94,8 @@ Account* Engine::next_account(bool live_only) {
       if (found == accounts_.end()) continue;
       found->second.queued = false;
       const Root& root = roots_[found->second.root];
-      if (found->second.is_stopped() || found->second.turn || root.is_held() || root.removed) continue;
+      if (found->second.is_stopped() || found->second.turn || root.is_held() || root.removed || !root.agreement.reached)
+        continue;
       return &found->second;
     }
   }
@@ -162,6 +163,11 @@ void Engine::give(Lane& lane, Account& account) {
                  .root = root.directory,
                  .mode = root.mode,
                  .owners = root.config.owners,
+                 .decision = root.agreement.token,
+                 .ask = ask_about_users(account),
+                 .given_until = root.agreement.comparing || !account.complete
+                                    ? decided(root).empty() ? 0 : decided(root).back().given_until
+                                    : 0,
                  .work = std::exchange(account.work, {}),
                  .not_ours = account.not_ours,
                  .released = account.released,

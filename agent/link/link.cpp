@@ -186,6 +186,7 @@ asio::awaitable<Result<>> Link::greet(net::Channel& channel) {
   for (const auto& root : settings->roots)
     hello.add_roots(root);
   if (events_.greet) events_.greet(hello);
+  if (settings->add_to_greeting) settings->add_to_greeting(hello);
   std::string bytes;
   wire::encode(header, {}, bytes);
   asio::steady_timer timeout(loop_, k_connect_timeout);
@@ -322,6 +323,11 @@ Result<> Link::handle(wire::Frame frame) {
       answer(id, std::move(frame.header), true);
       return {};
     }
+    case wire::Header::kDecided: {
+      const auto id = frame.header.decided().id();
+      answer(id, std::move(frame.header), true);
+      return {};
+    }
     case wire::Header::kPong:
       if (const auto offset = os::clock_offset(frame.header.pong().time(), ping_sent_, os::wall_clock()))
         clock_offset_ = offset;
@@ -338,34 +344,38 @@ Result<> Link::handle(wire::Frame frame) {
 void Link::answer(std::uint64_t id, wire::Header part, bool last) {
   const auto found = questions_.find(id);
   if (found == questions_.end()) return;
-  auto& question = found->second;
-  question.bytes += part.ByteSizeLong();
-  question.parts.push_back(std::move(part));
-  if (question.bytes > k_max_answer) {
-    question.answer->set_value(failure(ErrorCode::too_big, "", "the receiver's answer is over the bound"));
-  } else if (last) {
-    question.answer->set_value(std::move(question.parts));
-  } else {
-    return;
-  }
+  auto& parts = found->second;
+  parts.bytes += part.ByteSizeLong();
+  parts.parts.push_back(std::move(part));
+  const bool is_too_big = parts.bytes > k_max_answer;
+  if (!last && !is_too_big) return;
+  Question question = std::move(parts);
   questions_.erase(found);
+  if (is_too_big) return question.answer(failure(ErrorCode::too_big, "", "the receiver's answer is over the bound"));
+  question.answer(std::move(question.parts));
 }
 
 Result<std::vector<wire::Header>> Link::ask(std::uint64_t epoch, wire::Header question) {
-  auto promise = std::make_shared<Answer>();
+  auto promise = std::make_shared<std::promise<Result<std::vector<wire::Header>>>>();
   auto future = promise->get_future();
-  asio::post(loop_, [self = shared_from_this(), promise, epoch, question = std::move(question)]() mutable {
-    if (!self->up_ || self->outbox_->epoch() != epoch) {
-      promise->set_value(failure(ErrorCode::cancelled, "", "the connection to the receiver broke"));
-      return;
+  const Answer answer = [promise](Result<std::vector<wire::Header>> parts) { promise->set_value(std::move(parts)); };
+  asio::post(loop_, [self = shared_from_this(), answer, epoch, question = std::move(question)]() mutable {
+    if (self->outbox_->epoch() != epoch) {
+      return answer(failure(ErrorCode::cancelled, "", "the connection to the receiver broke"));
     }
-    const std::uint64_t id = self->next_question_++;
-    if (question.has_list()) question.mutable_list()->set_id(id);
-    if (question.has_map_owners()) question.mutable_map_owners()->set_id(id);
-    self->questions_.emplace(id, Question{promise, {}});
-    self->outbox_->push_urgent(question);
+    self->ask(std::move(question), answer);
   });
   return future.get();
+}
+
+void Link::ask(wire::Header question, Answer answer) {
+  if (!up_) return answer(failure(ErrorCode::cancelled, "", "the connection to the receiver broke"));
+  const std::uint64_t id = next_question_++;
+  if (question.has_list()) question.mutable_list()->set_id(id);
+  if (question.has_map_owners()) question.mutable_map_owners()->set_id(id);
+  if (question.has_decide()) question.mutable_decide()->set_id(id);
+  questions_.emplace(id, Question{.answer = std::move(answer)});
+  outbox_->push_urgent(question);
 }
 
 void Link::lose(const Error& error) {
@@ -373,10 +383,8 @@ void Link::lose(const Error& error) {
   auto dropped = outbox_->close();
   wake_.cancel();
   channel_.reset();
-  for (auto& [id, question] : questions_) {
-    question.answer->set_value(failure(ErrorCode::cancelled, "", "the connection to the receiver broke"));
-  }
-  questions_.clear();
+  for (auto& [id, question] : std::exchange(questions_, {}))
+    question.answer(failure(ErrorCode::cancelled, "", "the connection to the receiver broke"));
   std::vector<Sent> lost(std::make_move_iterator(in_flight_.begin()), std::make_move_iterator(in_flight_.end()));
   in_flight_.clear();
   std::move(dropped.begin(), dropped.end(), std::back_inserter(lost));

@@ -29,6 +29,7 @@ struct LinkSettings {
   std::string instance;  ///< 16 bytes
   std::uint64_t session = 0;
   std::uint64_t bandwidth_limit = 0;
+  std::function<void(wire::Hello&)> add_to_greeting;  ///< what else we say when a connection begins; may be empty
 };
 
 /// A token bucket over all links; says how long to wait before the next write. Event loop.
@@ -73,13 +74,15 @@ class Link : public std::enable_shared_from_this<Link> {
   /// The receiver's clock minus ours in seconds, as its last greeting said it.
   std::optional<double> clock_offset() const { return clock_offset_; }
 
+  using Answer = std::function<void(Result<std::vector<wire::Header>>)>;
   /// Lane: asks and waits. The question gets its number here.
   Result<std::vector<wire::Header>> ask(std::uint64_t epoch, wire::Header question);
+  /// Event loop: asks over the connection that is up; `answer` is called there, also when there is none or it breaks.
+  void ask(wire::Header question, Answer answer);
 
  private:
-  using Answer = std::promise<Result<std::vector<wire::Header>>>;
   struct Question {
-    std::shared_ptr<Answer> answer;
+    Answer answer;
     std::vector<wire::Header> parts;
     std::size_t bytes = 0;  ///< of these
   };

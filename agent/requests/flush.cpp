@@ -68,7 +68,7 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
   } else if (command == "repair-index") {
     repair_index(glob, std::move(reply));
   } else if (command == "pause" || command == "resume") {
-    set_paused(command == "pause", *reply);
+    set_paused(command == "pause", std::move(reply));
   } else if (command == "release" || command == "held") {
     release(request, *reply);
   } else if (command == "drain" || command == "mirror") {
@@ -326,22 +326,13 @@ void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
 
 // ---- other commands ----
 
-void Engine::set_paused(bool paused, control::Reply& reply) {
-  paused_ = paused;
-  if (const auto stored = state_->set_value("paused", paused ? "1" : "0"); !stored) {
-    return reply.finish(control::error("state", stored.error().message()));
-  }
-  spdlog::info("{}", paused ? "paused" : "resumed");
-  schedule_all();
-  reply.finish({{"ok", true},
-                {"message",
-                 paused ? "paused: changes are kept track of, nothing is sent until maildirsync resume" : "resumed"}});
 }
 
 Result<> Engine::reload(config::Agent config, LinkSettings link) {
   config_.transfer = config.transfer;
   link.session = link_settings_.session;
   link.instance = link_settings_.instance;
+  link.add_to_greeting = link_settings_.add_to_greeting;
   for (std::size_t i = 0; i < roots_.size(); ++i) {
     Root& root = roots_[i];
     if (root.removed) continue;
@@ -360,7 +351,7 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
     root.config = *kept;
     root.layout = std::move(*layout);
     drop_accounts_of_other_layout(i);
-    if (other_mode) MAILDIRSYNC_TRY(change_mode(root, kept->mode));
+    if (other_mode) change_mode(i, kept->mode, "agent.toml");
     discover_root(i);
   }
   for (const auto& added : config.roots) {

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/engine/engine.h"
+#include "common/os/clock.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
 
@@ -80,6 +81,11 @@ void Engine::let_go(Account& account) {
   if (account.held && account.hold_code == ErrorCode::mount_gone) discover_root(account.root);  // which may not find it
   end_hold(account, "account-released");
   account.released = true;
+  decisions_->change([release = decisions::Release{roots_[account.root].config.name, account.path,
+                                                   std::string(to_string(account.hold_code)),
+                                                   decisions::stamp_of(os::wall_clock() / 1'000'000'000)}](
+                         decisions::Book& book) { book.releases.push_back(release); },
+                     [](const Result<>&) {});
   account.work.structure = true;
   account.work.settled = true;
   if (was_gone) {

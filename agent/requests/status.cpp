@@ -68,6 +68,9 @@ std::string Engine::state_word() const {
       std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
   if (root_held || account_held) return "held";
   if (!is_connected()) return "connecting";
+  const bool agreed =
+      std::all_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.agreement.reached || r.removed; });
+  if (!agreed) return "connecting";
   const bool obstructed =
       std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.removed && !obstruction(r).empty(); });
   if (obstructed) return "blocked";
@@ -157,6 +160,7 @@ json Engine::root_status(std::size_t index) const {
   const char* state = paused_                            ? "paused"
                       : held                             ? "held"
                       : !trouble.empty()                 ? "blocked"
+                      : !root.agreement.reached          ? "connecting"
                       : initial                          ? "initial"
                       : root.mode == config::Mode::drain ? "draining"
                                                          : "live";
@@ -176,7 +180,8 @@ json Engine::root_status(std::size_t index) const {
                           : oldest ? json(seconds_since(*oldest))
                                    : json(0.0)},
           {"unwatched_folders", unwatched},
-          {"extra", extra}};
+          {"extra", extra},
+          {"decision", decision_status(root)}};
 }
 
 void Engine::for_each_problem(const std::string& account_glob, const std::function<void(const Told&)>& tell) const {

@@ -187,7 +187,7 @@ void Verification::repair(const Subject& subject, AccountOutcome& outcome) {
   const std::size_t extra = differences.size() - before;
   if (before == 0 && (!aside || extra == 0)) return;
   Work work;
-  work.structure = work.full = work.compare = true;
+  work.structure = work.full = work.compare = work.repairs = true;
   work.aside_extra = aside && extra > 0;
   for (const auto& difference : differences) {
     if (auto suspect = suspect_of(difference)) work.suspects.push_back(std::move(*suspect));

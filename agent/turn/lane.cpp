@@ -57,6 +57,8 @@ Result<AccountListing> Lane::list(const TurnOrder& order) {
   question.set_remove_indexes(order.work.reindex);
   question.set_digests_since(order.work.doubted_since.value_or(0));
   question.set_turn(next_turn_number());
+  question.set_decision(order.decision.number);
+  question.set_decision_id(order.decision.id);
   return ask_for_listing(*questions_, questions_epoch_, question);
 }
 

@@ -146,6 +146,8 @@ bool Sender::open_account(const TurnOrder& order) {
   open.set_account(order.account_path);
   open.set_name(order.account_name);
   open.set_turn(next_turn_number());
+  open.set_decision(order.decision.number);
+  open.set_decision_id(order.decision.id);
   wire::Header names_header;
   for (std::size_t slash = order.account_path.find('/'); slash != std::string::npos;
        slash = order.account_path.find('/', slash + 1)) {

@@ -20,6 +20,7 @@
 #include "common/sync/lift_times.h"
 #include "common/sync/plan.h"
 #include "common/sync/reconcile.h"
+#include "common/sync/users_work.h"
 
 namespace maildirsync::agent {
 
@@ -119,6 +120,7 @@ class Course {
     if (order_.work.compare) {
       const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
       if (!compared) return fail(compared.error());
+      if (report_.end == TurnEnd::held) return;
     }
     auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
                                : sync::plan(looked->before, looked->after);
@@ -171,7 +173,9 @@ class Course {
     if (!listed) return Failure(listed.error());
     sync::lift_times(listed->manifest, listed->times, {&looked.before, &looked.after}, {}, sync::OtherDates::lifted);
     if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed->manifest, looked));
-    auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after);
+    auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after, order_.given_until);
+    report_.withheld = reconciled.withheld;
+    report_.listed_destination = true;
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     looked.before = sync::apply(std::move(looked.before), reconciled.given);
@@ -197,6 +201,7 @@ class Course {
       sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     }
     MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
+    if (let_users_be_asked_about(sync::what_users_did(*listed, looked.before, ours, looked.after))) return {};
     const auto owners = sync::owners_in(looked.after);
     const auto mapped = inquiry_.map_owners(order_, owners);
     if (!mapped) return Failure(mapped.error());
@@ -216,7 +221,7 @@ class Course {
     MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing->looks));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
-    report_.compared = true;
+    report_.compared = report_.listed_destination = true;
     looked.before = std::move(reconciled.before);
     take_unseen_from_before(looked);
     return {};
@@ -277,6 +282,25 @@ class Course {
       ours.push_back({message.to, message.size, message.mtime, message.inode});
     const std::string after = encode(departed(looked.before, listed, looked.after, earlier));
     return after == before ? Result<>() : state_.set_value(key, after);
+  }
+
+  /// True when the account waits for a person, because users work on it at the destination: nothing is undone unasked.
+  bool let_users_be_asked_about(sync::UsersWork work) {
+    if (order_.released || order_.work.repairs || order_.work.reindex || order_.ask == AskAboutUsers::never)
+      return false;
+    work.indexed = !report_.indexed.empty();
+    if (order_.ask == AskAboutUsers::always ? !work.any() : !sync::is_evident(work)) return false;
+    report_.end = TurnEnd::held;
+    report_.users_at_work = Problem{
+        ErrorCode::users_at_destination, order_.account_path,
+        "users work on this account at the destination (" + sync::describe(work) +
+            "), and a mirror would undo it; the account is held, and nothing of it is sent. If they have moved there: "
+            "maildirsync drain " +
+            order_.root_name + ". If it may be undone: maildirsync release --account '" + order_.account_name +
+            "', or for all accounts of the root: maildirsync mirror " + order_.root_name + " --undo-what-users-did"};
+    report_.again.merge(order_.work);
+    report_.stamps.clear();
+    return true;
   }
 
   /// What the walk missed is to stay as it is there.

@@ -15,6 +15,7 @@
 #include "agent/turn/room.h"
 #include "agent/turn/work.h"
 #include "common/config/config.h"
+#include "common/decisions/settle.h"
 #include "common/os/directory.h"
 #include "common/sync/brake.h"
 #include "common/sync/operation.h"
@@ -30,6 +31,13 @@ struct Problem {
   Time since{};          ///< set by the event loop: when it was first seen
 };
 
+/// Whether a comparison that finds users at work at the destination lets the account wait for a person.
+enum class AskAboutUsers : std::uint8_t {
+  where_evident,  ///< as sync::is_evident says
+  always,         ///< for anything that they did: the root comes back from a drain
+  never,          ///< a person has said that it may be undone
+};
+
 /// What to do for one account. Made by the event loop, never changed afterwards.
 struct TurnOrder {
   AccountId account = 0;
@@ -39,6 +47,12 @@ struct TurnOrder {
   std::shared_ptr<const os::Directory> root;
   config::Mode mode = config::Mode::mirror;
   config::AccountOwners owners = config::AccountOwners::own;
+  decisions::Token decision;  ///< that the mode is by
+  AskAboutUsers ask = AskAboutUsers::where_evident;
+  /// Of a drained root whose record was lost or is older: what came before (ns since the epoch) had been given, and is
+  /// not given again although it is missing at the destination, where its users removed it. 0: the record is whole, or
+  /// nothing is known.
+  std::int64_t given_until = 0;
   Work work;
   /// Files at the destination that the receiver found to be somebody else's, though they have size and time of ours.
   std::set<std::string> not_ours;
@@ -73,8 +87,9 @@ struct TurnReport {
   std::uint64_t account_messages = 0;  ///< before that
   sync::Hold hold = sync::Hold::none;  ///< with TurnEnd::held
   sync::Damage damage = sync::Damage::none;
-  bool mass_waits = false;  ///< with `removals_wait`: until nothing more goes for some time, …
-  bool is_mass = false;     ///< … for they are many; else they are all that a folder had
+  bool mass_waits = false;               ///< with `removals_wait`: until nothing more goes for some time, …
+  bool is_mass = false;                  ///< … for they are many; else they are all that a folder had
+  std::optional<Problem> users_at_work;  ///< of TurnEnd::held, if that is why
   std::vector<Problem> problems;
   Work again;                            ///< must be looked at again
   Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
@@ -96,6 +111,8 @@ struct TurnReport {
   std::optional<Problem> lost_mount;            ///< of TurnEnd::held, if that is why
   std::map<std::string, std::uint64_t> mounts;  ///< of folders where it is not as it was (State::mounts)
   bool compared = false;
+  bool listed_destination = false;  ///< the record is what the destination said, now
+  std::uint64_t withheld = 0;       ///< messages that count as given, see TurnOrder::given_until
 };
 
 /// A message of that base name goes by another one at the destination, as long as its own is somebody else's there.

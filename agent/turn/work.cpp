@@ -46,6 +46,7 @@ void Work::merge(const Work& other) {
   full |= other.full;
   compare |= other.compare;
   settled |= other.settled;
+  repairs |= other.repairs;
   reindex |= other.reindex;
   aside_extra |= other.aside_extra;
   if (other.oldest) changed_at(*other.oldest);

@@ -41,6 +41,7 @@ struct Work {
   std::map<std::string, FolderDirt> folders;
   std::vector<Suspect> suspects;  ///< with `compare`
   bool aside_extra = false;       ///< with `compare`: what only the destination has is put aside there
+  bool repairs = false;           ///< with `compare`: a person said that the source counts, whatever users did
   bool reindex = false;           ///< with `compare`: the destination's indexes go, and control files are sent again
   /// With `compare`: what was changed at the destination from then on, by its clock in nanoseconds, is digested there
   /// and compared by content.

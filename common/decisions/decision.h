@@ -21,8 +21,8 @@ struct Decision {
   std::string id;                ///< 16 hex digits by chance: two sides may have said something under the same number
   std::string when;              ///< RFC 3339, UTC
   std::string by;                ///< the command, or "agent.toml"
-  std::int64_t given_until = 0;  ///< of a drain: mail that came to the source before this (Unix time) had been given by
-                                 ///< then; 0: not known
+  std::int64_t given_until = 0;  ///< of a drain: mail that came to the source before this (ns since the epoch) had been
+                                 ///< given by then; 0: not known
   bool operator==(const Decision&) const = default;
 };
 
@@ -45,10 +45,12 @@ struct Release {
 struct Book {
   std::string agent;  ///< its fingerprint; empty in the agent's own book
   std::map<std::string, Chain> roots;
+  std::map<std::string, Word> configured;  ///< at the agent: what agent.toml said of the root's mode then
   Chain pause;
   std::map<std::string, std::string> places;  ///< at the receiver: the directory where each root lands
   std::vector<Release> releases;              ///< at the agent
   std::uint64_t run = 0;  ///< the agent's runs so far: a lower one than before is that of an older copy of its state
+  std::uint64_t session = 0;  ///< at the receiver: of that run
   bool operator==(const Book&) const = default;
 };
 

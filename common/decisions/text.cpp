@@ -33,11 +33,20 @@ std::string in_quotes(std::string_view text) {
   return out + '"';
 }
 
+constexpr std::int64_t k_second = 1'000'000'000;
+
+/// "2026-11-28T10:00:00.123456789Z"
+std::string precise_stamp(std::int64_t nanoseconds) {
+  std::string stamp = stamp_of(nanoseconds / k_second);
+  stamp.pop_back();
+  return fmt::format("{}.{:09}Z", stamp, nanoseconds % k_second);
+}
+
 void write(std::string& out, std::string_view subject, const Chain& chain) {
   for (const auto& decision : chain) {
     out += fmt::format("{} number {} word {} when {} by {} id {}", subject, decision.number, to_string(decision.word),
                        decision.when, in_quotes(decision.by), decision.id);
-    if (decision.given_until != 0) out += fmt::format(" given-until {}", stamp_of(decision.given_until));
+    if (decision.given_until != 0) out += " given-until " + precise_stamp(decision.given_until);
     out += '\n';
   }
 }
@@ -48,9 +57,9 @@ int digits(std::string_view text, std::size_t start, std::size_t count) {
   return error == std::errc() && end == text.data() + start + count ? value : -1;
 }
 
-/// "2026-11-28T10:00:00Z"
-std::optional<std::int64_t> unix_time(std::string_view stamp) {
-  if (stamp.size() != 20) return std::nullopt;
+/// What precise_stamp() gave, in nanoseconds since the epoch.
+std::optional<std::int64_t> time_of(std::string_view stamp) {
+  if (stamp.size() != 30) return std::nullopt;
   std::tm utc{};
   utc.tm_year = digits(stamp, 0, 4) - 1900;
   utc.tm_mon = digits(stamp, 5, 2) - 1;
@@ -58,8 +67,8 @@ std::optional<std::int64_t> unix_time(std::string_view stamp) {
   utc.tm_hour = digits(stamp, 11, 2);
   utc.tm_min = digits(stamp, 14, 2);
   utc.tm_sec = digits(stamp, 17, 2);
-  const std::int64_t seconds = ::timegm(&utc);
-  return stamp_of(seconds) == stamp ? std::optional(seconds) : std::nullopt;
+  const std::int64_t time = std::int64_t{::timegm(&utc)} * k_second + digits(stamp, 20, 9);
+  return time > 0 && precise_stamp(time) == stamp ? std::optional(time) : std::nullopt;
 }
 
 /// The words of a line, one after the other. Anything unexpected makes it bad, for good.
@@ -150,7 +159,7 @@ bool read_decision(Line& line, Chain& chain) {
   decision.id = line.word();
   if (!line.is_at_end()) {
     line.expect("given-until");
-    const auto until = unix_time(line.word());
+    const auto until = time_of(line.word());
     if (!until) return false;
     decision.given_until = *until;
   }
@@ -166,11 +175,17 @@ bool read_line(Line& line, Book& book) {
   }
   if (kind == "run") {
     book.run = line.number();
+    line.expect("session");
+    book.session = line.number();
     return true;
   }
   if (kind == "root") {
     const std::string root = line.string();
     return line.is_good() && read_decision(line, book.roots[root]);
+  }
+  if (kind == "configured") {
+    const std::string root = line.string();
+    return read_word(line.word(), book.configured[root]);
   }
   if (kind == "pause") return read_decision(line, book.pause);
   if (kind == "place") {
@@ -197,9 +212,11 @@ Failure damaged(const std::string& how) {
 std::string to_text(const Book& book) {
   std::string text(k_head);
   if (!book.agent.empty()) text += "agent " + book.agent + '\n';
-  text += fmt::format("run {}\n", book.run);
+  text += fmt::format("run {} session {}\n", book.run, book.session);
   for (const auto& [root, place] : book.places)
     text += fmt::format("place {} {}\n", in_quotes(root), in_quotes(place));
+  for (const auto& [root, word] : book.configured)
+    text += fmt::format("configured {} {}\n", in_quotes(root), to_string(word));
   for (const auto& [root, chain] : book.roots)
     write(text, "root " + in_quotes(root), chain);
   write(text, "pause", book.pause);

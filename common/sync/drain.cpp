@@ -1,6 +1,7 @@
 #include "common/sync/drain.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <unordered_map>
 
@@ -178,8 +179,17 @@ std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifes
   return forgotten;
 }
 
+std::int64_t came_at(const Entry& entry) {
+  constexpr std::int64_t k_second = 1'000'000'000;
+  constexpr std::size_t k_digits = 10;  // of a Unix time, until 2286
+  std::int64_t named = 0;
+  const auto [end, error] = std::from_chars(entry.name.data(), entry.name.data() + entry.name.size(), named);
+  const bool is_time = error == std::errc() && end == entry.name.data() + k_digits;
+  return is_time ? std::max(entry.mtime, named * k_second) : entry.mtime;
+}
+
 DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountManifest& known,
-                                const AccountManifest& after) {
+                                const AccountManifest& after, std::int64_t given_until) {
   Listed there;
   for (const auto& folder : listed.folders) {
     for (const auto& entry : folder.entries) {
@@ -192,7 +202,12 @@ DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountMani
     const auto* before = known.find(folder.path);
     ever.enter(before);
     auto messages = new_messages(folder, ever);
-    std::erase_if(messages, [&](const auto& message) { return !is_listed(there, *message.second); });
+    std::erase_if(messages, [&](const auto& message) {
+      if (is_listed(there, *message.second)) return false;
+      if (came_at(*message.second) >= given_until) return true;
+      ++result.withheld;
+      return false;
+    });
     const bool exists = listed.find(folder.path) != nullptr;
     if (!exists) result.missing.insert(folder.path);
     if (before == nullptr && (exists || !messages.empty())) result.given.push_back(make(folder));

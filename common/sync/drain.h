@@ -30,12 +30,19 @@ std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifes
 struct DrainReconciled {
   std::vector<Operation> given;  ///< was done before and is not in `known`: to be recorded, not sent
   MissingFolders missing;
+  std::uint64_t withheld = 0;  ///< of `given`: messages that the destination does not list, see `given_until`
 };
 
 /// After a lost connection or a lost state: of the messages that `known` lacks, those that the destination lists
 /// anywhere in the account (users move mail) were given before. What `known` has stays known although the destination
-/// no longer lists it: its users removed it, and it does not come back. Pure.
+/// no longer lists it: its users removed it, and it does not come back.
+/// `given_until` (ns since the epoch, 0: none): where `known` is lost or older, mail that came to the source before had
+/// been given, so that what is missing of it was removed there, and counts as given too. Pure.
 DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountManifest& known,
-                                const AccountManifest& after);
+                                const AccountManifest& after, std::int64_t given_until = 0);
+
+/// When a message came, at the latest (ns since the epoch): by its time stamp and by its name, which begins with the
+/// second of its delivery.
+std::int64_t came_at(const Entry& entry);
 
 }  // namespace maildirsync::sync

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <set>
-#include <string>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "common/maildir/name.h"
 
@@ -22,24 +25,43 @@ struct Place {
   const FolderManifest* folder = nullptr;
   const Entry* entry = nullptr;
 };
+using Bases = std::unordered_set<std::string_view>;
 
-/// The messages of an account by base name, and its files by their places.
+bool is_message(const Entry& entry) {
+  return entry.area != Area::folder;
+}
+
+/// Under the same name, in the same place.
+const Entry* at(const FolderManifest* folder, const Entry& place) {
+  if (folder == nullptr) return nullptr;
+  const auto found = std::lower_bound(folder->entries.begin(), folder->entries.end(), place, before_in_folder);
+  const bool there = found != folder->entries.end() && found->area == place.area && found->name == place.name;
+  return there ? &*found : nullptr;
+}
+
+std::int64_t newest_message(const AccountManifest& account) {
+  std::int64_t newest = std::numeric_limits<std::int64_t>::min();
+  for (const auto& folder : account.folders) {
+    for (const auto& entry : folder.entries) {
+      if (is_message(entry)) newest = std::max(newest, entry.mtime);
+    }
+  }
+  return newest;
+}
+
+/// Where some messages of an account are. Only these, for an account may have a million that nobody asks for.
 class Index {
  public:
-  explicit Index(const AccountManifest& account) {
+  Index(const AccountManifest& account, const Bases& bases) {
+    if (bases.empty()) return;
     for (const auto& folder : account.folders) {
       for (const auto& entry : folder.entries) {
-        names_.emplace(folder.path, entry.area, entry.name);
-        if (entry.area == Area::folder) continue;
-        by_base_.emplace(base_name(entry), Place{&folder, &entry});
-        newest_ = std::max(newest_, entry.mtime);
+        if (is_message(entry) && bases.contains(base_name(entry)))
+          by_base_.emplace(base_name(entry), Place{&folder, &entry});
       }
     }
   }
 
-  bool has(const std::string& folder, const Entry& entry) const {
-    return names_.contains({folder, entry.area, entry.name});
-  }
   /// The message in that folder, under whatever flags; null when it is not there.
   const Entry* in_folder(const std::string& folder, std::string_view base) const {
     const auto [begin, end] = by_base_.equal_range(base);
@@ -48,12 +70,9 @@ class Index {
   }
   auto everywhere(std::string_view base) const { return by_base_.equal_range(base); }
   bool has_base(std::string_view base) const { return by_base_.contains(base); }
-  std::int64_t newest() const { return newest_; }
 
  private:
-  std::set<std::tuple<std::string_view, Area, std::string_view>> names_;
   std::unordered_multimap<std::string_view, Place> by_base_;
-  std::int64_t newest_ = std::numeric_limits<std::int64_t>::min();
 };
 
 /// The letters, each once; Dovecot's keywords are letters too.
@@ -66,50 +85,82 @@ std::set<char> flags_of(const Entry* entry) {
   return {info.begin(), info.end()};
 }
 
+/// What has to be looked at: what the destination has and we did not make, and what it has no more.
+struct Suspicion {
+  std::vector<Place> strange, absent;
+
+  Bases bases() const {
+    Bases bases;
+    for (const auto* places : {&strange, &absent}) {
+      for (const auto& place : *places)
+        bases.insert(base_name(*place.entry));
+    }
+    return bases;
+  }
+};
+
+Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+                    const AccountManifest& after) {
+  std::set<std::tuple<std::string_view, Area, std::string_view>> intended;
+  for (const auto& intent : intents)
+    intended.emplace(intent.to.folder, intent.to.area, intent.to.name);
+  Suspicion found;
+  for (const auto& folder : listed.folders) {
+    const auto* record = known.find(folder.path);
+    const auto* source = after.find(folder.path);
+    for (const auto& entry : folder.entries) {
+      const bool is_ours = at(record, entry) != nullptr || at(source, entry) != nullptr ||
+                           intended.contains({folder.path, entry.area, entry.name});
+      if (is_message(entry) && !is_ours) found.strange.push_back({&folder, &entry});
+    }
+  }
+  for (const auto& folder : known.folders) {
+    const auto* there = listed.find(folder.path);
+    if (there == nullptr) continue;  // lost as a whole
+    for (const auto& entry : folder.entries) {
+      if (is_message(entry) && at(there, entry) == nullptr) found.absent.push_back({&folder, &entry});
+    }
+  }
+  return found;
+}
+
 class Judge {
  public:
-  Judge(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
-        const AccountManifest& after)
-      : listed_(listed), known_(known), after_(after), there_(listed), record_(known), source_(after) {
-    for (const auto& intent : intents)
-      intended_.emplace(intent.to.folder, intent.to.area, intent.to.name);
-  }
+  Judge(const AccountManifest& listed, const AccountManifest& known, const AccountManifest& after,
+        const Suspicion& suspicion)
+      : listed_(listed),
+        known_(known),
+        after_(after),
+        suspicion_(suspicion),
+        bases_(suspicion.bases()),
+        there_(listed, bases_),
+        record_(known, bases_),
+        source_(after, bases_),
+        newest_(suspicion.strange.empty() ? 0 : std::max(newest_message(known), newest_message(after))) {}
 
   UsersWork run() {
-    if (!listed_.exists) return work_;
+    for (const auto& strange : suspicion_.strange)
+      message(strange.folder->path, *strange.entry);
+    for (const auto& absent : suspicion_.absent)
+      missing(absent.folder->path, *absent.entry);
     for (const auto& folder : listed_.folders) {
       for (const auto& entry : folder.entries) {
-        if (entry.area == Area::folder) {
-          control_file(folder, entry);
-        } else {
-          message(folder.path, entry);
-        }
-      }
-    }
-    for (const auto& folder : known_.folders) {
-      if (listed_.find(folder.path) == nullptr) continue;
-      for (const auto& entry : folder.entries) {
-        if (entry.area != Area::folder) missing(folder.path, entry);
+        if (is_message(entry)) break;  // they come last
+        control_file(folder, entry);
       }
     }
     return work_;
   }
 
  private:
-  bool is_ours(const std::string& folder, const Entry& entry) const {
-    return record_.has(folder, entry) || source_.has(folder, entry) ||
-           intended_.contains({folder, entry.area, entry.name});
-  }
-
   void message(const std::string& folder, const Entry& entry) {
-    if (is_ours(folder, entry)) return;
     const std::string_view base = base_name(entry);
     const Entry* acknowledged = record_.in_folder(folder, base);
     const Entry* wanted = source_.in_folder(folder, base);
     if (acknowledged != nullptr || wanted != nullptr) return flagged(entry, acknowledged, wanted);
     if (!record_.has_base(base) && !source_.has_base(base)) {
       ++work_.only_there;
-      if (entry.mtime > std::max(record_.newest(), source_.newest())) ++work_.arrived;
+      if (entry.mtime > newest_) ++work_.arrived;
       return;
     }
     // In another folder than ours: moved, when it has left all places that we know.
@@ -169,8 +220,10 @@ class Judge {
   const AccountManifest& listed_;
   const AccountManifest& known_;
   const AccountManifest& after_;
+  const Suspicion& suspicion_;
+  const Bases bases_;
   const Index there_, record_, source_;
-  std::set<std::tuple<std::string_view, Area, std::string_view>> intended_;
+  const std::int64_t newest_;
   std::set<std::pair<std::string_view, std::string_view>> counted_;
   UsersWork work_;
 };
@@ -179,13 +232,29 @@ class Judge {
 
 UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
                          const AccountManifest& after) {
-  return Judge(listed, known, intents, after).run();
+  if (!listed.exists) return {};
+  return Judge(listed, known, after, suspicion(listed, known, intents, after)).run();
 }
 
 bool is_evident(const UsersWork& work) {
   const bool server = work.indexed || work.uidlists > 0;
   const std::uint64_t changes = work.flags + work.deletions + work.moves + work.arrived;
   return (server && changes >= k_with_server) || work.added >= k_new_flags;
+}
+
+std::string describe(const UsersWork& work) {
+  std::string text;
+  const auto add = [&](std::uint64_t count, const char* one, const char* more) {
+    if (count == 0) return;
+    if (!text.empty()) text += ", ";
+    text += fmt::format("{} {}", count, count == 1 ? one : more);
+  };
+  add(work.flags, "message with other flags", "messages with other flags");
+  add(work.deletions, "message deleted there", "messages deleted there");
+  add(work.moves, "message moved there", "messages moved there");
+  add(work.only_there, "message only there", "messages only there");
+  add(work.uidlists, "folder whose UIDs were given there", "folders whose UIDs were given there");
+  return text;
 }
 
 }  // namespace maildirsync::sync

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "common/sync/reconcile.h"
@@ -35,5 +36,8 @@ UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& k
 /// no such server shows, three messages have new flags. Less is a test login, whose one \Seen stops no migration; and
 /// without a server, mail that is missing or has older flags is that of a disk that was restored.
 bool is_evident(const UsersWork& work);
+
+/// "3 messages with other flags, 1 message deleted there"; of what there is.
+std::string describe(const UsersWork& work);
 
 }  // namespace maildirsync::sync

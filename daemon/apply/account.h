@@ -11,6 +11,7 @@
 #include "common/os/result.h"
 #include "common/sync/operation.h"
 #include "daemon/apply/tree.h"
+#include "daemon/decisions/fence.h"
 #include "daemon/roots/served_directory.h"
 
 namespace maildirsync::daemon {
@@ -25,6 +26,8 @@ struct Account {
   std::optional<Error> root_error;
   std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::shared_ptr<Tree> tree;
+  std::shared_ptr<const Fence> fence;  ///< what is decided of the root; null where nothing can be
+  decisions::Token decision;           ///< that the agent goes by
 };
 
 /// "a/b/c" → {"a/b", "c"}; "c" → {"", "c"}.

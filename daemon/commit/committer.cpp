@@ -68,6 +68,20 @@ void note_removed_account(const StagedOperation& staged) {
   if (is_account && account.served && account.root) account.served->account_removed(*account.root);
 }
 
+/// A folder that a drained root has is its users': it keeps its owner and modes. The fence is entered.
+bool is_there_for_a_drain(const StagedOperation& staged) {
+  const Account& account = *staged.account;
+  if (staged.operation.kind != sync::OperationKind::make_folder || !account.fence || !account.fence->drains()) {
+    return false;
+  }
+  const auto folder = account.tree ? account.tree->directory(staged.operation.to.folder)
+                                   : Result<DirectoryPtr>(failure(ErrorCode::root_gone, "", ""));
+  const auto has = [&](const char* area, bool wanted) { return !wanted || (*folder)->status(area).has_value(); };
+  const sync::FolderShape& shape = staged.operation.folder;
+  return folder && has("cur", shape.cur.has_value()) && has("new", shape.new_.has_value()) &&
+         has("tmp", shape.tmp.has_value());
+}
+
 }  // namespace
 
 Committer::Committer(std::size_t most_waiting, os::Syncs& syncs)
@@ -288,8 +302,12 @@ Committed Committer::apply(Put& put, os::SyncSet& sync, const std::optional<Erro
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
   }
   if (!done.error) done.error = away;
+  const auto within = account.fence ? account.fence->enter() : std::unique_lock<std::mutex>();
+  if (account.fence && !done.error) done.error = account.fence->refusal(account.decision, staged.operation);
   if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
-  if (!done.error) {
+  if (!done.error && is_there_for_a_drain(staged)) {
+    done.outcome = {};
+  } else if (!done.error) {
     auto outcome = transition(staged, sync);
     if (outcome) {
       done.outcome = std::move(*outcome);

@@ -8,6 +8,7 @@
 
 #include "common/maildir/name.h"
 #include "common/wire/convert.h"
+#include "common/wire/decisions.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/kept_times.h"
 #include "daemon/apply/room.h"
@@ -91,6 +92,9 @@ Result<bool> Intake::handle(const wire::Frame& frame) {
       break;
     case wire::Header::kMapOwners:
       MAILDIRSYNC_TRY(map_owners(header.map_owners()));
+      break;
+    case wire::Header::kDecide:
+      MAILDIRSYNC_TRY(decide(header.decide()));
       break;
     default:
       return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
@@ -211,6 +215,8 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->root = root.directory;
   account->root_error = root.error;
   account->served = root.served;
+  account->fence = decisions_.fence(peer_->fingerprint, open.root());
+  account->decision = {open.decision(), open.decision_id()};
   if (root.directory) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
@@ -259,6 +265,10 @@ Result<> Intake::list(const wire::List& list) {
     const auto ours = ownership_->check(place_of(*root.directory, list.account()), {peer_->fingerprint, list.root()});
     if (!ours) root.error = ours.error();
   }
+  if (list.remove_indexes() && !root.error) {
+    root.error =
+        decisions_.fence(peer_->fingerprint, list.root())->refusal_of_change({list.decision(), list.decision_id()});
+  }
   if (root.error) {
     wire::Header answer;
     auto& listing = *answer.mutable_listing();
@@ -284,6 +294,35 @@ Result<> Intake::list(const wire::List& list) {
                .packed = list.packed(),
                .pattern = list.pattern(),
                .believed = {list.believed().begin(), list.believed().end()}});
+  return {};
+}
+
+/// On the disk before it is answered.
+Result<> Intake::decide(const wire::Decide& decide) {
+  const std::string& name = decide.decisions().root();
+  auto told = wire::from_wire(decide.decisions());
+  if (!told) return Failure(told.error());
+  wire::Header header;
+  auto& answer = *header.mutable_decided();
+  answer.set_id(decide.id());
+  const auto found = peer_->roots.find(name);
+  greeted_.places.clear();
+  for (const auto& [root, served] : peer_->roots)
+    greeted_.places[root] = served.path;
+  if (!name.empty() && found == peer_->roots.end()) {
+    const auto error = *open_root(name).error;
+    answer.set_error(static_cast<std::uint32_t>(error.code));
+    answer.set_detail(error.message());
+  } else {
+    const auto known = decisions_.decide(greeted_, name, *told, decide.adopts());
+    wire::to_wire(known.chain, *answer.mutable_decisions());
+    if (known.held) {
+      answer.mutable_decisions()->set_held(static_cast<std::uint32_t>(known.held->code));
+      answer.mutable_decisions()->set_detail(known.held->message());
+    }
+  }
+  answer.mutable_decisions()->set_root(name);
+  sinks_.answer(std::move(header));
   return {};
 }
 

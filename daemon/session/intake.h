@@ -10,6 +10,7 @@
 #include "common/codec/compression.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/stage.h"
+#include "daemon/decisions/keeper.h"
 #include "daemon/session/ownership.h"
 #include "daemon/session/peer_load.h"
 #include "daemon/session/peers.h"
@@ -46,18 +47,20 @@ class Intake {
   };
 
   /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the
-  /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the
   /// agent's run, the higher the later; what an earlier turn of a run sent may arrive after a later one's.
-  /// `ownership` null: each account is anybody's. `load`: what it holds in memory counts there, if it is not null.
-  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part, std::uint64_t run,
-         Ownership* ownership = nullptr, const std::shared_ptr<PeerLoad>& load = nullptr)
+  /// `greeted`: who the agent said it is. `ownership` null: each account is anybody's. `load`: what it holds in memory
+  /// counts there, if it is not null.
+  Intake(std::shared_ptr<const Peer> peer, Sinks sinks, std::size_t part, std::uint64_t run, DecisionKeeper& decisions,
+         DecisionKeeper::Agent greeted, Ownership* ownership = nullptr, const std::shared_ptr<PeerLoad>& load = nullptr)
       : peer_(std::move(peer)),
         sinks_(std::move(sinks)),
         part_(part),
         run_(run),
         ownership_(ownership),
         windows_(load, &PeerLoad::windows),
-        known_names_(load, &PeerLoad::names) {}
+        known_names_(load, &PeerLoad::names),
+        decisions_(decisions),
+        greeted_(std::move(greeted)) {}
 
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
@@ -86,6 +89,7 @@ class Intake {
   Result<> list(const wire::List& list);
   Result<> map_owners(const wire::MapOwners& question);
   Result<> tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const;
+  Result<> decide(const wire::Decide& decide);
   OpenedRoot open_root(const std::string& name) const;
   std::uint64_t serial_of(std::uint64_t turn) const;
 
@@ -95,6 +99,8 @@ class Intake {
   const std::uint64_t run_;
   Ownership* const ownership_;
   Share windows_, known_names_;
+  DecisionKeeper& decisions_;
+  DecisionKeeper::Agent greeted_;
   PeerNames names_;
   codec::Decompressor decompressor_;
   std::vector<char> unpacked_;  ///< room for frames

@@ -58,12 +58,13 @@ Room room() {
 }  // namespace
 
 Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
-                   std::unique_ptr<ServedDirectories> directories)
+                   std::unique_ptr<ServedDirectories> directories, std::unique_ptr<DecisionKeeper> decisions)
     : loop_(loop),
       config_(std::move(config)),
       directories_(std::move(directories)),
       acceptor_(loop),
       pool_(pool_size()),
+      decisions_(std::move(decisions)),
       committer_(room().most_waiting),
       trash_(loop, committer_),
       services_{.loop = loop,
@@ -71,6 +72,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                 .listers = listers_,
                 .committer = committer_,
                 .directories = *directories_,
+                .decisions = *decisions_,
                 .part = room().part,
                 .instance = std::move(instance),
                 .unclean_end = mark.last_unclean_end()},
@@ -111,9 +113,10 @@ Receiver::~Receiver() {
 }
 
 Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config::Receiver config, std::string instance,
-                                                  RunMark mark, std::unique_ptr<ServedDirectories> directories) {
-  std::unique_ptr<Receiver> receiver(
-      new Receiver(loop, std::move(config), std::move(instance), std::move(mark), std::move(directories)));
+                                                  RunMark mark, std::unique_ptr<ServedDirectories> directories,
+                                                  std::unique_ptr<DecisionKeeper> decisions) {
+  std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance), std::move(mark),
+                                                  std::move(directories), std::move(decisions)));
   auto ownership = Ownership::open(receiver->config_.state_dir);
   if (!ownership) return Failure(ownership.error());
   receiver->ownership_ = std::move(*ownership);

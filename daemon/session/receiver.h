@@ -31,7 +31,8 @@ class Receiver {
   /// user in an owner table). `instance` names our state directory, `mark` is in it, and `directories` are those that
   /// it remembers.
   static Result<std::unique_ptr<Receiver>> start(asio::io_context& loop, config::Receiver config, std::string instance,
-                                                 RunMark mark, std::unique_ptr<ServedDirectories> directories);
+                                                 RunMark mark, std::unique_ptr<ServedDirectories> directories,
+                                                 std::unique_ptr<DecisionKeeper> decisions);
   ~Receiver();
 
   /// Ends all sessions; what was staged is still committed. Needs the loop no longer.
@@ -51,7 +52,7 @@ class Receiver {
 
  private:
   Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
-           std::unique_ptr<ServedDirectories> directories);
+           std::unique_ptr<ServedDirectories> directories, std::unique_ptr<DecisionKeeper> decisions);
   void end_ownership(const Peer& peer, const std::vector<Committed>& done);
   void disown(const nlohmann::json& request, control::Reply& reply);
   Result<> use(const config::Receiver& config);
@@ -79,6 +80,7 @@ class Receiver {
   asio::thread_pool pool_;
   asio::thread_pool listers_{2};
   std::unique_ptr<Ownership> ownership_;
+  std::unique_ptr<DecisionKeeper> decisions_;
   Committer committer_;
   TrashKeeper trash_;
   Services services_;

@@ -12,6 +12,7 @@
 
 #include "common/os/clock.h"
 #include "common/service/event.h"
+#include "common/wire/decisions.h"
 #include "common/wire/listing.h"
 #include "daemon/session/believed.h"
 #include "daemon/session/destinations.h"
@@ -235,6 +236,12 @@ asio::awaitable<Result<>> Session::greet() {
   const auto now = os::wall_clock();
   reply.set_time(now);
   clock_offset_ = os::clock_offset(hello.time(), now, now);
+  DecisionKeeper::Agent agent;
+  if (refusal.empty()) {
+    auto greeting = co_await take_decisions(hello, reply);
+    if (!greeting) co_return Failure(greeting.error());
+    agent = std::move(*greeting);
+  }
   std::string bytes;
   wire::encode(header, {}, bytes);
   if (auto written = co_await channel_->write(bytes); !written) co_return written;
@@ -247,12 +254,46 @@ asio::awaitable<Result<>> Session::greet() {
   connection_share_->set(1);
   unread_share_.emplace(load_, &PeerLoad::outgoing);
   intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part,
-                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.ownership,
-                                     load_);
+                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.decisions,
+                                     std::move(agent), services_.ownership, load_);
   heard_ = std::chrono::steady_clock::now();
   spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
                hello.host(), hello.software(), peer_->fingerprint);
   co_return Result<>{};
+}
+
+/// What either side knows of each root; what is newer of the agent's is kept before it is answered.
+asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wire::Hello& hello, wire::Hello& reply) {
+  DecisionKeeper::Agent agent{.fingerprint = peer_->fingerprint,
+                              .places = {},
+                              .keeps_decisions = hello.keeps_decisions(),
+                              .run = hello.run(),
+                              .session = hello.session(),
+                              .roots = {},
+                              .pause = {}};
+  for (const auto& [name, root] : peer_->roots)
+    agent.places[name] = root.path;
+  for (const auto& told : hello.decisions()) {
+    auto chain = wire::from_wire(told);
+    if (!chain) co_return Failure(chain.error());
+    (told.root().empty() ? agent.pause : agent.roots[told.root()]) = std::move(*chain);
+  }
+  const auto answer = co_await on_pool(services_.pool, [&] { return services_.decisions.greet(agent); });
+  reply.set_keeps_decisions(true);
+  if (!agent.keeps_decisions) co_return agent;
+  reply.set_run(answer.run);
+  reply.set_older_state(answer.older_state);
+  wire::to_wire(answer.pause, *reply.add_decisions());
+  for (const auto& [name, known] : answer.roots) {
+    auto& out = *reply.add_decisions();
+    out.set_root(name);
+    wire::to_wire(known.chain, out);
+    if (!known.held) continue;
+    out.set_held(static_cast<std::uint32_t>(known.held->code));
+    out.set_detail(known.held->message());
+  }
+  agent.roots.clear();
+  co_return agent;
 }
 
 // ---- frames in ----

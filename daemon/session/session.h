@@ -28,6 +28,7 @@ struct Services {
   asio::thread_pool& listers;  ///< apart from `pool`: a comparison reads for hours, and no delivery waits for it
   Committer& committer;
   ServedDirectories& directories;
+  DecisionKeeper& decisions;
   Ownership* ownership = nullptr;
   std::size_t part = 1;  ///< operations that a session stages before it asks the committer for room again
   std::string instance;  ///< 16 bytes: names our state directory
@@ -77,6 +78,7 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
  private:
   asio::awaitable<Result<>> handshake();
   asio::awaitable<Result<>> greet();
+  asio::awaitable<Result<DecisionKeeper::Agent>> take_decisions(const wire::Hello& hello, wire::Hello& reply);
   std::string refusal_of(const wire::Hello& hello) const;
   std::string refusal_of_load() const;
   asio::awaitable<Error> read();

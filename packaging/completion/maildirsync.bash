@@ -68,6 +68,8 @@ _maildirsync() {
         COMPREPLY=($(compgen -W "$roots" -- "$cur"))
         return
       fi
+      options+=" --adopt"
+      [[ $command == mirror ]] && options+=" --undo-what-users-did"
       ;;
   esac
   if [[ -z $command && $cur != -* ]]; then

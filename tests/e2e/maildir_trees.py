@@ -13,7 +13,7 @@ import random
 import stat
 
 ASIDE = b".maildirsync."
-KEPT = (b".maildirsync.trash", b".maildirsync.root")
+KEPT = (b".maildirsync.trash", b".maildirsync.root", b".maildirsync.decisions")
 AREAS = (b"cur", b"new")
 
 

@@ -163,7 +163,9 @@ class Drain(LabTest):
         self.users_change_things()
         os.unlink(os.path.join(self.account, b"cur", b"1700000000.M5P1.mx:2,"))
         self.straggler()
-        self.assert_exit(0, self.lab.agent.cli("mirror", "vhosts"))
+        self.assert_exit(1, self.lab.agent.cli("mirror", "vhosts"))  # it says what it would undo
+        self.assert_users_changes()
+        self.assert_exit(0, self.lab.agent.cli("mirror", "vhosts", "--undo-what-users-did"))
         self.lab.flush()
         # What users moved there is theirs.
         theirs = b".Lists/cur/1700000000.M2P1.mx:2,S"

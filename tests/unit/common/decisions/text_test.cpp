@@ -16,8 +16,10 @@ Book example() {
   Book book;
   book.agent = "sha256:00";
   book.run = 7;
+  book.configured["vhosts"] = Word::mirror;
+  book.session = 12345678901234567890U;
   book.roots["vhosts"] = {{1, Word::mirror, "00000000000000a1", "2026-11-28T09:00:00Z", "agent.toml", 0},
-                          {2, Word::drain, "00000000000000a2", "2026-11-28T10:00:00Z", "drain", 1795860000}};
+                          {2, Word::drain, "00000000000000a2", "2026-11-28T10:00:00Z", "drain", 1795860000123456789}};
   book.roots["a \"b\"\n"] = {{1, Word::drain, "00000000000000a3", "2026-11-28T09:00:00Z", "", 0}};
   book.pause = {{1, Word::pause, "00000000000000a4", "2026-11-28T09:00:00Z", "pause", 0}};
   book.places["vhosts"] = "/var/mail/v hosts";
@@ -35,7 +37,7 @@ std::string path_in(const std::filesystem::path& directory) {
 TEST(DecisionsText, says_what_it_means) {
   const std::string text = to_text(example());
   EXPECT_NE(text.find("root \"vhosts\" number 2 word drain when 2026-11-28T10:00:00Z by \"drain\" id 00000000000000a2 "
-                      "given-until 2026-11-28T10:00:00Z\n"),
+                      "given-until 2026-11-28T10:00:00.123456789Z\n"),
             std::string::npos)
       << text;
   const auto read = from_text(text);

@@ -162,5 +162,34 @@ TEST(ReconcileDrain, without_any_record_everything_that_is_not_there_is_given) {
   EXPECT_EQ(words(plan_drain(sync::apply(nothing, reconciled.given), after, reconciled.missing)), Words{"put :2.b:2,"});
 }
 
+// The record was lost after the drain: what is missing of the mail that came before it was removed there.
+TEST(ReconcileDrain, without_a_record_what_came_before_the_drain_is_not_given_again) {
+  constexpr std::int64_t k_second = 1'000'000'000;
+  AccountManifest nothing{.exists = true, .structure_whole = true, .folders = {}};
+  auto old = file("cur/1699999000.M1P1.mx:2,", 10);
+  auto late = file("new/1700000500.M1P1.mx", 11);
+  auto late_by_its_stamp = file("new/without-a-time", 12);
+  old.mtime = late.mtime = 1'699'999'000 * k_second;
+  late_by_its_stamp.mtime = 1'700'000'500 * k_second;
+  const auto after = inbox({old, late, late_by_its_stamp});
+  const auto reconciled = reconcile_drain(listed(inbox({})), nothing, after, 1'700'000'000 * k_second);
+  EXPECT_EQ(reconciled.withheld, 1U);
+  EXPECT_EQ(words(plan_drain(sync::apply(nothing, reconciled.given), after, reconciled.missing)),
+            (Words{"put :1700000500.M1P1.mx", "put :without-a-time"}));
+  EXPECT_EQ(reconcile_drain(listed(inbox({})), nothing, after).withheld, 0U);
+}
+
+TEST(CameAt, goes_by_the_later_of_stamp_and_name) {
+  auto entry = file("cur/1700000500.M1P1.mx:2,", 10);
+  entry.mtime = 1'600'000'000'000'000'000;
+  EXPECT_EQ(came_at(entry), 1'700'000'500'000'000'000);
+  entry.mtime = 1'800'000'000'000'000'000;
+  EXPECT_EQ(came_at(entry), 1'800'000'000'000'000'000);
+  entry.name = "12345.x";
+  EXPECT_EQ(came_at(entry), 1'800'000'000'000'000'000);
+  entry.name = "170000050012345.x";
+  EXPECT_EQ(came_at(entry), 1'800'000'000'000'000'000);
+}
+
 }  // namespace
 }  // namespace maildirsync::sync

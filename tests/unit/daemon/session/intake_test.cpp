@@ -19,6 +19,11 @@ std::shared_ptr<const Peer> peer_of(const std::string& path) {
   return peer;
 }
 
+/// One that knows nothing.
+std::unique_ptr<DecisionKeeper> keeper_in(const Tree& tree) {
+  return DecisionKeeper::open(tree.path()).value();
+}
+
 wire::Frame packed(int operations) {
   std::string plain;
   for (int i = 1; i <= operations; ++i) {
@@ -38,6 +43,7 @@ wire::Frame packed(int operations) {
 TEST(Intake, orders_what_is_said_of_an_account_by_the_agents_turns) {
   Tree tree;
   tree.maildir("a");
+  const auto keeper = keeper_in(tree);
   const auto serial = [&](std::uint64_t run, std::uint64_t turn) {
     std::uint64_t opened = 0, listed = 0;
     Intake intake(peer_of(tree.path()),
@@ -45,7 +51,7 @@ TEST(Intake, orders_what_is_said_of_an_account_by_the_agents_turns) {
                    .opened = [&](const Account& account) { opened = account.serial; },
                    .list = [&](const ListRequest& request) { listed = request.serial; },
                    .answer = [](const wire::Header&) {}},
-                  1, run);
+                  1, run, *keeper, {});
     wire::Frame frame;
     frame.header.mutable_open_account()->set_root("root");
     frame.header.mutable_open_account()->set_account("a");
@@ -68,13 +74,14 @@ TEST(Intake, orders_what_is_said_of_an_account_by_the_agents_turns) {
 TEST(Intake, stages_no_more_at_once_than_its_part) {
   Tree tree;
   tree.maildir("a");
+  const auto keeper = keeper_in(tree);
   std::vector<std::size_t> staged;
   Intake intake(peer_of(tree.path()),
                 {.staged = [&](std::vector<StagedOperation> operations) { staged.push_back(operations.size()); },
                  .opened = [](const Account&) {},
                  .list = [](const ListRequest&) {},
                  .answer = [](const wire::Header&) {}},
-                4, 1);
+                4, 1, *keeper, {});
   wire::Frame open;
   open.header.mutable_open_account()->set_root("root");
   open.header.mutable_open_account()->set_account("a");

@@ -1,0 +1,302 @@
+#include "daemon/decisions/keeper.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "common/decisions/file.h"
+#include "common/decisions/settle.h"
+
+namespace maildirsync::daemon {
+
+using decisions::Book;
+using decisions::Chain;
+
+namespace {
+
+/// A file for each agent in the state directory: this, and the 64 hex digits of the agent's fingerprint.
+constexpr std::string_view k_prefix = "decisions-";
+/// In the root: not mail, and left out of all that is mirrored, listed and compared.
+constexpr const char* k_copy = "/.maildirsync.decisions";
+
+/// The copy in the root; an empty book where there is none, or it cannot be read: the root may not be mounted.
+Book read_copy(const std::string& place) {
+  auto found = decisions::read_book(place + k_copy);
+  if (!found) {
+    spdlog::debug("decisions-copy path={} detail=\"{}\"", place, found.error().message());
+    return {};
+  }
+  if (!found->damage.empty()) spdlog::warn("decisions-damaged path={} detail=\"{}\"", place, found->damage);
+  return std::move(found->book);
+}
+
+/// A root that was never anything but mirrored begins as it did, should all be lost.
+bool is_worth_a_copy(const Chain& chain) {
+  return chain.size() > 1 || (!chain.empty() && chain.back().word == decisions::Word::drain);
+}
+
+/// Not a mount point whose file system is away: the root has our marker.
+bool is_the_root(const std::string& place) {
+  std::error_code ignored;
+  return std::filesystem::exists(place + "/.maildirsync.root", ignored);
+}
+
+std::string hex_of(const std::string& fingerprint) {
+  const auto colon = fingerprint.find(':');
+  return colon == std::string::npos ? fingerprint : fingerprint.substr(colon + 1);
+}
+
+/// Not one that was put aside, nor one that was being written.
+bool is_book(const std::string& name) {
+  return name.starts_with(k_prefix) && name.find('.') == std::string::npos;
+}
+
+std::string place_of(const DecisionKeeper::Agent& agent, const std::string& root) {
+  const auto found = agent.places.find(root);
+  if (found == agent.places.end()) return "";
+  std::string place = found->second;
+  while (place.size() > 1 && place.back() == '/')
+    place.pop_back();
+  return place;
+}
+
+const Chain& chain_of(const Book& book, const std::string& root) {
+  static const Chain none;
+  const auto found = book.roots.find(root);
+  return found == book.roots.end() ? none : found->second;
+}
+
+bool has_place(const Book& book, const std::string& root, const std::string& place) {
+  const auto found = book.places.find(root);
+  return found != book.places.end() && found->second == place;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DecisionKeeper>> DecisionKeeper::open(const std::string& state_dir) {
+  std::unique_ptr<DecisionKeeper> keeper(new DecisionKeeper(state_dir));
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state_dir, error)) {
+    if (is_book(entry.path().filename().string())) paths.push_back(entry.path().string());
+  }
+  if (error) return os_failure(state_dir, "the state directory cannot be read", error.value());
+  for (const auto& path : paths) {
+    auto found = decisions::read_book(path);
+    if (!found) return Failure(found.error());
+    if (!found->damage.empty()) {
+      spdlog::warn(
+          "decisions-damaged path={} detail=\"{}\" action=\"the agent's word counts, and the copy in the root\"", path,
+          found->damage);
+    }
+    if (!found->exists) continue;
+    for (const auto& [root, chain] : found->book.roots)
+      keeper->fence_of(found->book.agent, root)->set(chain, std::nullopt);
+    keeper->books_[found->book.agent] = std::move(found->book);
+  }
+  return keeper;
+}
+
+std::string DecisionKeeper::path_of(const std::string& fingerprint) const {
+  return state_dir_ + '/' + std::string(k_prefix) + hex_of(fingerprint);
+}
+
+std::shared_ptr<Fence> DecisionKeeper::fence_of(const std::string& fingerprint, const std::string& root) {
+  const std::lock_guard lock(fences_mutex_);
+  auto& fence = fences_[{fingerprint, root}];
+  if (!fence) fence = std::make_shared<Fence>();
+  return fence;
+}
+
+std::shared_ptr<const Fence> DecisionKeeper::fence(const std::string& fingerprint, const std::string& root) {
+  return fence_of(fingerprint, root);
+}
+
+Chain DecisionKeeper::known(const std::string& fingerprint, const std::string& root) {
+  const std::lock_guard lock(mutex_);
+  return chain_of(books_[fingerprint], root);
+}
+
+Result<> DecisionKeeper::put(const std::string& fingerprint, Book book) {
+  Book& kept = books_[fingerprint];
+  book.agent = fingerprint;
+  if (book == kept) return {};
+  MAILDIRSYNC_TRY(decisions::write_book(path_of(fingerprint), book));
+  kept = std::move(book);
+  return {};
+}
+
+DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent) {
+  const std::lock_guard lock(mutex_);
+  Answer answer;
+  if (agent.keeps_decisions) number_run(agent, answer);
+  for (const auto& [root, place] : agent.places) {
+    const auto told = agent.roots.find(root);
+    answer.roots[root] = take(agent, root, told == agent.roots.end() ? Chain() : told->second, false);
+  }
+  if (agent.keeps_decisions) {
+    if (const auto taken = take_pause(agent, agent.pause); !taken) {
+      spdlog::error("decisions-failed detail=\"{}\"", taken.error().message());
+    }
+  }
+  answer.pause = books_[agent.fingerprint].pause;
+  return answer;
+}
+
+/// A run that is not later than the last one, and another, began with an older copy of the agent's state.
+void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
+  const std::pair run{agent.fingerprint, agent.session};
+  Book book = books_[agent.fingerprint];
+  answer.run = std::max(book.run, agent.run);
+  answer.older_state = older_.contains(run);
+  if (superseded_.contains(run) || (book.run == agent.run && book.session == agent.session)) return;
+  if (book.session != agent.session) {
+    if (book.session != 0) superseded_.emplace(agent.fingerprint, book.session);
+    if (book.session != 0 && agent.run <= book.run) {
+      answer.run = book.run + 1;
+      answer.older_state = true;
+      older_.insert(run);
+      spdlog::warn(
+          "agent-state-older fingerprint={} run={} known={} action=\"the agent compares everything with what is here\"",
+          agent.fingerprint, agent.run, book.run);
+    }
+  }
+  book.run = answer.run;
+  book.session = agent.session;
+  if (const auto written = put(agent.fingerprint, std::move(book)); !written) {
+    spdlog::error("decisions-failed detail=\"{}\"", written.error().message());
+  }
+}
+
+DecisionKeeper::Known DecisionKeeper::decide(const Agent& agent, const std::string& root, const Chain& told,
+                                             bool adopts) {
+  const std::lock_guard lock(mutex_);
+  if (!root.empty()) {
+    if (adopts && superseded_.erase({agent.fingerprint, agent.session}) > 0) {
+      Answer ignored;
+      number_run(agent, ignored);  // from now on the other run of this key is the foreign one
+    }
+    return take(agent, root, told, adopts);
+  }
+  const auto taken = take_pause(agent, told);
+  return {books_[agent.fingerprint].pause, taken ? std::nullopt : std::optional(taken.error())};
+}
+
+Result<> DecisionKeeper::take_pause(const Agent& agent, const Chain& told) {
+  Book book = books_[agent.fingerprint];
+  book.pause = decisions::kept_by_receiver(book.pause, told);
+  return put(agent.fingerprint, std::move(book));
+}
+
+/// The root has been filled by another agent than this one.
+std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent, const std::string& root,
+                                                             const Book& copy) const {
+  const auto held = [&](const Chain& chain, const std::string& by) {
+    return Known{chain, Error{ErrorCode::foreign_agent, place_of(agent, root),
+                              "the root has been filled by another agent (" + by +
+                                  "); two agents of one root cannot both work, and nothing is taken from this one (" +
+                                  agent.fingerprint + ") until a person says so at it: maildirsync mirror " + root +
+                                  " --adopt, or maildirsync drain " + root + " --adopt",
+                              0}};
+  };
+  const auto own = books_.find(agent.fingerprint);
+  if (superseded_.contains({agent.fingerprint, agent.session})) {
+    return held(own == books_.end() ? Chain() : chain_of(own->second, root), "one with the same key, which came later");
+  }
+  const std::string place = place_of(agent, root);
+  if (own != books_.end() && has_place(own->second, root, place)) return std::nullopt;
+  for (const auto& [fingerprint, book] : books_) {
+    if (fingerprint == agent.fingerprint) continue;
+    for (const auto& [name, other_place] : book.places) {
+      if (other_place == place) return held(chain_of(book, name), fingerprint);
+    }
+  }
+  if (!copy.agent.empty() && copy.agent != agent.fingerprint && !copy.roots.empty()) {
+    return held(copy.roots.begin()->second, copy.agent);
+  }
+  return std::nullopt;
+}
+
+DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string& root, const Chain& told,
+                                           bool adopts) {
+  const Book copy = read_copy(place_of(agent, root));
+  const auto fence = fence_of(agent.fingerprint, root);
+  if (auto held = foreign(agent, root, copy)) {
+    const bool is_newer = decisions::relate(told, held->chain) == decisions::Relation::left;
+    if (!adopts || !is_newer) {
+      fence->set(held->chain, held->held);
+      return *held;
+    }
+    if (const auto taken = take_from_others(agent, root); !taken) return {held->chain, taken.error()};
+    spdlog::warn("root-adopted root={} fingerprint={}", root, agent.fingerprint);
+    return keep(agent, root, told);
+  }
+  const bool is_own_copy = copy.agent == agent.fingerprint;
+  const Chain here =
+      decisions::newer_copy(chain_of(books_[agent.fingerprint], root), is_own_copy ? chain_of(copy, root) : Chain());
+  const Chain kept = decisions::kept_by_receiver(here, told);
+  return keep(agent, root, kept);
+}
+
+/// Into the file, then the copy, then the fence: a crash in between leaves the older word, which the agent's next
+/// greeting replaces.
+DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string& root, Chain chain) {
+  const auto fence = fence_of(agent.fingerprint, root);
+  const std::string place = place_of(agent, root);
+  Book book = books_[agent.fingerprint];
+  const Chain before = chain_of(book, root);
+  if (!chain.empty()) {
+    book.roots[root] = chain;
+    book.places[root] = place;
+  }
+  if (const auto written = put(agent.fingerprint, book); !written) {
+    const Error error{
+        ErrorCode::state, "",
+        "the receiver cannot keep what was decided (" + written.error().message() + "); make space in its state_dir",
+        0};
+    fence->set(before, error);
+    return {before, error};
+  }
+  if (before.empty() || chain.empty() || !(before.back() == chain.back())) {
+    if (!chain.empty()) {
+      spdlog::info("decision root={} fingerprint={} known=\"{}\"", root, agent.fingerprint, decisions::describe(chain));
+    }
+  }
+  Book copy;
+  copy.agent = agent.fingerprint;
+  copy.roots[root] = chain;
+  copy.places[root] = place;
+  if (is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
+    if (const auto written = decisions::write_book(place + k_copy, copy); !written) {
+      spdlog::debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
+    }
+  }
+  fence->set(chain, std::nullopt);
+  return {chain, std::nullopt};
+}
+
+/// The others lose the place: should one of them come again, it is the foreign one.
+Result<> DecisionKeeper::take_from_others(const Agent& agent, const std::string& root) {
+  const std::string place = place_of(agent, root);
+  std::vector<std::pair<std::string, Book>> changed;
+  for (const auto& [fingerprint, book] : books_) {
+    if (fingerprint == agent.fingerprint) continue;
+    Book next = book;
+    std::erase_if(next.places, [&](const auto& one) { return one.second == place; });
+    if (!(next == book)) changed.emplace_back(fingerprint, std::move(next));
+  }
+  for (auto& [fingerprint, book] : changed) {
+    for (const auto& [name, chain] : book.roots) {
+      if (!book.places.contains(name)) {
+        fence_of(fingerprint, name)
+            ->set(chain, Error{ErrorCode::foreign_agent, place, "the root was taken over by " + agent.fingerprint, 0});
+      }
+    }
+    MAILDIRSYNC_TRY(put(fingerprint, std::move(book)));
+  }
+  return {};
+}
+
+}  // namespace maildirsync::daemon

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "common/decisions/decision.h"
+#include "common/os/result.h"
+#include "daemon/decisions/fence.h"
+
+namespace maildirsync::daemon {
+
+/// The receiver's memory of what was decided, for each agent (by its fingerprint) and root: a file for each agent in
+/// the state directory, and a copy in the root itself, which outlives that. Of the two, the newer word
+/// counts. What an agent says is on the disk before it is answered. Thread-safe; all of it blocks on files.
+class DecisionKeeper {
+ public:
+  /// Reads what is there. Damaged files are put aside and told in the log.
+  static Result<std::unique_ptr<DecisionKeeper>> open(const std::string& state_dir);
+
+  /// An agent as it greets.
+  struct Agent {
+    std::string fingerprint;
+    std::map<std::string, std::string> places;  ///< its configured roots: name, and directory here
+    bool keeps_decisions = false;
+    std::uint64_t run = 0;
+    std::uint64_t session = 0;
+    std::map<std::string, decisions::Chain> roots;
+    decisions::Chain pause;
+  };
+  struct Known {
+    decisions::Chain chain;
+    std::optional<Error> held;  ///< nothing is taken for the root: foreign_agent, or what could not be written
+  };
+  struct Answer {
+    std::map<std::string, Known> roots;
+    decisions::Chain pause;
+    std::uint64_t run = 0;
+    bool older_state = false;
+  };
+  Answer greet(const Agent& agent);
+
+  /// Something was decided anew. `root` "": the pause. With `adopts`, the root is taken over from whoever filled it.
+  Known decide(const Agent& agent, const std::string& root, const decisions::Chain& told, bool adopts);
+
+  /// For operations of that agent in that root.
+  std::shared_ptr<const Fence> fence(const std::string& fingerprint, const std::string& root);
+
+  /// For status: what is known of an agent's root.
+  decisions::Chain known(const std::string& fingerprint, const std::string& root);
+
+ private:
+  explicit DecisionKeeper(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+
+  std::string path_of(const std::string& fingerprint) const;
+  std::shared_ptr<Fence> fence_of(const std::string& fingerprint, const std::string& root);
+  void number_run(const Agent& agent, Answer& answer);
+  Known take(const Agent& agent, const std::string& root, const decisions::Chain& told, bool adopts);
+  Known keep(const Agent& agent, const std::string& root, decisions::Chain chain);
+  std::optional<Known> foreign(const Agent& agent, const std::string& root, const decisions::Book& copy) const;
+  Result<> take_from_others(const Agent& agent, const std::string& root);
+  Result<> take_pause(const Agent& agent, const decisions::Chain& told);
+  Result<> put(const std::string& fingerprint, decisions::Book book);
+
+  const std::string state_dir_;
+  std::mutex mutex_;
+  std::map<std::string, decisions::Book> books_;                ///< by fingerprint; as on the disk
+  std::set<std::pair<std::string, std::uint64_t>> superseded_;  ///< sessions of agents after which another one came
+  std::set<std::pair<std::string, std::uint64_t>> older_;       ///< sessions that began with an older copy of the state
+  std::mutex fences_mutex_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Fence>> fences_;
+};
+
+}  // namespace maildirsync::daemon

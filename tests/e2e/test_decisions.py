@@ -1,0 +1,462 @@
+"""What a person decided outlives every loss: of a root whose users moved, nothing at the destination is undone by a lost, damaged or older
+state of either side or of both, nor by a command that does not say so; and what cannot be known is asked."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import unittest
+
+from maildir_trees import make_maildir, read_tree, write_file
+from maildirsync_testing import LabTest, deliver, free_port, keygen, program, wait_until
+from network import HEADER_HELLO, connect, field, frame, read_frame
+
+OWNER = (5000, 5000)
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+MESSAGES = 20
+
+
+class DecisionTest(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        self.agent, self.receiver = self.lab.agent, self.lab.receiver
+        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
+        os.makedirs(os.path.dirname(self.account), 0o755)
+        make_maildir(self.account, OWNER, is_account=True)
+        make_maildir(os.path.join(self.account, b".Lists"), OWNER)
+        for i in range(MESSAGES):
+            deliver(self.account, self.message(i), b"Subject: %d\n\nx\n" % i, area=b"cur")
+        self.there = self.root.at_destination(self.account)
+        self.serial = 0
+        self.lab.start()
+        self.lab.flush()
+
+    @staticmethod
+    def message(number: int, flags: bytes = b"") -> bytes:
+        return b"1700000000.M%dP1.mx:2," % number + flags
+
+    def root_status(self) -> dict:
+        return self.agent.status()["roots"][0]
+
+    def drain(self) -> dict:
+        done = self.agent.cli("--json", "drain", "vhosts")
+        self.assert_exit(0, done)
+        return json.loads(done.stdout)
+
+    def straggler(self) -> bytes:
+        """A message comes by the old server, and gets to the destination."""
+        self.serial += 1
+        path = self.root.at_destination(deliver(self.account, b"1900000000.M%dP7.old" % self.serial))
+        wait_until(lambda: os.path.exists(path), f"{path!r} arrives", alive=self.lab.daemons)
+        return path
+
+    def users_work(self):
+        """At the destination, as people do on their new server."""
+        cur = os.path.join(self.there, b"cur")
+        os.unlink(os.path.join(cur, self.message(0)))
+        for number in (1, 3, 4):
+            os.rename(os.path.join(cur, self.message(number)), os.path.join(cur, self.message(number, b"FS")))
+        os.rename(os.path.join(cur, self.message(2)), os.path.join(self.there, b".Lists", b"cur", self.message(2, b"S")))
+        write_file(os.path.join(self.there, b"new", b"1700000500.M1P1.new"), b"Subject: only there\n\nx\n", OWNER, 0o600)
+        self.worked = read_tree(self.root.destination)
+
+    def assert_untouched(self):
+        """All that users made of the destination is as they left it; what came since is mail that the old server took."""
+        now = read_tree(self.root.destination)
+        new = set(now) - set(self.worked)
+        self.assertEqual(set(), {path for path in new if b"P7.old" not in path})
+        for path, entry in self.worked.items():
+            self.assertIn(path, now)
+            if entry.kind == "file":
+                self.assertEqual((entry.size, entry.mtime, entry.mode), (now[path].size, now[path].mtime, now[path].mode), path)
+
+    def flush_everything(self):
+        self.agent.flush("--full")
+        self.agent.cli("verify", "--repair")
+
+    # -- what happens to a state directory
+
+    def back_up(self):
+        for daemon in self.lab.daemons:
+            shutil.copytree(daemon.state_dir, daemon.state_dir + ".older")
+
+    @staticmethod
+    def files_of_decisions(daemon) -> list[str]:
+        return [os.path.join(daemon.state_dir, name) for name in os.listdir(daemon.state_dir) if re.fullmatch(r"decisions(-[0-9a-f]+)?", name)]
+
+    def lost(self, daemon):
+        shutil.rmtree(daemon.state_dir)
+
+    def damaged(self, daemon):
+        files = self.files_of_decisions(daemon)
+        self.assertNotEqual([], files)
+        for path in files:
+            with open(path, "r+b") as file:
+                file.seek(os.path.getsize(path) // 2)
+                file.write(b"\0\0\0\0")
+
+    def older(self, daemon):
+        shutil.rmtree(daemon.state_dir)
+        shutil.copytree(daemon.state_dir + ".older", daemon.state_dir)
+
+    def each_loss(self, then):
+        """Each loss on each side and on both, the sides started in either order; `then(number)` looks what came of it."""
+        number = 0
+        for how in (self.lost, self.damaged, self.older):
+            for daemons in ([self.agent], [self.receiver], [self.agent, self.receiver]):
+                number += 1
+                first, second = (self.agent, self.receiver) if number % 2 else (self.receiver, self.agent)
+                with self.subTest(f"{how.__name__}: {', '.join(daemon.name for daemon in daemons)}; {first.name} starts first"):
+                    for daemon in self.lab.daemons:
+                        daemon.stop()
+                    for daemon in daemons:
+                        how(daemon)
+                    first.start()
+                    second.start()
+                    then(number)
+
+
+class LossesOfADrainedRoot(DecisionTest):
+    def test_nothing_that_users_did_is_undone(self):
+        self.agent.stop(), self.receiver.stop()
+        self.back_up()
+        self.receiver.start(), self.agent.start()
+        self.agent.wait_state("live")
+        answer = self.drain()
+        self.assertTrue(answer["receiver_has_it"], answer)
+        self.users_work()
+
+        def drains_on(_):
+            status = self.agent.wait_state("draining")
+            self.assertEqual([], status["problems"])
+            self.assertEqual("drain", status["roots"][0]["mode"])
+            self.assertEqual("draining", status["roots"][0]["state"])
+            self.straggler()
+            self.flush_everything()
+            self.assert_untouched()
+
+        self.each_loss(drains_on)
+        self.assertRegex(self.agent.log_text(), r"decision-adopted root=vhosts agent=\"nothing\" receiver=\"drain, number 2, said " + STAMP + " by drain\"")
+        self.assertRegex(self.agent.log_text(), r"decision-adopted root=vhosts agent=\"mirror, number 1,")
+        self.assertRegex(self.agent.log_text(), "decisions-damaged .*decisions.damaged-")
+        self.assertRegex(self.receiver.log_text(), "decisions-damaged .*decisions-[0-9a-f]{64}")
+
+
+class LossesOfAMirroredRoot(DecisionTest):
+    def test_it_mirrors_on(self):
+        self.agent.stop(), self.receiver.stop()
+        self.back_up()
+        self.receiver.start(), self.agent.start()
+        self.lab.flush()
+
+        def mirrors_on(number):
+            if self.agent.wait_state("live", "held")["state"] == "held":
+                # Both files of decisions are gone, and the state knows of mail: there was one.
+                self.assertIn("this agent knows: nothing; the receiver knows: nothing", self.agent.problems("decisions-lost")[0]["detail"])
+                self.assertEqual(6, number)
+                self.assert_exit(0, self.agent.cli("mirror", "vhosts"))
+                self.agent.wait_state("live")
+            status = self.agent.status()
+            self.assertEqual([], status["problems"])
+            self.assertEqual("mirror", status["roots"][0]["mode"])
+            self.straggler()
+            os.rename(os.path.join(self.account, b"cur", self.message(number)), os.path.join(self.account, b"cur", self.message(number, b"S")))
+            self.lab.flush()
+            self.lab.assert_equal()
+
+        self.each_loss(mirrors_on)
+
+
+class Commands(DecisionTest):
+    def test_a_mirror_after_a_drain_says_first_what_it_would_undo(self):
+        self.drain()
+        self.users_work()
+        self.straggler()
+        done = self.agent.cli("mirror", "vhosts")
+        self.assert_exit(1, done)
+        for words in (
+            "in 1 of 1 accounts: 3 messages with other flags, 1 message deleted there, 1 message moved there, 1 message only there",
+            "maildirsync mirror vhosts --undo-what-users-did",
+            "a@example.org: 3 flags, 1 deletions, 1 moves, 1 only there",
+        ):
+            self.assertIn(words, done.stderr)
+        answer = json.loads(self.agent.cli("--json", "mirror", "vhosts").stdout)
+        self.assertFalse(answer["ok"])
+        undone = {key: answer["would_undo"][key] for key in ("accounts", "flags", "deletions", "moves", "only_there")}
+        self.assertEqual({"accounts": 1, "flags": 3, "deletions": 1, "moves": 1, "only_there": 1}, undone)
+        self.assertEqual("draining", self.agent.status()["state"])
+        self.flush_everything()
+        self.assert_untouched()
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts", "--undo-what-users-did"))
+        self.agent.wait_state("live")
+        self.lab.flush()
+        theirs = (b"1700000500.M1P1.new", b".M2P1.mx:2,S")  # only there, or moved there: it stays
+        self.assertEqual([], [found for found in self.lab.differences() if not found.path.endswith(theirs)])
+        self.assertEqual("mirror --undo-what-users-did", self.root_status()["decision"]["by"])
+
+    def test_it_asks_nothing_where_users_did_nothing(self):
+        self.drain()
+        self.straggler()
+        os.rename(os.path.join(self.account, b"cur", self.message(5)), os.path.join(self.account, b"cur", self.message(5, b"S")))
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts"))
+        self.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def test_an_undoing_that_was_cut_off_goes_on(self):
+        self.drain()
+        self.users_work()
+        self.receiver.stop()
+        done = self.agent.cli("mirror", "vhosts")
+        self.assert_exit(1, done)
+        self.assertIn("cannot be seen: the receiver is not connected", done.stderr)
+        done = self.agent.cli("mirror", "vhosts", "--undo-what-users-did")
+        self.assert_exit(0, done)
+        self.assertIn("the receiver does not have it", done.stdout)
+        self.agent.kill()
+        self.receiver.start()
+        self.agent.start()
+        self.agent.wait_state("live")
+        self.lab.flush()
+        self.assertTrue(os.path.exists(os.path.join(self.there, b"cur", self.message(0))))
+        self.assertFalse(os.path.exists(os.path.join(self.there, b"cur", self.message(1, b"FS"))))
+
+    def test_a_mirror_by_the_configuration_asks_for_each_account(self):
+        self.root.options["mode"] = "drain"
+        self.agent.restart()
+        self.agent.wait_state("draining")
+        self.users_work()
+        self.root.options["mode"] = "mirror"
+        self.agent.restart()
+        self.agent.wait_state("held")
+        problem = self.agent.wait_problem("users-at-destination", "a@example.org")
+        self.assertIn("maildirsync drain vhosts", problem["detail"])
+        self.agent.flush("--full", "--timeout", "3", complete=False)
+        self.assert_untouched()
+        self.drain()
+        self.agent.wait_state("draining")
+        self.assertEqual([], self.agent.problems())
+        self.straggler()
+        self.assert_untouched()
+
+    def test_a_drain_while_the_receiver_is_down(self):
+        self.receiver.stop()
+        self.agent.wait_state("connecting")
+        done = self.agent.cli("drain", "vhosts")
+        self.assert_exit(0, done)
+        self.assertIn("root vhosts: drain; kept here, but the receiver does not have it", done.stdout)
+        self.agent.kill()
+        self.users_work()
+        self.receiver.start()
+        self.agent.start()
+        self.agent.wait_state("draining")
+        self.assertTrue(self.root_status()["decision"]["receiver_knows"])
+        self.straggler()
+        self.flush_everything()
+        self.assert_untouched()
+        # Now that the receiver has it, it outlives the agent's state.
+        self.agent.stop()
+        self.lost(self.agent)
+        self.agent.start()
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.assert_untouched()
+
+    def test_words_that_contradict_each_other_are_a_persons_to_settle(self):
+        self.drain()
+        self.users_work()
+        for daemon in self.lab.daemons:
+            daemon.stop()
+        self.lost(self.agent)
+        self.agent.start()
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts", "--undo-what-users-did"))  # by somebody who knows of no drain
+        self.receiver.start()
+        problem = self.agent.wait_problem("decisions-lost")
+        self.assertEqual("vhosts", problem["root"])
+        self.assertRegex(problem["detail"], rf"this agent knows: mirror, number 1, said {STAMP} by mirror --undo-what-users-did; the receiver knows: drain, number 2, said {STAMP} by drain")
+        for command in ("maildirsync drain vhosts", "maildirsync mirror vhosts --undo-what-users-did"):
+            self.assertIn(command, problem["detail"])
+        self.assertEqual("held", self.agent.status()["state"])
+        self.assert_exit(2, self.agent.cli("status"))
+        result = self.agent.flush("--timeout", "2", complete=False)
+        self.assertIn("decisions-lost", {one.get("code") for one in result["left_out"]})
+        self.assert_untouched()
+        self.drain()
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        self.assert_untouched()
+
+    def test_a_pause_outlives_the_agents_state(self):
+        self.assert_exit(0, self.agent.cli("pause"))
+        self.agent.stop()
+        self.lost(self.agent)
+        self.agent.start()
+        self.agent.wait_state("paused")
+        self.assert_exit(0, self.agent.cli("resume"))
+        self.lab.flush()
+        self.agent.restart()
+        self.agent.wait_state("live")
+
+    def test_the_file_can_be_read_by_people(self):
+        self.drain()
+        with open(os.path.join(self.agent.state_dir, "decisions"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertRegex(text, rf'(?m)^root "vhosts" number 1 word mirror when {STAMP} by "agent.toml"')
+        self.assertRegex(text, rf'(?m)^root "vhosts" number 2 word drain when {STAMP} by "drain" id [0-9a-f]{{16}} given-until {STAMP[:-1]}\.\d{{9}}Z$')
+
+
+class UsersAtWork(DecisionTest):
+    """The window was done by hand, and the drain was forgotten."""
+
+    def test_a_full_flush_undoes_nothing_without_a_question(self):
+        self.users_work()
+        result = self.agent.flush("--full", "--timeout", "20", complete=False)
+        self.assertFalse(result["complete"])
+        self.assertIn("users-at-destination", {one.get("code") for one in result["left_out"]})
+        problem = self.agent.wait_problem("users-at-destination", "a@example.org")
+        self.assertRegex(problem["detail"], r"users work on this account at the destination \(3 messages with other flags, 1 message deleted there, ")
+        self.assert_untouched()
+        self.agent.restart()
+        self.agent.flush("--full", "--timeout", "20", complete=False)
+        self.assert_untouched()
+        self.drain()
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        self.assert_untouched()
+
+    def test_a_release_lets_the_account_be_mirrored(self):
+        self.users_work()
+        self.agent.flush("--full", "--timeout", "20", complete=False)
+        self.agent.wait_problem("users-at-destination")
+        self.assert_exit(0, self.agent.cli("release", "--account", "a@example.org"))
+        self.agent.wait_state("live")
+        self.agent.flush()
+        self.assertTrue(os.path.exists(os.path.join(self.there, b"cur", self.message(0))))
+
+    def test_a_test_login_stops_nothing(self):
+        cur = os.path.join(self.there, b"cur")
+        os.rename(os.path.join(cur, self.message(7)), os.path.join(cur, self.message(7, b"S")))
+        self.agent.flush("--full")
+        self.lab.assert_equal()
+
+
+class OtherAgents(DecisionTest):
+    def test_an_agent_with_another_key_waits_until_it_adopts_the_root(self):
+        self.drain()
+        self.users_work()
+        for daemon in self.lab.daemons:
+            daemon.stop()
+        before = self.agent.identity.fingerprint
+        self.agent.identity = keygen(os.path.join(self.agent.directory, "other"), "other")
+        self.lost(self.agent)
+        self.receiver.start()
+        self.agent.start()
+        problem = self.agent.wait_problem("foreign-agent")
+        for words in (before, self.agent.identity.fingerprint, "maildirsync mirror vhosts --adopt", "maildirsync drain vhosts --adopt"):
+            self.assertIn(words, problem["detail"])
+        self.assertEqual("held", self.agent.wait_state("held")["roots"][0]["state"])
+        done = self.agent.cli("mirror", "vhosts", "--undo-what-users-did")
+        self.assert_exit(1, done)
+        self.assertIn("filled by another agent", done.stderr)
+        self.assert_untouched()
+        self.assert_exit(0, self.agent.cli("drain", "vhosts", "--adopt"))
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        self.assert_untouched()
+        # The other one is the foreign one now.
+        self.agent.stop()
+        self.lost(self.agent)
+        other, self.agent.identity = self.agent.identity, keygen(os.path.join(self.agent.directory, "third"), "third")
+        self.receiver.write_config()
+        self.receiver.restart()
+        self.agent.start()
+        self.assertIn(other.fingerprint, self.agent.wait_problem("foreign-agent")["detail"])
+
+
+class Between:
+    """Stands between agent and receiver with the keys of both, and makes both neighbours of an earlier release: what that did not say is left
+    out of their greetings."""
+
+    def __init__(self, lab):
+        self._lab = lab
+        self._listener = socket.create_server(("127.0.0.1", lab.agent.port))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(lab.receiver.identity.certificate, lab.receiver.identity.key)
+        self._ends: list[socket.socket] = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                agent = self._context.wrap_socket(self._listener.accept()[0], server_side=True)
+                receiver = connect(self._lab.receiver.port, self._lab.agent.identity.certificate, self._lab.agent.identity.key)
+                receiver.settimeout(None)
+                self._ends += [agent, receiver]
+                for source, target in ((agent, receiver), (receiver, agent)):
+                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+        except OSError:
+            pass  # closed
+
+    def _pump(self, source, target) -> None:
+        try:
+            while True:
+                header, payload = read_frame(source)
+                text = b"".join(field(kind, self.earlier(kind, message)) for kind, messages in header.items() for message in messages)
+                target.sendall(frame(text, payload))
+        except (EOFError, OSError, ValueError):
+            self._end(source, target)
+
+    @staticmethod
+    def earlier(kind: int, message: bytes) -> bytes:
+        from network import fields
+
+        if kind not in (HEADER_HELLO, 3):  # of a turn: open_account
+            return message
+        return b"".join(field(number, value) for number, values in fields(message).items() if number < 21 for value in values)
+
+    def close(self) -> None:
+        self._end(*self._ends)
+
+    @staticmethod
+    def _end(*sockets) -> None:
+        for end in sockets:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class EarlierRelease(LabTest):
+    def test_a_neighbour_that_keeps_no_decisions_is_told_of(self):
+        root = self.lab.add_root()
+        account = os.path.join(os.fsencode(root.source), b"example.org", b"a", b"Maildir")
+        os.makedirs(os.path.dirname(account), 0o755)
+        make_maildir(account, OWNER, is_account=True)
+        deliver(account, b"1700000000.M1P1.mx")
+        self.lab.agent.port = free_port()
+        self.lab.agent.extra["transfer"] = {"compression": "off"}
+        between = Between(self.lab)
+        self.addCleanup(between.close)
+        self.lab.start()
+        self.lab.flush()
+        self.lab.assert_equal()
+        done = self.lab.agent.cli("drain", "vhosts")
+        self.assert_exit(0, done)
+        self.assertIn("it is of an earlier release, and keeps no decisions", done.stdout)
+        self.lab.agent.restart()
+        self.lab.agent.wait_state("draining")
+        path = root.at_destination(deliver(account, b"1900000000.M1P7.old"))
+        wait_until(lambda: os.path.exists(path), "new mail arrives", alive=self.lab.daemons)
+        self.assertFalse(self.lab.agent.status()["roots"][0]["decision"]["receiver_knows"])
+
+
+if __name__ == "__main__":
+    unittest.main()
