@@ -1,5 +1,7 @@
 #include "agent/turn/room.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 namespace maildirsync::agent {
