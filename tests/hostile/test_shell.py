@@ -65,6 +65,11 @@ class Shell(LabTest):
     def as_user(self, *command: str | bytes, user=USER):
         return subprocess.run(command, user=user[0], group=user[1], extra_groups=[], capture_output=True, check=False)
 
+    @staticmethod
+    def read(path) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
     def is_open_to_user(self, path) -> bool:
         """Whether the user can read it, or give themselves that right."""
         status = os.lstat(path)
@@ -115,13 +120,12 @@ class InThePlaceOfAMessage(Shell):
 
     def assert_arrived(self, body: bytes):
         """The message itself is there, and the user's, under whatever name."""
-        for directory, _, files in os.walk(self.there):
-            for name in files:
-                path = os.path.join(directory, name)
-                with open(path, "rb") as file:
-                    if os.lstat(path).st_uid == USER[0] and file.read() == body:
-                        return
-        self.fail("the message did not arrive")
+
+        def is_there() -> bool:
+            paths = [os.path.join(directory, name) for directory, _, files in os.walk(self.there) for name in files]
+            return any(os.lstat(path).st_uid == USER[0] and self.read(path) == body for path in paths if os.path.lexists(path))
+
+        wait_until(is_there, f"{body[:30]!r} arrives", alive=self.lab.daemons)
 
     def attempts(self):
         for how in ("moved", "linked"):
@@ -221,51 +225,72 @@ class OnXfs(InThePlaceOfAMessage):
     file_system = "xfs"
 
 
-MISCHIEF = '''
+MISCHIEF = r'''
 import os, random, sys, time
 
-root, others, seed = os.fsencode(sys.argv[1]), [os.fsencode(path) for path in sys.argv[2:-1]], int(sys.argv[-1])
+root, others, seed, user = os.fsencode(sys.argv[1]), [os.fsencode(path) for path in sys.argv[2:-2]], int(sys.argv[-2]), int(sys.argv[-1])
+if user:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 rng = random.Random(seed)
-aside = os.path.join(root, b".aside-%d" % seed)
-os.makedirs(aside, exist_ok=True)
-number = 0
+FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # it makes links and goes through none of the other one's
 
-def attempt(function, *arguments):
+def attempt(function, *arguments, **options):
     try:
-        function(*arguments)
+        return function(*arguments, **options)
     except OSError:
-        pass
+        return None
 
+account = os.open(root, FLAGS)
+aside_name = b".aside-%d" % seed
+attempt(os.mkdir, aside_name, dir_fd=account)
+aside = os.open(aside_name, FLAGS, dir_fd=account)
+
+def swap(name, directory, kept, make):
+    """What has the name gets another in its place for a moment."""
+    if attempt(os.rename, name, kept, src_dir_fd=directory, dst_dir_fd=aside) is None and attempt(os.stat, kept, dir_fd=aside, follow_symlinks=False) is None:
+        return
+    attempt(make, name, directory)
+    time.sleep(rng.choice([0, 0.001, 0.004]))
+    attempt(os.unlink, name, dir_fd=directory)
+    attempt(os.rename, kept, name, src_dir_fd=aside, dst_dir_fd=directory)
+
+def link_to_directory(name, directory):
+    os.symlink(rng.choice(others), name, dir_fd=directory)
+
+def link_to_secret(name, directory):
+    os.symlink(os.path.join(rng.choice(others), b"secret"), name, dir_fd=directory)
+
+def hard_link_to_secret(name, directory):
+    os.link(os.path.join(others[0], b"secret"), name, dst_dir_fd=directory)
+
+def fifo(name, directory):
+    os.mkfifo(name, dir_fd=directory)
+
+number = 0
 while True:
     number += 1
-    folders = [name for name in os.listdir(root) if name.startswith(b".") and not name.startswith(b".aside")] + [b""]
-    folder = os.path.join(root, rng.choice(folders))
-    kept = os.path.join(aside, b"%d" % number)
-    what = rng.randrange(5)
-    area = os.path.join(folder, rng.choice([b"cur", b"new", b"tmp"]))
-    victim = folder if what == 0 and folder != root + b"/" else area
-    if what < 3:  # a directory becomes a link for a moment
-        attempt(os.rename, victim, kept)
-        attempt(os.symlink, rng.choice(others), victim)
-        time.sleep(rng.choice([0, 0.001, 0.004]))
-        attempt(os.unlink, victim)
-        attempt(os.rename, kept, victim)
+    kept = b"%d" % number
+    names = [name for name in map(os.fsencode, os.listdir(account)) if name.startswith(b".") and not name.startswith(b".aside")]
+    if names and rng.random() < 0.2:
+        swap(rng.choice(names), account, kept, link_to_directory)
         continue
-    try:
-        names = os.listdir(area)
-    except OSError:
+    folder = account if not names or rng.random() < 0.5 else attempt(os.open, rng.choice(names), FLAGS, dir_fd=account)
+    if folder is None:
         continue
-    if not names:
-        continue
-    path = os.path.join(area, rng.choice(names))
-    attempt(os.rename, path, kept)
-    if what == 3:
-        attempt(os.symlink, os.path.join(rng.choice(others), b"secret"), path)
+    area = rng.choice([b"cur", b"new", b"tmp"])
+    if rng.random() < 0.3:
+        swap(area, folder, kept, link_to_directory)
     else:
-        attempt(rng.choice([os.mkfifo, lambda to: os.link(os.path.join(rng.choice(others), b"secret"), to)]), path)
-    time.sleep(rng.choice([0, 0.001, 0.004]))
-    attempt(os.unlink, path)
-    attempt(os.rename, kept, path)
+        inside = attempt(os.open, area, FLAGS, dir_fd=folder)
+        if inside is not None:
+            messages = attempt(os.listdir, inside)
+            if messages:
+                swap(os.fsencode(rng.choice(messages)), inside, kept, rng.choice([link_to_secret, hard_link_to_secret, fifo]))
+            os.close(inside)
+    if folder != account:
+        os.close(folder)
 '''
 
 
@@ -274,11 +299,10 @@ class SwapsBesideTraffic(Shell):
 
     owner = {"policy": "map", "users": {"5000": "5000", "5001": "5001"}, "groups": {"5000": "5000", "5001": "5001"}}
 
-    def mischief(self, account: bytes, others: list, seed: int, *, user=None) -> subprocess.Popen:
-        """`user` None: as root, who links what a user may not where hard links are protected."""
-        who = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
-        command = [sys.executable, "-c", MISCHIEF, os.fsdecode(account), *map(os.fsdecode, others), str(seed)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
+    def mischief(self, account: bytes, others: list, seed: int, user: int) -> subprocess.Popen:
+        """`user` 0: as root, who links what a user may not where hard links are protected."""
+        command = [sys.executable, "-c", MISCHIEF, os.fsdecode(account), *map(os.fsdecode, others), str(seed), str(user)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -294,24 +318,24 @@ class SwapsBesideTraffic(Shell):
         before = {side: self.picture(path) for side, path in outside.items()}
         self.start()
         processes = []
-        for number, user in enumerate((USER, None)):
+        for number, user in enumerate((USER[0], 0)):
             for side, account in (("source", self.account), ("destination", self.there)):
                 others = [outside[side], os.path.dirname(os.path.dirname(self.there if side == "destination" else self.account))]
-                processes.append(self.mischief(account, others, 10 * number + (side == "source"), user=user))
+                processes.append(self.mischief(account, others, 10 * number + (side == "source"), user))
         rng = random.Random(5)
         end = time.monotonic() + min(SECONDS, 20)
         number = 0
         while time.monotonic() < end:
             number += 1
             try:
-                path = deliver(self.account, BASE % (1000 + number), rng.randbytes(300))
-                time.sleep(0.01)
-                os.rename(path, os.path.join(self.account, b"cur", os.path.basename(path) + b":2,S"))
+                self.deliver_beneath(BASE % (1000 + number), rng.randbytes(300))
             except OSError:
                 pass  # the user took the directory away
+            time.sleep(0.01)
             for side, path in outside.items():
                 self.assertEqual(before[side], self.picture(path), side)
         for process in processes:
+            self.assertIsNone(process.poll(), "the mischief went on to the end")
             process.send_signal(signal.SIGKILL)
             process.wait()
         for daemon in self.lab.daemons:
@@ -336,6 +360,28 @@ class SwapsBesideTraffic(Shell):
         self.lab.flush()
         wrong = [found for found in self.lab.differences() if found.kind != "extra" and b"outside" not in found.path]
         self.assertEqual([], wrong)
+
+    def deliver_beneath(self, name: bytes, body: bytes) -> None:
+        """As a mail server that does not follow links: this test must not write outside itself."""
+
+        def directory(name: bytes, above: int | None = None) -> int:
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+            closing.append(fd)
+            return fd
+
+        closing: list[int] = []
+        try:
+            account = directory(self.account)
+            aside, new, seen = (directory(area, account) for area in (b"tmp", b"new", b"cur"))
+            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=aside)
+            closing.append(file)
+            os.write(file, body)
+            os.fchown(file, *USER)
+            os.rename(name, name, src_dir_fd=aside, dst_dir_fd=new)
+            os.rename(name, name + b":2,S", src_dir_fd=new, dst_dir_fd=seen)
+        finally:
+            for fd in closing:
+                os.close(fd)
 
     def nothing_leaked(self, outside):
         for directory, _, files in os.walk(os.path.dirname(os.path.dirname(self.there))):
@@ -374,11 +420,6 @@ class AtTheSource(Shell):
     def leaked(self) -> list[str]:
         paths = [os.path.join(directory, name) for directory, _, files in os.walk(self.root.destination) for name in files]
         return [path for path in paths if b"secret of others" in self.read(path)]
-
-    @staticmethod
-    def read(path) -> bytes:
-        with open(path, "rb") as file:
-            return file.read()
 
     def test_a_hard_link_is_left_out_and_named(self):
         self.start()
