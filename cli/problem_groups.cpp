@@ -13,7 +13,7 @@ namespace {
 constexpr char k_varies[] = "…";
 
 bool is_word(char c) {
-  return c != ' ' && c != ',' && c != ';' && c != '(' && c != ')';
+  return c != ' ' && c != '(' && c != ')';
 }
 
 void replace_all(std::string& text, const std::string& what) {
@@ -46,6 +46,8 @@ std::string without_names(const std::string& text) {
     std::size_t end = at;
     while (end < text.size() && is_word(text[end]))
       ++end;
+    while (end > at && std::string_view(",;:.").find(text[end - 1]) != std::string_view::npos)
+      --end;  // of the sentence, and not of the name
     const std::string word = text.substr(at, end - at);
     if (word.find_first_of("/@") != std::string::npos) {
       out += k_varies;
@@ -57,7 +59,7 @@ std::string without_names(const std::string& text) {
         if (digit && !follows) out += '#';
       }
     }
-    if (end < text.size()) out += text[end++];
+    if (end < text.size()) out += text[end++];  // one that ends the word, or belongs to the sentence
     at = end;
   }
   return out;
@@ -118,9 +120,22 @@ std::vector<ProblemGroup> grouped(const Json& problems, std::string (*key_of)(co
 }  // namespace
 
 bool stops(std::string_view code) {
-  constexpr std::array<std::string_view, 14> k_stopping{
-      "mass-deletion", "root-gone", "destination-gone", "decisions-lost", "foreign-agent", "unreachable",  "timed-out",
-      "wrong-service", "tls",       "protocol",         "state",          "held",          "account-gone", "no-space"};
+  static constexpr std::array k_stopping{std::string_view("mass-deletion"),
+                                         std::string_view("account-gone"),
+                                         std::string_view("mount-gone"),
+                                         std::string_view("root-gone"),
+                                         std::string_view("destination-gone"),
+                                         std::string_view("decisions-lost"),
+                                         std::string_view("foreign-agent"),
+                                         std::string_view("owned-by-another"),
+                                         std::string_view("users-at-destination"),
+                                         std::string_view("no-space"),
+                                         std::string_view("unreachable"),
+                                         std::string_view("timed-out"),
+                                         std::string_view("wrong-service"),
+                                         std::string_view("tls"),
+                                         std::string_view("protocol"),
+                                         std::string_view("state")};
   return std::find(k_stopping.begin(), k_stopping.end(), code) != k_stopping.end();
 }
 

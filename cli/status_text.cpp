@@ -23,16 +23,17 @@ struct Field {
   bool only_when_any = false;  ///< the column is left out while all of it is 0
 };
 
+// What matters at night first: the end of a long row is on another line of the screen.
 constexpr std::array k_root_fields{Field{"name", "ROOT", Kind::text},
                                    Field{"mode", "MODE", Kind::text},
                                    Field{"state", "STATE", Kind::states},
-                                   Field{"accounts", "ACCOUNTS", Kind::count},
-                                   Field{"folders", "FOLDERS", Kind::count},
-                                   Field{"messages", "MESSAGES", Kind::count},
-                                   Field{"bytes", "SIZE", Kind::bytes},
-                                   Field{"pending_messages", "PENDING", Kind::count},
                                    Field{"lag_seconds", "LAG", Kind::seconds},
                                    Field{"refused", "REFUSED", Kind::refused, true},
+                                   Field{"pending_messages", "PENDING", Kind::count},
+                                   Field{"accounts", "ACCOUNTS", Kind::count},
+                                   Field{"messages", "MESSAGES", Kind::count},
+                                   Field{"bytes", "SIZE", Kind::bytes},
+                                   Field{"folders", "FOLDERS", Kind::count},
                                    Field{"unwatched_folders", "UNWATCHED", Kind::count, true},
                                    Field{"extra", "EXTRA", Kind::count, true},
                                    Field{"ok", "OK", Kind::yes_no},

@@ -107,7 +107,7 @@ class Plan(LabTest):
         self.account()
         os.symlink("a", os.path.join(self.root.source, "example.org", "alias"))
         self.lab.start()
-        self.assertEqual({"special-file"}, self.codes(self.plan(1)))
+        self.assertEqual({"mail-left-out"}, self.codes(self.plan(1)))
 
     def test_without_a_receiver_there_is_the_inventory(self):
         deliver(self.account(), b"1700000000.M1P1.mx")

@@ -312,7 +312,8 @@ class Reloading(LabTest):
                 self.assertEqual(daemon.config, before["file"])
                 self.assertIsNone(before["refused"])
                 self.assertEqual("good", self.running(daemon)["state"])
-                write_text(daemon.config, open(daemon.config, encoding="utf-8").read() + "\n# a word about it\n")
+                with open(daemon.config, "a", encoding="utf-8") as file:
+                    file.write("\n# a word about it\n")
                 self.assertEqual("good", self.running(daemon)["state"])  # what it says is the same
                 daemon.extra["log"] = {"level": "debug"}
                 daemon.write_config()
