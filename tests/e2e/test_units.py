@@ -85,6 +85,16 @@ class Units(LabTest):
         for daemon in self.lab.daemons:
             self.assertEqual(0, daemon.stop())
 
+    def test_a_killed_receiver_is_not_taken_for_a_power_cut(self):
+        """For that, it must see the boot's id from within its unit."""
+        self.restrict(self.lab.receiver)
+        self.lab.start()
+        self.lab.flush()
+        self.lab.receiver.kill()
+        self.lab.receiver.start()
+        self.lab.flush()
+        self.assertNotIn("unclean-end", self.lab.receiver.log_text() + self.lab.agent.log_text())
+
     def test_a_path_that_the_unit_does_not_open_is_a_problem_with_a_remedy(self):
         """ReadWritePaths= was forgotten for a second root."""
         self.restrict(self.lab.receiver)
