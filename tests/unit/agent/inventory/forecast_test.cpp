@@ -121,6 +121,20 @@ TEST(Forecast, a_link_where_an_account_would_be_must_be_put_right) {
   EXPECT_EQ(codes(forecast(linked)), Codes{"special-file"});
 }
 
+TEST(Forecast, mail_that_is_left_out_must_be_put_right) {
+  auto some = facts();
+  some.accounts[0].inventory.left_out = {{ErrorCode::mail_left_out, ".Archive", "a link to a directory"}};
+  EXPECT_EQ(codes(forecast(some)), Codes{"mail-left-out"});
+}
+
+TEST(Forecast, a_root_without_accounts_is_not_ready) {
+  auto none = facts();
+  none.accounts.clear();
+  EXPECT_EQ(codes(forecast(none)), Codes{"no-accounts"});
+  none.is_of_all = false;
+  EXPECT_EQ(codes(forecast(none)), Codes{});
+}
+
 TEST(Forecast, names_that_the_destination_cannot_hold) {
   auto narrow = facts();
   narrow.roots[0].space->longest_name = 59;

@@ -188,6 +188,17 @@ TEST(ScanFolder, reports_special_files_and_leaves_them_out) {
     EXPECT_EQ(problem.code, ErrorCode::special_file) << problem.path;
 }
 
+TEST(ScanFolder, mail_behind_links_and_in_mailboxes_among_messages_is_mail_that_is_left_out) {
+  Tree tree;
+  tree.maildir().link("/usr", ".Archive").link("/etc/passwd", "cur/l").directory("cur/box").directory("cur/box/cur");
+  tree.message("cur/1.x:2,S").settle();
+  const auto found = scan(tree);
+  EXPECT_EQ(names(found), Names({"cur/1.x:2,S"}));
+  ASSERT_EQ(found.problems.size(), 3u);
+  for (const auto& problem : found.problems)
+    EXPECT_EQ(problem.code, ErrorCode::mail_left_out) << problem.path;
+}
+
 TEST(ScanFolder, keeps_links_that_stay_inside) {
   Tree tree;
   tree.maildir().link("sieve/a.sieve", ".dovecot.sieve").link("../new/1.x", "cur/l").settle();
