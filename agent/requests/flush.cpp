@@ -324,9 +324,7 @@ void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
                        {"left_out", std::move(survey.left_out)}});
 }
 
-// ---- other commands ----
-
-}
+// ---- reload ----
 
 Result<> Engine::reload(config::Agent config, LinkSettings link) {
   config_.transfer = config.transfer;
