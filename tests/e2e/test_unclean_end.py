@@ -130,7 +130,8 @@ class UncleanEnd(LabTest):
         self.end_uncleanly()
         self.lab.receiver.start()
         self.lab.agent.wait_log("receiver-looked-at unclean_end=1")
-        self.lab.flush()
+        self.lab.agent.flush(complete=False)
+        self.assertEqual(["conflict"], [problem["code"] for problem in self.lab.agent.problems()])  # of the right size: it is kept
         for number in (0, 1):
             with open(self.at_destination(number), "rb") as there, open(self.sent[number], "rb") as sent:
                 self.assertEqual(sent.read(), there.read())
