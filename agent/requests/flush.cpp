@@ -291,12 +291,13 @@ void Engine::tell_progress(Flush& flush, const FlushSurvey& survey) {
   const auto [pending_messages, pending_bytes] = pending();
   const json& first = survey.waits.front();
   const std::string who = first.value("account", first.value("root", ""));
-  flush.reply->progress({{"progress",
-                          {{"pending_accounts", survey.waiting_accounts},
-                           {"accounts", survey.accounts},
-                           {"pending_messages", pending_messages},
-                           {"pending_bytes", pending_bytes},
-                           {"waits_for", cause_of_all().value_or(who + ": " + first.value("cause", ""))}}}});
+  flush.reply->progress(
+      {{"progress",
+        {{"pending_accounts", survey.waiting_accounts},
+         {"accounts", survey.accounts},
+         {"pending_messages", pending_messages},
+         {"pending_bytes", pending_bytes},
+         {"waits_for", cause_of_all().value_or((who.empty() ? "" : who + ": ") + first.value("cause", ""))}}}});
 }
 
 /// What every account waits for.
