@@ -103,6 +103,7 @@ struct DestinationMarker {
 struct Agreement {
   bool reached = false;
   bool settling = false;       ///< something is being kept; what the receiver says meanwhile is heard afterwards
+  bool telling = false;        ///< ours is on its way to it: what another connection's greeting says is older
   bool told = false;           ///< ours was told it, and it still knows an older one
   bool adopted = false;        ///< the receiver's word was newer, in this run
   decisions::Chain heard;      ///< what the receiver knows

@@ -173,7 +173,7 @@ void Engine::heard(const wire::Hello& receiver) {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
       if (roots_[i].removed || roots_[i].config.name != one.root() || one.root().empty()) continue;
       said[i] = true;
-      heard_of_root(i, one);
+      if (!roots_[i].agreement.telling) heard_of_root(i, one);
     }
   }
   // A receiver of an earlier release, or one that has no such root: it refuses what comes for that one.
@@ -224,18 +224,20 @@ void Engine::heard_of_root(std::size_t index, const wire::RootDecisions& said) {
 }
 
 void Engine::tell(std::size_t index, bool adopts, std::function<void(std::string)> then) {
-  const Root& root = roots_[index];
+  Root& root = roots_[index];
   const auto up = std::find_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
   if (up == lanes_.end() || !receiver_keeps_decisions_.value_or(false)) {
     if (then) then("the receiver is not connected");
     return;
   }
+  root.agreement.telling = true;
   wire::Header header;
   auto& decide = *header.mutable_decide();
   decide.mutable_decisions()->set_root(root.config.name);
   decide.set_adopts(adopts);
   wire::to_wire(decided(root), *decide.mutable_decisions());
   (*up)->link().ask(std::move(header), [this, index, then](const Result<std::vector<wire::Header>>& answer) {
+    roots_[index].agreement.telling = false;
     std::string untold;
     if (!answer) {
       untold = answer.error().message();
