@@ -61,6 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       .link("../outside", "root/link")
       .link("../../outside", "root/a/link");
   {
+    const testing::Tree state;
+    const auto keeper = daemon::DecisionKeeper::open(state.path()).value();
     daemon::Intake intake(peer_of(tree.path("root")),
                           {.staged =
                                [](std::vector<daemon::StagedOperation> staged) {
@@ -70,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                            .opened = [](const daemon::Account&) {},
                            .list = [](const daemon::ListRequest&) {},
                            .answer = [](const wire::Header&) {}},
-                          8, 1);
+                          8, 1, *keeper, {});
     std::string_view rest(reinterpret_cast<const char*>(data), size);
     while (rest.size() >= wire::k_prefix) {
       const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));

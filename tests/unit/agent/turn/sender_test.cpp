@@ -160,7 +160,9 @@ class SenderControlFile : public SenderTest {
       SCOPED_TRACE(is_signed ? "with a signature" : "without a signature");
       ASSERT_TRUE(state_->forget_content(account_, at));
       ASSERT_TRUE(state_->apply(account_, {{.kind = OperationKind::make_folder, .folder_inode = 7}, known}));
-      if (is_signed) ASSERT_TRUE(state_->set_signature(account_, at, codec::signature(before).value()));
+      if (is_signed) {
+        ASSERT_TRUE(state_->set_signature(account_, at, codec::signature(before).value()));
+      }
       Operation changed = known;
       changed.expected = known.result;
       changed.result.size = after.size();
