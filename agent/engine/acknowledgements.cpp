@@ -64,7 +64,10 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   const bool is_first =
       std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); }) == 0;
   asio::post(loop_, [this, is_first] {
-    if (is_first) check_all_looks();
+    if (is_first) {
+      has_asked_for_destinations_ = false;
+      check_all_looks();
+    }
     check_flushes();
     dispatch();
     check_plans();
@@ -140,6 +143,7 @@ void Engine::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   for (const auto& left : ack.left())
     looks[left.sequence()].push_back({left.folder(), left.before(), left.after()});
   last_acknowledged_ = Clock::now();
+  ask_for_new_destinations();
   for (std::size_t i = 0; i < done.size();) {
     const auto turn = done[i].turn;
     std::vector<sync::Operation> applied;

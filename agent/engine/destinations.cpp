@@ -99,12 +99,31 @@ void Engine::hold_destination_of(AccountId id, const std::string& reason) {
 void Engine::compare_all_accounts(const Root& root) {
   for (Account* account : accounts_of(static_cast<std::size_t>(&root - roots_.data()))) {
     account->complete = false;
-    account->work.compare = account->work.structure = true;
+    must_be_compared_first(*account);
     schedule(*account);
   }
   asio::post(keeper_, [this, name = root.config.name] {
     if (const auto stored = state_->set_all_incomplete(name); !stored) keeper_failed(stored.error());
   });
+}
+
+/// No flush is satisfied by what was found before, nor by the turn that is under way.
+void Engine::must_be_compared_first(Account& account) {
+  account.work.compare = account.work.structure = true;
+  account.verified_generation = 0;
+  if (account.turn) account.turn->wants_comparison = true;
+}
+
+/// The receiver marks an empty directory when the first mail comes for it: the marker is asked for then, so that the
+/// agent remembers it before it can be lost.
+void Engine::ask_for_new_destinations() {
+  if (has_asked_for_destinations_) return;
+  const bool is_new = std::any_of(roots_.begin(), roots_.end(),
+                                  [](const Root& root) { return !root.removed && root.destination.id.empty(); });
+  const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [](const auto& one) { return one->link().is_up(); });
+  if (!is_new || lane == lanes_.end()) return;
+  has_asked_for_destinations_ = true;
+  (*lane)->link().ping();
 }
 
 /// A person said that it is right as it is: the receiver takes it as it is, and answers with its new marker.

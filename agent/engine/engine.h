@@ -153,6 +153,8 @@ class Engine {
   void hold_destination(Root& root, const std::string& reason);
   void hold_destination_of(AccountId id, const std::string& reason);
   void compare_all_accounts(const Root& root);
+  static void must_be_compared_first(Account& account);
+  void ask_for_new_destinations();
   void release_destination(const Root& root);
   // destination_check.cpp
   bool is_looked_after(const Account& account) const;
@@ -338,6 +340,7 @@ class Engine {
   Time last_acknowledged_{};       ///< anything, in this run
   std::set<std::string> trashes_;  ///< roots of which the receiver keeps a trash
   bool receiver_knows_looks_ = false;
+  bool has_asked_for_destinations_ = false;  ///< since the receiver was connected
   AccountId looks_part_ = 0;
   Time last_looks_{};
   Time last_retry_{}, last_retry_of_obstacles_ = Clock::now(), last_look_at_unwatched_{};

@@ -289,12 +289,16 @@ asio::awaitable<void> Link::heartbeat(std::shared_ptr<net::Channel> channel) {
       channel->close();
       co_return;
     }
-    wire::Header ping;
-    ping.mutable_ping()->set_number(number);
-    ping_sent_ = os::wall_clock();
-    ping.mutable_ping()->set_time(ping_sent_);
-    outbox_->push_urgent(ping);
+    ping(number);
   }
+}
+
+void Link::ping(std::uint64_t number) {
+  wire::Header ping;
+  ping.mutable_ping()->set_number(number);
+  ping_sent_ = os::wall_clock();
+  ping.mutable_ping()->set_time(ping_sent_);
+  outbox_->push_urgent(ping);
 }
 
 Result<> Link::handle(wire::Frame frame) {

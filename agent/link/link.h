@@ -75,6 +75,9 @@ class Link : public std::enable_shared_from_this<Link> {
   std::optional<double> clock_offset() const { return clock_offset_; }
 
   using Answer = std::function<void(Result<std::vector<wire::Header>>)>;
+  /// A heartbeat out of its time: the receiver says how it stands.
+  void ping(std::uint64_t number = 0);
+
   /// Lane: asks and waits. The question gets its number here.
   Result<std::vector<wire::Header>> ask(std::uint64_t epoch, wire::Header question);
   /// Event loop: asks over the connection that is up; `answer` is called there, also when there is none or it breaks.

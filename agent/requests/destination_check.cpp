@@ -150,8 +150,8 @@ void Engine::compare_at_destination(AccountId id) {
   Account& account = found->second;
   spdlog::info("destination-differs root={} account={} action=\"it is compared\"", roots_[account.root].config.name,
                account.name);
-  account.work.compare = account.work.structure = true;
-  if (account.turn) account.turn->wants_comparison = true;
+  must_be_compared_first(account);
+  account.wanted_generation = generation_;
   schedule(account);
 }
 

@@ -42,6 +42,7 @@ class Mounts(LabTest):
         self.run_command("mount", "-o", "loop", image, path)
         self.unmount_at_the_end(path)
         os.chmod(path, 0o755)
+        os.chown(path, *OWNER)  # root gets no mail
         shutil.rmtree(os.path.join(path, b"lost+found"), ignore_errors=True)
 
     def fill(self, folder: bytes, count: int = 5):
@@ -55,10 +56,14 @@ class Mounts(LabTest):
         self.fill(account)
         return account
 
+    def make_archives_place(self):
+        os.mkdir(self.archive)
+        os.chown(self.archive, *OWNER)
+
     def archive_disk(self) -> str:
         """An account with an archive that is a disk of its own."""
         self.make_account()
-        os.mkdir(self.archive)
+        self.make_archives_place()
         image = self.image("archive")
         self.mount(image, self.archive)
         make_maildir(self.archive, OWNER)
@@ -110,7 +115,7 @@ class Mounts(LabTest):
         elsewhere = os.path.join(os.fsencode(self.lab.base), b"elsewhere")
         make_maildir(elsewhere, OWNER)
         self.fill(elsewhere)
-        os.mkdir(self.archive)
+        self.make_archives_place()
         self.run_command("mount", "--bind", elsewhere, self.archive)
         self.unmount_at_the_end(self.archive)
         self.lab.start()
@@ -136,7 +141,7 @@ class Mounts(LabTest):
 
     def test_a_disk_that_is_mounted_for_the_first_time_holds_nothing(self):
         self.make_account()
-        os.mkdir(self.archive)
+        self.make_archives_place()
         self.lab.start()
         self.lab.flush()
         self.mount(self.image("archive"), self.archive)
