@@ -10,6 +10,7 @@ decoded; repeated ones are lists.
 
 import os
 import re
+import struct
 
 GRAMMAR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common/wire/protocol.proto")
 _INTEGERS = {"uint32", "uint64", "bool", "int32", "int64"}
@@ -88,6 +89,9 @@ def encode(name: str, values: dict) -> bytes:
                 one = encode(_message_of(field.kind, name), one)
             elif field.kind.startswith("sint"):
                 one = (one << 1) ^ (one >> 63)
+            elif field.kind == "fixed64":
+                out += varint(field.number << 3 | 1) + struct.pack("<Q", one)
+                continue
             out += _tagged(field.number, one)
     return out
 
@@ -113,6 +117,8 @@ def decode(name: str, data: bytes) -> dict:
         elif form == 2:
             size, position = _read_varint(data, position)
             value, position = data[position : position + size], position + size
+        elif form == 1:
+            value, position = struct.unpack_from("<Q", data, position)[0], position + 8
         else:
             raise ValueError(f"wire type {form} in {name}")
         field = message.by_number.get(number)
@@ -133,6 +139,8 @@ def _decoded(field: _Field, value, form: int, inside: str):
         while position < len(value):
             one, position = _read_varint(value, position)
             yield one
+    elif form == 2 and field.kind == "fixed64":  # packed
+        yield from (one for (one,) in struct.iter_unpack("<Q", value))
     elif form == 2 and field.kind == "string":
         yield value.decode(errors="backslashreplace")
     elif form == 2 and field.kind != "bytes":
