@@ -44,7 +44,7 @@ TEST_F(SignaturesTest, are_forgotten_with_the_content) {
   ASSERT_TRUE(state->forget_content(account, uidlist));
   ASSERT_TRUE(state->forget_content(account, uidlist));
   EXPECT_EQ(signature(uidlist), std::nullopt);
-  const auto entries = state->control_entries(account, "").value();
+  const auto entries = state->control_entries(account, uidlist.folder).value();
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].digest, std::nullopt);
   EXPECT_NE(entries[0].size, 0u);

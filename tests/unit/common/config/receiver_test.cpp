@@ -34,7 +34,7 @@ TEST_F(ReceiverConfiguration, takes_peers_and_their_roots) {
   EXPECT_EQ(peer.roots[0].owner.users, (Ids{{"vmail", "mail"}, {"5000", "5001"}}));
   EXPECT_EQ(peer.roots[0].owner.groups, Ids{});
   EXPECT_EQ(peer.roots[0].owner.unmapped, "nobody:65534");
-  EXPECT_EQ(peer.roots[1].owner.policy, OwnerPolicy::name);
+  EXPECT_EQ(peer.roots[1].owner.policy, OwnerPolicy::map) << "unless it says otherwise";
   EXPECT_EQ(peer.roots[1].owner.unmapped, "reject");
   EXPECT_EQ(receiver->peers[1].fingerprint, fingerprint('c')) << "upper-case digits are lowered";
   EXPECT_TRUE(receiver->peers[1].roots.empty());
