@@ -86,8 +86,8 @@ std::string file_system_of(int fd) {
 }
 
 bool is_another_file_system(std::string_view before, std::string_view now) {
-  const auto kind = [](std::string_view name) { return name.substr(0, name.find(':')); };
-  return !before.empty() && (now.empty() || (kind(before) == kind(now) && before != now));
+  const bool is_told_otherwise = before.starts_with("fsid:") && now.starts_with("uuid:");
+  return !before.empty() && before != now && !is_told_otherwise;
 }
 
 }  // namespace maildirsync::os

@@ -10,8 +10,8 @@ namespace maildirsync::os {
 /// numbers and the like change from mount to mount.
 std::string file_system_of(int fd);
 
-/// Whether `now` is another than the one that was known `before`. A newer kernel may tell of the same file system by
-/// another kind of name, or by one where there was none before, which is not another file system.
+/// Whether `now` is another than the one that was known `before`. A newer kernel may know the UUID of the same file
+/// system where an older one knew less.
 bool is_another_file_system(std::string_view before, std::string_view now);
 
 }  // namespace maildirsync::os

@@ -38,11 +38,11 @@ class Mounts(LabTest):
         self.run_command("mkfs.ext4", "-q", image)
         return image
 
-    def mount(self, image: str, path: bytes):
+    def mount(self, image: str, path: bytes, owner=OWNER):
         self.run_command("mount", "-o", "loop", image, path)
         self.unmount_at_the_end(path)
         os.chmod(path, 0o755)
-        os.chown(path, *OWNER)  # root gets no mail
+        os.chown(path, *owner)  # root gets no mail
         shutil.rmtree(os.path.join(path, b"lost+found"), ignore_errors=True)
 
     def fill(self, folder: bytes, count: int = 5):
@@ -162,7 +162,7 @@ class Mounts(LabTest):
         """With few and small accounts: no brake that counts would see it."""
         os.mkdir(self.domain)
         image = self.image("domain")
-        self.mount(image, self.domain)
+        self.mount(image, self.domain, owner=(0, 0))
         self.make_account()
         self.make_account(b"b")
         self.lab.start()
@@ -174,7 +174,7 @@ class Mounts(LabTest):
         make_maildir(elsewhere, OWNER, is_account=True)
         self.lab.agent.start()
         self.assert_held(self.domain, 5, self.account)
-        self.mount(image, self.domain)
+        self.mount(image, self.domain, owner=(0, 0))
         self.assert_goes_on()
         self.assertEqual(5, len(self.names_there(self.account)))
 
@@ -196,7 +196,7 @@ class Mounts(LabTest):
 
     def test_the_roots_own_volume_with_another_one_in_its_place(self):
         image = self.image("root")
-        self.mount(image, os.fsencode(self.root.source))
+        self.mount(image, os.fsencode(self.root.source), owner=(0, 0))
         self.make_account()
         self.lab.start()
         self.lab.flush()
@@ -210,7 +210,7 @@ class Mounts(LabTest):
         problem = self.lab.agent.wait_problem("root-gone", "on another file system")
         self.assertIn("nothing is deleted", problem["detail"])
         self.assertEqual(5, len(self.names_there(self.account)))
-        self.mount(image, os.fsencode(self.root.source))
+        self.mount(image, os.fsencode(self.root.source), owner=(0, 0))
         self.assert_goes_on()
         wait_until(lambda: not self.lab.agent.problems("root-gone"), "it goes on", alive=self.lab.daemons)
 

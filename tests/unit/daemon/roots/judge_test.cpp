@@ -42,7 +42,8 @@ TEST(Judge, another_one_is_held) {
 }
 
 TEST(Judge, a_file_system_that_is_told_of_otherwise_is_not_another_one) {
-  EXPECT_EQ(judge(k_known, k_marker, {k_marker, "fsid:03", false}).verdict, Verdict::known);
+  EXPECT_EQ(judge({{k_marker, "fsid:03", true}}, k_marker, k_found).verdict, Verdict::known);
+  EXPECT_EQ(judge(k_known, k_marker, {k_marker, "fsid:03", false}).verdict, Verdict::held);
   EXPECT_EQ(judge({{k_marker, "", true}}, k_marker, k_found).verdict, Verdict::known);
   EXPECT_EQ(judge(k_known, k_marker, {k_marker, "", false}).verdict, Verdict::held);
 }
