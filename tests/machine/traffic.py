@@ -154,7 +154,7 @@ class Traffic:
 
 def files_below(root):
     for directory, names, files in os.walk(root):
-        names[:] = [name for name in names if name != "tmp"]
+        names[:] = [name for name in names if name != "tmp" and not name.startswith(".maildirsync.")]
         if os.path.basename(directory) not in ("cur", "new"):
             continue
         for name in files:
