@@ -15,7 +15,7 @@ from memory import MIB, ControlGroup, forget_peak, peak, resident
 
 FULL = os.environ.get("MAILDIRSYNC_E2E_MEMORY") == "full"
 BOUND = 128 * MIB
-LARGE_FOLDERS_AGENT = 256 * MIB  # which has three manifests of the folder in memory: 600 bytes a message
+LARGE_FOLDERS_AGENT = 320 * MIB  # which has manifests of both sides in memory: up to 900 bytes a message
 OWNER = (5000, 5000)
 STAMP = 1_700_000_000_000_000_000
 LARGE = 20_000_000  # bytes of a message with an attachment
