@@ -30,22 +30,21 @@ bool is_other_language(const asio::error_code& error) {
 }  // namespace
 
 Cause cause_of_connect(const std::string& where, const asio::error_code& error, Ended ended, int seconds) {
+  const std::string cannot = "cannot connect to the receiver " + where + ": ";
   if (ended == Ended::by_time || error == asio::error::timed_out) {
-    return {
-        ErrorCode::unreachable,
-        "no answer from " + where + within(seconds) + ": a firewall drops what we send, or no machine has the address",
-        "open the port in every firewall between the servers, and check `receiver`"};
+    return {ErrorCode::unreachable,
+            cannot + "no answer" + within(seconds) + ": a firewall drops what we send, or no machine has the address",
+            "open the port in every firewall between the servers, and check `receiver`"};
   }
   if (error == asio::error::connection_refused) {
-    return {ErrorCode::unreachable, where + " refuses the connection: nobody listens on that port there",
+    return {ErrorCode::unreachable, cannot + "it refuses the connection: nobody listens on that port there",
             "start maildirsyncd there, and check that `receiver` here and `listen` there name the same port"};
   }
   if (error == asio::error::host_unreachable || error == asio::error::network_unreachable) {
-    return {ErrorCode::unreachable, "there is no way to " + where + ": " + error.message(),
+    return {ErrorCode::unreachable, cannot + "there is no way to it: " + error.message(),
             "check the address in `receiver`, the routes and the firewalls"};
   }
-  return {ErrorCode::unreachable, "cannot connect to " + where + ": " + error.message(),
-          "is maildirsyncd running there and its port open?"};
+  return {ErrorCode::unreachable, cannot + error.message(), "is maildirsyncd running there and its port open?"};
 }
 
 Cause cause_of_handshake(const std::string& where, const asio::error_code& error, Ended ended, int seconds) {

@@ -261,7 +261,7 @@ class Causes(LabTest):
             self.assertIn("nobody listens on that port", problem["detail"])
             problem = smtp.wait_problem("wrong-service")
             self.assertIn("does not speak TLS", problem["detail"])
-            problem = dropped.wait_problem("unreachable", "no answer from")
+            problem = dropped.wait_problem("unreachable", "no answer within")
             self.assertRegex(problem["detail"], r"within 15 s: a firewall drops what we send.*open the port")
             problem = frozen.wait_problem("timed-out")
             self.assertIn("takes the connection and then says nothing", problem["detail"])
