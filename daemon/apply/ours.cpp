@@ -63,9 +63,9 @@ Result<> Claim::check(const os::Directory& directory, const std::string& name, c
   return check_content(fd->get(), status, path);
 }
 
-Result<> Claim::give(const DirectoryPtr& directory, const std::string& name, const struct stat& seen,
-                     const std::string& path, os::SyncSet& sync) const {
-  auto fd = directory->open_for_reading(name);
+Result<> Claim::give(Tree& tree, const Tree::Place& at, const struct stat& seen, const std::string& path,
+                     os::SyncSet& sync) const {
+  auto fd = at.directory->open_for_reading(at.name);
   if (!fd) return fd.error().error_number == ELOOP ? swapped(path) : Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
@@ -73,25 +73,52 @@ Result<> Claim::give(const DirectoryPtr& directory, const std::string& name, con
   if (!is_owners(status)) {
     MAILDIRSYNC_TRY(check_content(fd->get(), status, path));
     const bool was_theirs = former_ && former_->uid == status.st_uid;
-    if (status.st_nlink > 1 && !was_theirs) return put_copy(directory, name, fd->get(), path, sync);
+    if (status.st_nlink > 1 && !was_theirs) return put_copy(tree, at, fd->get(), status, path, sync);
   }
   MAILDIRSYNC_TRY(set_attributes(fd->get(), wanted_.attributes, wanted_.mtime, path));
   sync.add(std::move(*fd));
   return {};
 }
 
-Result<> Claim::put_copy(const DirectoryPtr& directory, const std::string& name, int fd, const std::string& path,
+namespace {
+
+/// Gives the name to the copy that another name of the file has already; false when that is not there any more.
+Result<bool> link_copy(const Tree::Copy& copy, const Tree::Place& at) {
+  const std::string between = aside_name();
+  if (::linkat(copy.directory->fd(), copy.name.c_str(), at.directory->fd(), between.c_str(), 0) != 0) return false;
+  const auto linked = at.directory->status(between);
+  if (!linked || !is_same_file(*linked, copy.status)) {
+    remove_aside(*at.directory, between);
+    return false;
+  }
+  if (::renameat(at.directory->fd(), between.c_str(), at.directory->fd(), at.name.c_str()) == 0) return true;
+  const int error_number = errno;
+  remove_aside(*at.directory, between);
+  return os_failure(os::join(at.directory->path(), at.name), "cannot replace the file", error_number);
+}
+
+}  // namespace
+
+Result<> Claim::put_copy(Tree& tree, const Tree::Place& at, int fd, const struct stat& status, const std::string& path,
                          os::SyncSet& sync) const {
-  const auto ground = os::ground_of(directory->fd());
+  sync.add(at.directory);
+  const std::pair inode(status.st_dev, status.st_ino);
+  if (const auto known = tree.copies().find(inode); known != tree.copies().end()) {
+    const auto linked = link_copy(known->second, at);
+    if (!linked || *linked) return linked ? Result<>() : Failure(linked.error());
+  }
+  const auto ground = os::ground_of(at.directory->fd());
   if (!ground) return Failure(ground.error());
-  auto aside = Aside::create(directory, ground->way);
+  auto aside = Aside::create(at.directory, ground->way);
   if (!aside) return Failure(aside.error());
   MAILDIRSYNC_TRY(copy(fd, *aside, path));
   MAILDIRSYNC_TRY(set_attributes(aside->fd(), wanted_.attributes, wanted_.mtime, path));
   if (::fsync(aside->fd()) != 0) return os_failure(path, "cannot sync to the disk", errno);
-  sync.add(directory);
-  MAILDIRSYNC_TRY(aside->replace(*directory, name));
+  Tree::Copy made{at.directory, at.name, {}};
+  if (::fstat(aside->fd(), &made.status) != 0) return os_failure(path, "cannot stat", errno);
+  MAILDIRSYNC_TRY(aside->replace(*at.directory, at.name));
   if (auto file = aside->take_file_to_sync()) sync.add(std::move(*file));
+  tree.copies().insert_or_assign(inode, std::move(made));
   return {};
 }
 

@@ -36,15 +36,15 @@ class Claim {
 
   /// Gives the file of that name, which must still be the inode that was seen, what differs of owner, mode and time.
   /// `path` is for messages.
-  Result<> give(const DirectoryPtr& directory, const std::string& name, const struct stat& seen,
-                const std::string& path, os::SyncSet& sync) const;
+  Result<> give(Tree& tree, const Tree::Place& at, const struct stat& seen, const std::string& path,
+                os::SyncSet& sync) const;
 
   /// The owner of a symbolic link, by the same rules; its target is its content.
   Result<> give_link(const os::Directory& directory, const std::string& name, const std::string& path) const;
 
  private:
   Result<> check_content(int fd, const struct stat& status, const std::string& path) const;
-  Result<> put_copy(const DirectoryPtr& directory, const std::string& name, int fd, const std::string& path,
+  Result<> put_copy(Tree& tree, const Tree::Place& at, int fd, const struct stat& status, const std::string& path,
                     os::SyncSet& sync) const;
 
   const sync::Entry& wanted_;

@@ -437,7 +437,7 @@ class Transition {
                       (status.st_mode & 07777) == wanted.attributes.mode &&
                       has_time(*at.directory, status, wanted.mtime);
     if (same) return {};
-    return claim_.give(at.directory, at.name, status, path_of(operation_.to), sync_);
+    return claim_.give(tree_, at, status, path_of(operation_.to), sync_);
   }
 
   StagedOperation& staged_;

@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "common/os/directory.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
@@ -51,6 +53,14 @@ class Tree {
   const std::string& account() const { return account_; }
   const std::vector<std::optional<sync::Attributes>>& parents() const { return parents_; }
 
+  /// Files that a copy took the place of, by device and inode: their other names become links of the copy.
+  struct Copy {
+    DirectoryPtr directory;
+    std::string name;
+    struct stat status {};
+  };
+  std::map<std::pair<dev_t, ino_t>, Copy>& copies() { return copies_; }
+
   /// Keeps the order of an account: nothing that names messages or takes something away follows a failure to add one
   /// that will be repeated.
   std::optional<Error> refusal(const sync::Operation& operation) const;
@@ -68,6 +78,7 @@ class Tree {
   std::unordered_map<std::string, Open> open_;
   std::list<std::string> recent_;  ///< last used first
   std::optional<Trash> trash_;
+  std::map<std::pair<dev_t, ino_t>, Copy> copies_;
   bool blocked_ = false;
   std::map<std::string, Error> missing_folders_;  ///< those that could not be made
 };

@@ -84,12 +84,15 @@ Result<OwnerMap> OwnerMap::make(const config::Owner& owner, const std::string& w
   return map;
 }
 
+std::optional<std::uint32_t> OwnerMap::by_rule(std::uint32_t id, const PeerNames::Known* known) const {
+  if (policy_ == config::OwnerPolicy::map) return std::nullopt;
+  if (policy_ == config::OwnerPolicy::numeric) return id;
+  return known == nullptr ? std::nullopt : known->local;
+}
+
 std::optional<std::uint32_t> OwnerMap::find(const Table& table, std::uint32_t id, const PeerNames::Known* known) const {
-  if (policy_ == config::OwnerPolicy::map) return find_in(table, id, known);
-  const auto by_rule = policy_ == config::OwnerPolicy::numeric ? std::optional(id)
-                       : known == nullptr                      ? std::nullopt
-                                                               : known->local;
-  return by_rule == k_root ? find_in(table, id, known) : by_rule;
+  const auto ruled = by_rule(id, known);
+  return policy_ == config::OwnerPolicy::map || ruled == k_root ? find_in(table, id, known) : ruled;
 }
 
 /// Of an id that a rule gives to root, and no table.
@@ -107,8 +110,7 @@ Failure OwnerMap::unmapped(const char* word, const char* key, std::uint32_t id, 
   std::string sentence = std::string("the source's ") + word + " " + std::to_string(id);
   if (!name.empty()) sentence += " (\"" + name + "\")";
   const std::string wanted = name.empty() ? std::to_string(id) : name;
-  const bool by_rule = policy_ == config::OwnerPolicy::numeric || (known != nullptr && known->local == k_root);
-  if (policy_ != config::OwnerPolicy::map && by_rule) return is_roots(word, key, id, known);
+  if (by_rule(id, known) == k_root) return is_roots(word, key, id, known);
   if (maps_nobody() && policy_ == config::OwnerPolicy::map) {
     sentence += " is not mapped: there is no owner policy in receiver.toml for " + where_ + "; add users = { \"" +
                 wanted +
@@ -123,6 +125,18 @@ Failure OwnerMap::unmapped(const char* word, const char* key, std::uint32_t id, 
                 ", or set `unmapped`";
   }
   return failure(ErrorCode::unmapped_owner, "", sentence);
+}
+
+std::optional<OwnerId> OwnerMap::map_above_account(std::uint32_t uid, std::uint32_t gid, const PeerNames& names) const {
+  const auto mapped = [&](const Table& table, std::uint32_t id, const PeerNames::Known* known) {
+    const auto found = find(table, id, known);
+    return found ? found : by_rule(id, known);
+  };
+  auto user = mapped(users_, uid, names.user(uid));
+  auto group = mapped(groups_, gid, names.group(gid));
+  if (!user && rest_) user = rest_->uid;
+  if (!group && rest_) group = rest_->gid;
+  return user && group ? std::optional(OwnerId{*user, *group}) : std::nullopt;
 }
 
 Result<OwnerId> OwnerMap::map(std::uint32_t uid, std::uint32_t gid, const PeerNames& names) const {

@@ -49,10 +49,14 @@ class OwnerMap {
   /// are nobody's by a rule, but only where the configuration names them as destination: an agent says itself which
   /// ids and names its files have.
   Result<OwnerId> map(std::uint32_t uid, std::uint32_t gid, const PeerNames& names) const;
+  /// Of a directory between the root and an account: by a rule it may be root's, which gives nobody anything, and is
+  /// what such directories mostly are. Nothing when it is not mapped.
+  std::optional<OwnerId> map_above_account(std::uint32_t uid, std::uint32_t gid, const PeerNames& names) const;
 
  private:
   using Table = std::map<std::string, std::uint32_t>;
 
+  std::optional<std::uint32_t> by_rule(std::uint32_t id, const PeerNames::Known* known) const;
   std::optional<std::uint32_t> find(const Table& table, std::uint32_t id, const PeerNames::Known* known) const;
   Failure unmapped(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const;
   Failure is_roots(const char* word, const char* key, std::uint32_t id, const PeerNames::Known* known) const;

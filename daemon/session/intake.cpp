@@ -220,9 +220,10 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   if (root.directory) {
     std::vector<std::optional<sync::Attributes>> parents;
     for (const auto& parent : open.parents()) {
-      const auto owner = root.owners->map(parent.uid(), parent.gid(), names_);
-      parents.push_back(owner ? std::optional(sync::Attributes{directory_mode(parent.mode()), owner->uid, owner->gid})
-                              : std::nullopt);
+      const auto owner = root.owners->map_above_account(parent.uid(), parent.gid(), names_);
+      // Who makes a file in a set-group-ID directory gives it that group: root's is nothing to be given so.
+      const auto mode = directory_mode(parent.mode()) & (owner && owner->gid == 0 ? 01777U : 07777U);
+      parents.push_back(owner ? std::optional(sync::Attributes{mode, owner->uid, owner->gid}) : std::nullopt);
     }
     account->tree = std::make_shared<Tree>(root.directory, account->path, std::move(parents));
     if (root.has_trash) account->tree->keep_trash({open.name(), open.root(), peer_->name});

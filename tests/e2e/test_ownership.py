@@ -330,6 +330,7 @@ class Ownership:
                 folder = os.path.join(root.account(1), b".U%d" % number)
                 make_maildir(folder, (5000, 5000), 0o777)
                 os.symlink(b"subscriptions", os.path.join(folder, b"link"))
+                os.lchown(os.path.join(folder, b"link"), 5000, 5000)
                 self.lab.flush()
                 self.lab.assert_equal()
                 for daemon in self.lab.daemons:

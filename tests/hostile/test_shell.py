@@ -91,8 +91,9 @@ class InThePlaceOfAMessage(Shell):
     def put_in_place(self, number: int, how: str, **options) -> tuple[bytes, os.stat_result]:
         body = self.body(number)
         name = self.message(number, body)
-        self.lab.flush()
         place = os.path.join(self.there, b"cur", name)
+        wait_until(lambda: os.path.exists(place), "the message arrives", alive=self.lab.daemons)
+        wait_until(lambda: os.stat(place).st_uid == USER[0], "it is the user's", alive=self.lab.daemons)
         secret = self.secret(f"secret-{number}", len(body), **options)
         if how == "moved":
             os.rename(secret, place)
@@ -309,8 +310,8 @@ class SwapsBesideTraffic(Shell):
 
     def test_nothing_of_others_is_read_written_or_given(self):
         outside = {}
-        for side, base in (("source", self.root.source), ("destination", self.root.destination)):
-            outside[side] = os.path.join(os.fsencode(base), b"outside")  # the same file system: links of files can be made
+        for side in ("source", "destination"):
+            outside[side] = os.path.join(os.fsencode(self.lab.base), b"outside-" + side.encode())  # where links of files can be made
             os.mkdir(outside[side], 0o755)
             write_file(os.path.join(outside[side], b"secret"), b"secret of others " * 10, (0, 0), 0o600, STAMP)
             for area in (b"cur", b"new", b"tmp"):

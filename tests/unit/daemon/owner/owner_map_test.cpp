@@ -44,6 +44,12 @@ TEST(OwnerMap, gives_nothing_to_root_by_a_rule) {
   EXPECT_EQ(by_name.map(8, 8, names()).value().uid, 8U);
 }
 
+TEST(OwnerMap, lets_directories_above_accounts_be_roots) {
+  EXPECT_EQ(map_of(with(config::OwnerPolicy::numeric)).map_above_account(0, 8, names()), (OwnerId{0, 8}));
+  EXPECT_EQ(map_of(with(config::OwnerPolicy::name)).map_above_account(4711, 8, names()), (OwnerId{0, 8}));
+  EXPECT_EQ(map_of(with(config::OwnerPolicy::map)).map_above_account(0, 0, names()), std::nullopt);
+}
+
 TEST(OwnerMap, gives_to_root_what_a_table_names) {
   for (const auto policy : {config::OwnerPolicy::numeric, config::OwnerPolicy::name, config::OwnerPolicy::map}) {
     auto owner = with(policy);
