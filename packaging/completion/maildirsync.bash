@@ -1,11 +1,19 @@
 # bash completion for maildirsync(1)
 
+# The daemon knows its roots; without one that answers there is nothing to offer.
+_maildirsync_roots() {
+  local roots
+  roots=$(command maildirsync ${socket:+--control "$socket"} --json status 2>/dev/null |
+    python3 -c 'import json, sys; print("\n".join(r["name"] for r in json.load(sys.stdin)["roots"]))' 2>/dev/null)
+  COMPREPLY=($(compgen -W "$roots" -- "$cur"))
+}
+
 _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
   local commands="status flush verify plan cutover drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair"
-  local command="" i socket="" roots
+  local command="" i socket=""
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
       --control) socket=${words[++i]} ;;
@@ -43,7 +51,7 @@ _maildirsync() {
     "") options="--control --json --help --version" ;;
     status) options+=" --watch --warn-lag --crit-lag --account --all" ;;
     flush) options+=" --account --timeout --full" ;;
-    verify) options+=" --account --deep --repair --html" ;;
+    verify) options+=" --account --deep --repair --aside-extra --html" ;;
     plan) options+=" --account --html" ;;
     cutover) options+=" --freeze --thaw --switch --unswitch --deep --timeout --yes" ;;
     release) options+=" --account --yes" ;;
@@ -60,16 +68,13 @@ _maildirsync() {
     fingerprint)
       [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }
       ;;
-    drain | mirror)
-      if [[ $cur != -* ]]; then
-        # The daemon knows its roots; without one that answers there is nothing to offer.
-        roots=$(command maildirsync ${socket:+--control "$socket"} --json status 2>/dev/null |
-          python3 -c 'import json, sys; print("\n".join(r["name"] for r in json.load(sys.stdin)["roots"]))' 2>/dev/null)
-        COMPREPLY=($(compgen -W "$roots" -- "$cur"))
-        return
-      fi
+    drain)
       options+=" --adopt"
-      [[ $command == mirror ]] && options+=" --undo-what-users-did"
+      [[ $cur == -* ]] || { _maildirsync_roots && return; }
+      ;;
+    mirror)
+      options+=" --adopt --undo-what-users-did"
+      [[ $cur == -* ]] || { _maildirsync_roots && return; }
       ;;
   esac
   if [[ -z $command && $cur != -* ]]; then
