@@ -109,7 +109,7 @@ struct Agreement {
   decisions::Chain heard;      ///< what the receiver knows
   decisions::Token token;      ///< what is agreed on: turns go by it
   std::optional<Error> hold;   ///< why the root waits for a person
-  bool known_before = false;   ///< the state has accounts of it from earlier runs
+  bool known_before = false;   ///< an earlier run had something of it acknowledged
   bool comparing = false;      ///< the record may lack what was decided by: each account is compared before it goes on
   std::uint64_t withheld = 0;  ///< messages that count as given, see TurnOrder::given_until
 };

@@ -33,7 +33,10 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   MAILDIRSYNC_TRY(recall_mounts(root));
   auto rows = state_->accounts(config.name);
   if (!rows) return Failure(rows.error());
-  root.agreement.known_before = !rows->empty();
+  // An account that was found, and of which nothing was acknowledged, says nothing: the first decision comes before the
+  // first operation.
+  root.agreement.known_before = std::any_of(
+      rows->begin(), rows->end(), [](const State::AccountRow& row) { return row.complete || row.folders > 0; });
   roots_.push_back(std::move(root));
   const std::size_t index = roots_.size() - 1;
   if (const auto acls = state_->value("acls:" + config.name); acls && *acls) {
