@@ -170,7 +170,10 @@ class Live(LabTest):
         deliver(account, b"1700000000.M2P4.mx")
         self.arrived()
         shutil.rmtree(os.path.dirname(account))
-        # An account with two messages is far below the brake.
+        # However little it holds, it waits for a person.
+        self.lab.agent.wait_problem("account-gone")
+        self.assertTrue(os.path.isdir(self.root.at_destination(account)))
+        self.assertEqual(0, self.lab.agent.cli("release", "--account", "fresh@*").returncode)
         self.lab.flush()
         self.assertEqual([], [found for found in self.lab.differences() if b"fresh/Maildir" in found.path])
 

@@ -68,6 +68,8 @@ class Units(LabTest):
         with open(os.path.join(account, b"dovecot-uidlist"), "ab") as file:
             file.write(b"9999 :" + BASE % 1 + b"\n")
         shutil.rmtree(os.path.dirname(self.root.account(4)))
+        self.lab.agent.wait_problem("account-gone")
+        self.assertEqual(0, self.lab.agent.cli("release", "--account", "user004@*").returncode)
         self.lab.flush()
         self.lab.assert_equal(**self.owners)
         self.assertEqual([], self.lab.agent.problems())

@@ -125,14 +125,22 @@ class Mounts(LabTest):
         self.lab.start()
         self.lab.flush()
         account = self.root.account(0)
+        self.mount_mail_over(account)
+        self.lab.agent.wait_problem("mount-gone")
+        self.unmount(account)
+        wait_until(lambda: not self.lab.agent.problems("mount-gone"), "the account goes on by itself", alive=self.lab.daemons)
+        self.becomes_equal("the account's own mail is what counts")
+        self.mount_mail_over(account)
+        self.lab.agent.wait_problem("mount-gone")
+        self.assertEqual(0, self.lab.agent.cli("release", "--account", "user000@*").returncode)
+        self.becomes_equal("what is mounted takes the account's place, since a person said so")
+        path = self.root.at_destination(deliver(account, b"1700000000.M2P1.mx"))
+        wait_until(lambda: os.path.exists(path), "a delivery on the mounted file system", alive=self.lab.daemons)
+
+    def mount_mail_over(self, account):
         self.assertTrue(self.mount(account))
         make_maildir(account, OWNER)
         deliver(account, b"1700000000.M1P1.mx")
-        self.becomes_equal("what is mounted takes the account's place")
-        path = self.root.at_destination(deliver(account, b"1700000000.M2P1.mx"))
-        wait_until(lambda: os.path.exists(path), "a delivery on the mounted file system", alive=self.lab.daemons)
-        self.unmount(account)
-        self.becomes_equal("the account's own mail comes back")
 
     def test_a_root_that_is_mounted_later(self):
         os.rmdir(self.root.source)
