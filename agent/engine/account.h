@@ -21,9 +21,10 @@ namespace maildirsync::agent {
 struct Mass {
   std::uint64_t messages = 0;  ///< the account's, before
   std::uint64_t lost = 0;
-  Time first{};           ///< when it was seen first
-  Time changed{};         ///< when `lost` was another number last
-  bool is_large = false;  ///< sync::is_mass
+  std::uint64_t going = 0;  ///< operations that take something away, of messages and all else
+  Time first{};             ///< when it was seen first
+  Time changed{};           ///< when `lost` was another number last
+  bool is_large = false;    ///< sync::is_mass
 };
 
 /// What the engine knows of an account. Event loop only.

@@ -198,8 +198,9 @@ void Engine::note_mass(Account& account, const TurnReport& report) {
   Mass& mass = *account.mass;
   mass.messages = report.account_messages;
   mass.is_large |= report.is_mass;
-  if (mass.lost != report.lost.messages) {
-    mass.lost = report.lost.messages;
+  mass.lost = report.lost.messages;
+  if (mass.going != report.going) {
+    mass.going = report.going;
     mass.changed = now;
   }
   account.work.settled = true;
@@ -222,7 +223,7 @@ std::optional<std::uint64_t> Engine::mass_that_may_be_believed(const Account& ac
   if (now - account.mass->first > longest) return std::numeric_limits<std::uint64_t>::max();
   if (now - account.mass->changed < k_mass_is_quiet) return std::nullopt;
   check_losses(account.root);
-  return account.mass->lost;
+  return account.mass->going;
 }
 
 bool Engine::loses_much(std::size_t root) {

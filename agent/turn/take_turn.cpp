@@ -41,6 +41,13 @@ bool removes(const Operation& operation) {
   return operation.kind == OperationKind::remove || operation.kind == OperationKind::remove_folder;
 }
 
+/// A control file that goes for good: so may an `rm -rf` begin, and without its uidlist a folder loses its UIDs.
+/// `dovecot-uidvalidity.*` gets another name whenever a mailbox is made.
+bool removes_control(const Operation& operation) {
+  return operation.kind == OperationKind::remove && operation.from.area == Area::folder &&
+         !operation.from.name.starts_with("dovecot-uidvalidity");
+}
+
 std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) {
   std::vector<State::Intent> intents;
   for (const auto& operation : operations) {
@@ -350,7 +357,8 @@ class Course {
     const auto takes_away = [&](const Operation& operation) {
       return removes(operation) || shrinks(looked.before, operation);
     };
-    if (std::none_of(operations.begin(), operations.end(), takes_away)) return Brake::go;
+    report_.going = static_cast<std::uint64_t>(std::count_if(operations.begin(), operations.end(), takes_away));
+    if (report_.going == 0) return Brake::go;
     report_.lost = sync::lost_messages(operations, names_of_removed(operations));
     const auto row = state_.account_row(order_.account);
     sync::Removals removals{.messages = (row ? row->messages : 0) + order_.recently_removed,
@@ -396,8 +404,9 @@ class Course {
   /// Whether removals are so fresh, or so many, that more may follow.
   bool waits(const sync::Removals& removals, const std::vector<Operation>& operations) {
     report_.is_mass = sync::is_mass(removals.messages, removals.lost);
-    report_.mass_waits =
-        order_.mass_seen.value_or(0) < removals.lost && (report_.is_mass || empties_a_folder(operations));
+    report_.mass_waits = order_.mass_seen.value_or(0) < report_.going &&
+                         (report_.is_mass || std::any_of(operations.begin(), operations.end(), removes_control) ||
+                          empties_a_folder(operations));
     if (report_.mass_waits) return true;
     if (order_.work.settled || !order_.work.oldest) return false;
     return Clock::now() - *order_.work.oldest <= 4 * k_settle || order_.work.structure;

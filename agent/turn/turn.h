@@ -87,6 +87,7 @@ struct TurnReport {
   std::uint64_t account_messages = 0;  ///< before that
   sync::Hold hold = sync::Hold::none;  ///< with TurnEnd::held
   sync::Damage damage = sync::Damage::none;
+  std::uint64_t going = 0;               ///< operations of its plan that take something away
   bool mass_waits = false;               ///< with `removals_wait`: until nothing more goes for some time, …
   bool is_mass = false;                  ///< … for they are many; else they are all that a folder had
   std::optional<Problem> users_at_work;  ///< of TurnEnd::held, if that is why

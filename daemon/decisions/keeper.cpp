@@ -205,6 +205,7 @@ std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent,
   if (superseded_.contains({agent.fingerprint, agent.session})) {
     return held(own == books_.end() ? Chain() : chain_of(own->second, root), "one with the same key, which came later");
   }
+  if (agent.shared.contains(root)) return std::nullopt;  // each account there has its owner
   const std::string place = place_of(agent, root);
   if (own != books_.end() && has_place(own->second, root, place)) return std::nullopt;
   for (const auto& [fingerprint, book] : books_) {
@@ -268,7 +269,7 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
   copy.agent = agent.fingerprint;
   copy.roots[root] = chain;
   copy.places[root] = place;
-  if (is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
+  if (!agent.shared.contains(root) && is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
     if (const auto written = decisions::write_book(place + k_copy, copy); !written) {
       spdlog::debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
     }

@@ -27,6 +27,7 @@ class DecisionKeeper {
   struct Agent {
     std::string fingerprint;
     std::map<std::string, std::string> places;  ///< its configured roots: name, and directory here
+    std::set<std::string> shared;               ///< those of them in whose directory others land, too
     bool keeps_decisions = false;
     std::uint64_t run = 0;
     std::uint64_t session = 0;

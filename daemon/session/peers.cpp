@@ -15,8 +15,8 @@ Result<Peers> make_peers(const config::Receiver& config, ServedDirectories* serv
         error.detail = config.file + ": " + error.detail;
         return Failure(error);
       }
-      peer->roots[root.name] = {root.name, root.path, std::make_shared<const OwnerMap>(std::move(*owners)),
-                                root.trash_days, served == nullptr ? nullptr : served->find(root.path)};
+      peer->roots[root.name] = {root.name,       root.path,   std::make_shared<const OwnerMap>(std::move(*owners)),
+                                root.trash_days, root.shared, served == nullptr ? nullptr : served->find(root.path)};
     }
     peers[configured.fingerprint] = std::move(peer);
   }

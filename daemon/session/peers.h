@@ -19,6 +19,7 @@ struct ServedRoot {
   std::string path;
   std::shared_ptr<const OwnerMap> owners;
   unsigned trash_days = 0;
+  bool is_shared = false;
   std::shared_ptr<ServedDirectory> directory;  ///< null where nothing is served, as by --check-config
 };
 

@@ -266,13 +266,16 @@ asio::awaitable<Result<>> Session::greet() {
 asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wire::Hello& hello, wire::Hello& reply) {
   DecisionKeeper::Agent agent{.fingerprint = peer_->fingerprint,
                               .places = {},
+                              .shared = {},
                               .keeps_decisions = hello.keeps_decisions(),
                               .run = hello.run(),
                               .session = hello.session(),
                               .roots = {},
                               .pause = {}};
-  for (const auto& [name, root] : peer_->roots)
+  for (const auto& [name, root] : peer_->roots) {
     agent.places[name] = root.path;
+    if (root.is_shared) agent.shared.insert(name);
+  }
   for (const auto& told : hello.decisions()) {
     auto chain = wire::from_wire(told);
     if (!chain) co_return Failure(chain.error());

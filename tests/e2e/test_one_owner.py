@@ -164,6 +164,8 @@ class OtherLayout(LabTest):
             home = os.path.dirname(self.root.account(number))
             with open(os.path.join(home, b".dovecot.sieve"), "wb") as file:
                 file.write(b"keep;\n")
+            status = os.stat(home)
+            os.chown(os.path.join(home, b".dovecot.sieve"), status.st_uid, status.st_gid)
         self.lab.start()
         self.lab.flush()
         self.lab.assert_equal()
