@@ -63,7 +63,7 @@ class Refusals(LabTest):
         self.alter_at_destination(keep_stamp=True)
         self.grow()
         self.assert_settled()
-        self.assertEqual(1, self.lab.agent.log_text().count("destination-differs"), "the delta is refused once")
+        self.assertEqual(1, self.lab.agent.log_text().count("code=basis-mismatch"), "the delta is refused once")
         deltas = self.lab.agent.totals()["deltas"]
         self.grow(3)
         self.assert_settled()
