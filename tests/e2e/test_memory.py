@@ -22,7 +22,7 @@ LARGE = 20_000_000  # bytes of a message with an attachment
 ATTACHMENTS = 100 if FULL else 12
 LARGEST = 2_000_000_000 if FULL else 250_000_000
 UIDLIST = 100_000_000 if FULL else 48_000_000
-FOLDER = 300_000 if FULL else 40_000
+FOLDER = 300_000 if FULL else 15_000
 
 
 @unittest.skipIf(SANITIZED, "a sanitizer's own memory is what would be measured")
