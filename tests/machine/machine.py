@@ -88,13 +88,19 @@ class Machine:
         else:
             self.known["messages"][step["index"]][2] = True
 
-    def event(self, name):
+    def _next(self, messages, what):
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                message = self.events.get(timeout=max(0.1, deadline - time.monotonic()))
+                return messages.get(timeout=1)
             except queue.Empty:
-                raise AssertionError(f"the guest did not come to \"{name}\"; its console: {self.last_words()}") from None
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    ended = "" if self.process.poll() is None else f", for its machine ended with {self.process.returncode}"
+                    raise AssertionError(f"the guest did not {what}{ended}; its console: {self.last_words()}") from None
+
+    def event(self, name):
+        while True:
+            message = self._next(self.events, f'come to "{name}"')
             if message["event"] == "broken":
                 raise AssertionError("traffic broke: " + message["detail"])
             if message["event"] == name:
@@ -107,12 +113,8 @@ class Machine:
     def order(self, do, **arguments):
         number = random.randrange(1 << 60)
         self.connection.sendall(json.dumps({"id": number, "do": do, "with": arguments}).encode() + b"\n")
-        deadline = time.monotonic() + PATIENCE
         while True:
-            try:
-                answer = self.answers.get(timeout=max(0.1, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"the guest did not answer \"{do}\"; its console: {self.last_words()}") from None
+            answer = self._next(self.answers, f'answer "{do}"')
             if answer["id"] == number:
                 if "error" in answer:
                     raise AssertionError(f"in the guest, {do}: {answer['error']}")
