@@ -203,15 +203,16 @@ class Course {
     for (auto& intent : *intents)
       ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
     sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
+    const auto owners = sync::owners_in(looked.after);
+    const auto mapped = inquiry_.map_owners(order_, owners);
+    if (!mapped) return Failure(mapped.error());
     if (!aliases_.empty()) {
+      tell_apart_from_ours(*listed, *mapped);
       MAILDIRSYNC_TRY(give_own_names(*listed, looked));
       sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     }
     MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
     if (let_users_be_asked_about(sync::what_users_did(*listed, looked.before, ours, looked.after))) return {};
-    const auto owners = sync::owners_in(looked.after);
-    const auto mapped = inquiry_.map_owners(order_, owners);
-    if (!mapped) return Failure(mapped.error());
     leave_to_others(*listed, *mapped);
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
     tell_torn(reconciled.torn);
@@ -265,16 +266,28 @@ class Course {
 
   /// What the receiver found to be somebody else's is that still, as long as it belongs to none of this account's
   /// owners.
+  bool is_anothers(const std::string& folder, const sync::Entry& entry,
+                   const std::vector<sync::MappedOwner>& owners) const {
+    return order_.not_ours.contains(sync::path_of({folder, entry.area, entry.name})) &&
+           std::none_of(owners.begin(), owners.end(),
+                        [&](const auto& owner) { return owner && owner->first == entry.attributes.uid; });
+  }
+
   void leave_to_others(sync::AccountManifest& listed, const std::vector<sync::MappedOwner>& owners) const {
     if (order_.not_ours.empty()) return;
-    const auto is_owner = [&](std::uint32_t uid) {
-      return std::any_of(owners.begin(), owners.end(), [&](const auto& owner) { return owner && owner->first == uid; });
-    };
     for (auto& folder : listed.folders) {
-      std::erase_if(folder.entries, [&](const sync::Entry& entry) {
-        return order_.not_ours.contains(sync::path_of({folder.path, entry.area, entry.name})) &&
-               !is_owner(entry.attributes.uid);
-      });
+      std::erase_if(folder.entries, [&](const sync::Entry& entry) { return is_anothers(folder.path, entry, owners); });
+    }
+  }
+
+  /// It has the stamp of the message whose name it took, which is there beside it: that must not make it the message.
+  void tell_apart_from_ours(sync::AccountManifest& listed, const std::vector<sync::MappedOwner>& owners) const {
+    if (order_.not_ours.empty()) return;
+    for (auto& folder : listed.folders) {
+      for (auto& entry : folder.entries) {
+        const bool has_alias = aliases_.contains({folder.path, std::string(sync::base_name(entry))});
+        if (has_alias && is_anothers(folder.path, entry, owners)) --entry.mtime;
+      }
     }
   }
 
