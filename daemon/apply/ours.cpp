@@ -73,7 +73,9 @@ Result<> Claim::give(Tree& tree, const Tree::Place& at, const struct stat& seen,
   if (!is_owners(status)) {
     MAILDIRSYNC_TRY(check_content(fd->get(), status, path));
     const bool was_theirs = former_ && former_->uid == status.st_uid;
-    if (status.st_nlink > 1 && !was_theirs) return put_copy(tree, at, fd->get(), status, path, sync);
+    // The last of several names, whose others are links of a copy by now, becomes one too.
+    const bool was_copied = tree.copies().contains({status.st_dev, status.st_ino});
+    if ((status.st_nlink > 1 || was_copied) && !was_theirs) return put_copy(tree, at, fd->get(), status, path, sync);
   }
   MAILDIRSYNC_TRY(set_attributes(fd->get(), wanted_.attributes, wanted_.mtime, path));
   sync.add(std::move(*fd));

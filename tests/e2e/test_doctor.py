@@ -107,7 +107,7 @@ class Configuration(DoctorTest):
 
     def test_a_key_of_somebody_else(self):
         os.chown(self.lab.agent.identity.key, 5001, 5001)
-        self.assert_names(self.lab.agent, "configuration", "5001", "chown root:")
+        self.assert_names(self.lab.agent, "configuration", "5001", "chown root ")
 
     def test_a_key_of_another_certificate(self):
         other = keygen(os.path.join(self.lab.base, "other"))

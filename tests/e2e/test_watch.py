@@ -139,6 +139,7 @@ class Mounts(LabTest):
 
     def mount_mail_over(self, account):
         self.assertTrue(self.mount(account))
+        os.chown(account, *OWNER)
         make_maildir(account, OWNER)
         deliver(account, b"1700000000.M1P1.mx")
 

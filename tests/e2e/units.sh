@@ -36,7 +36,7 @@ for unit in maildirsync-agent.service maildirsyncd.service; do
   grep -q '^ExecStart=/usr/sbin/' "$units/$unit" || complain "$unit does not start the program that is installed"
   # verify wants the program: the copy that it reads points into the temporary root.
   mkdir -p "$work/units"
-  sed "s,^ExecStart=,&$root," "$units/$unit" >"$work/units/$unit"
+  sed -E "s,^Exec(Start|Reload)=,&$root," "$units/$unit" >"$work/units/$unit"
   echo "verify $unit"
   silent env MANPATH="$root/usr/share/man" systemd-analyze verify --man=yes --recursive-errors=no "$work/units/$unit"
   systemd-analyze security --offline=true --threshold=$most_exposed --no-pager "$work/units/$unit" >"$work/security" ||
