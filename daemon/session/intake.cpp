@@ -262,7 +262,8 @@ Result<> Intake::list(const wire::List& list) {
   for (const auto& believed : list.believed())
     MAILDIRSYNC_TRY(check_believed(believed));
   auto root = open_root(list.root());
-  if (root.directory && ownership_ != nullptr && !list.accounts()) {
+  const bool is_of_one_account = !list.accounts() && list.believed_size() == 0;
+  if (root.directory && ownership_ != nullptr && is_of_one_account) {
     const auto ours = ownership_->check(place_of(*root.directory, list.account()), {peer_->fingerprint, list.root()});
     if (!ours) root.error = ours.error();
   }
