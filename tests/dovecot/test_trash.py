@@ -59,6 +59,7 @@ class ThroughTheTrash(DovecotTest):
         with self.old.imap(USER) as connection:
             connection.select("INBOX")
             connection.uid("STORE", "2:26", "+FLAGS", r"(\Deleted)")
+            self.lab.flush()  # so that all of them go with this flag
             connection.expunge()
         for number in (41, 42):
             self.old.deliver(USER, message(number))
