@@ -133,9 +133,9 @@ class Course {
                                : sync::plan(looked->before, looked->after);
     log(operations);
     if (hold_for_mounts(*looked, operations)) return;
+    put_left_over_aside(operations);
     if (brake(*looked, operations) == Brake::held) return;
     operations.insert(operations.begin(), names_back_.begin(), names_back_.end());
-    put_left_over_aside(operations);
     operations.insert(operations.end(), doubles_.begin(), doubles_.end());
     operations.insert(operations.end(), extra_aside_.begin(), extra_aside_.end());
     if (operations.empty()) return;
@@ -362,6 +362,11 @@ class Course {
     }
   }
 
+  /// Before the brake has marked what else goes to the trash: a later turn would not know this one again.
+  static bool is_left_over(const Operation& operation) {
+    return operation.kind == OperationKind::remove && operation.to_trash;
+  }
+
   enum class Brake : std::uint8_t { go, held };
 
   /// Decides about what the plan takes away: it goes, to the trash or not; waits, so that a mass deletion is seen as a
@@ -430,7 +435,7 @@ class Course {
     const Time oldest = order_.work.oldest.value_or(Clock::now());
     for (const auto& operation : operations) {
       if (shrinks(before, operation)) report_.stamps.erase(operation.to.folder);
-      if (!sync::follows_messages(operation.kind)) continue;
+      if (!sync::follows_messages(operation.kind) || is_left_over(operation)) continue;
       const auto& at = operation.kind == OperationKind::put_control ? operation.to : operation.from;
       report_.stamps.erase(at.folder);
       if (operation.kind == OperationKind::remove_folder) {
@@ -442,7 +447,7 @@ class Course {
     if (report_.structure) report_.again.structure = true;
     report_.removals_wait = true;
     std::erase_if(operations, [&](const Operation& operation) {
-      return sync::follows_messages(operation.kind) || shrinks(before, operation);
+      return (sync::follows_messages(operation.kind) && !is_left_over(operation)) || shrinks(before, operation);
     });
   }
 

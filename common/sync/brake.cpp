@@ -155,7 +155,7 @@ void mark_for_trash(std::vector<Operation>& plan, std::uint64_t lost_within_wind
   for (auto& operation : plan) {
     if (operation.kind != OperationKind::remove && operation.kind != OperationKind::remove_folder) continue;
     const bool of_message = operation.from.area != Area::folder;
-    operation.to_trash = everything || (many && of_message) || removed.contains(operation.from.folder);
+    operation.to_trash |= everything || (many && of_message) || removed.contains(operation.from.folder);
   }
 }
 

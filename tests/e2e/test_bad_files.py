@@ -25,6 +25,11 @@ class BadFiles(LabTest):
         self.root = self.lab.add_root(owner={"policy": "numeric", "users": {"0": "0"}, "groups": {"0": "0"}})
         make_tree(self.root.source, TreeSpec(accounts=3, messages=60, seed=81))
         self.account = self.root.account(0)
+        # Above accounts, root's group is given no set-group-ID directory.
+        for number in range(3):
+            above = os.path.dirname(self.root.account(number))
+            for directory in (above, os.path.dirname(above)):
+                os.chmod(directory, os.stat(directory).st_mode & 0o1777)
 
     def others_arrive(self, *bad: bytes):
         """Everything but the bad paths (of the source) is equal."""
