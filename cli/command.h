@@ -29,7 +29,7 @@ using AddCommand = Run(Parser& command);
 // A file each. A new command is its file, its name here, and its line in main.cpp's table.
 AddCommand add_status, add_flush, add_verify, add_pause, add_resume, add_release, add_restore, add_disown,
     add_repair_index, add_drain, add_mirror, add_keygen, add_fingerprint;
-AddCommand add_setup, add_pair, add_doctor;
+AddCommand add_setup, add_pair;
 AddCommand add_cutover, add_plan, add_reload;
 
 struct Command {

@@ -1,3 +1,5 @@
+#include "cli/doctor/doctor.h"
+
 #include <algorithm>
 #include <memory>
 
