@@ -62,15 +62,14 @@ struct Outcome {
 };
 
 Result<Outcome> pair_with(Role role, const Places& places, const PairArguments& arguments) {
-  const auto line = parse_pair_line(arguments.line);
-  if (!line) return Failure(line.error());
-  if (line->role == role) {
+  MAILDIRSYNC_ASSIGN(const auto line, parse_pair_line(arguments.line));
+  if (line.role == role) {
     return failure(ErrorCode::config, "",
                    fmt::format("the line is of {} {}, and this is one; a pair is an agent and a receiver",
                                role == Role::agent ? "an" : "a", role_word(role)));
   }
   auto paired =
-      role == Role::agent ? pair_with_receiver(places, *line) : pair_with_agent(places, *line, arguments.mapping);
+      role == Role::agent ? pair_with_receiver(places, line) : pair_with_agent(places, line, arguments.mapping);
   if (!paired) return Failure(paired.error());
   Outcome outcome{true, std::move(paired->notes)};
   if (arguments.no_start) {

@@ -123,14 +123,13 @@ Result<std::string> agent_config(Arguments& arguments, const Places& places, con
                                  std::vector<std::string>& notes) {
   const Survey survey = arguments.roots.empty() ? survey_mail() : Survey{};
   notes.insert(notes.end(), survey.notes.begin(), survey.notes.end());
-  const auto roots = choose_roots(arguments, survey, prompt);
-  if (!roots) return Failure(roots.error());
-  for (const auto& root : *roots) {
+  MAILDIRSYNC_ASSIGN(const auto roots, choose_roots(arguments, survey, prompt));
+  for (const auto& root : roots) {
     notes.push_back(fmt::format("root {}: accounts are {}/{}{}", root.name, root.path, root.accounts,
                                 root.why.empty() ? "" : ", " + root.why));
   }
   MAILDIRSYNC_TRY(ask_for_line(arguments, prompt));
-  return agent_text(places, *roots);
+  return agent_text(places, roots);
 }
 
 Result<std::string> receiver_config(const Arguments& arguments, const Places& places, const Prompt& prompt,
@@ -163,9 +162,8 @@ Result<> prepare_unit(const Arguments& arguments, const Places& places, std::vec
       if (exists(root.path)) paths.push_back(root.path);
     }
   }
-  const auto changed = allow_writes(places, paths);
-  if (!changed) return Failure(changed.error());
-  if (*changed) notes.push_back(fmt::format("{} lets the service write to {}", places.dropin, fmt::join(paths, ", ")));
+  MAILDIRSYNC_ASSIGN(const auto changed, allow_writes(places, paths));
+  if (changed) notes.push_back(fmt::format("{} lets the service write to {}", places.dropin, fmt::join(paths, ", ")));
   return {};
 }
 
@@ -175,9 +173,8 @@ Result<> write_config(Arguments& arguments, Role role, const Places& places, std
                    places.config + " exists and is left as it is; to write it anew, losing what is in it: --force");
   }
   const Prompt prompt(arguments.yes ? Prompt::Use::take_defaults : Prompt::Use::ask);
-  const auto text = role == Role::agent ? agent_config(arguments, places, prompt, notes)
-                                        : receiver_config(arguments, places, prompt, notes);
-  if (!text) return Failure(text.error());
+  MAILDIRSYNC_ASSIGN(const auto text, role == Role::agent ? agent_config(arguments, places, prompt, notes)
+                                                          : receiver_config(arguments, places, prompt, notes));
   const std::size_t slash = places.config.rfind('/');
   if (slash != std::string::npos && slash > 0) MAILDIRSYNC_TRY(make_directories(places.config.substr(0, slash)));
   if (!places.prefix.empty()) {
@@ -186,9 +183,8 @@ Result<> write_config(Arguments& arguments, Role role, const Places& places, std
       ::chmod(folder.c_str(), 0700);
     }
   }
-  const auto fingerprint = identity(places, notes);
-  if (!fingerprint) return Failure(fingerprint.error());
-  MAILDIRSYNC_TRY(replace_file(places.config, *text));
+  MAILDIRSYNC_TRY(identity(places, notes));
+  MAILDIRSYNC_TRY(replace_file(places.config, text));
   notes.push_back("wrote " + places.config);
   return role == Role::receiver ? prepare_unit(arguments, places, notes) : Result<>();
 }

@@ -48,7 +48,7 @@ Result<std::string> instance_of(const std::string& state_dir) {
 /// What --check-config finds out beyond the file itself.
 Result<> check(const config::Receiver& config) {
   MAILDIRSYNC_TRY(config::check_landing(config));
-  if (auto peers = daemon::make_peers(config); !peers) return Failure(peers.error());
+  MAILDIRSYNC_TRY(daemon::make_peers(config));
   if (auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key); !tls)
     return Failure(tls.error());
   return {};
@@ -59,34 +59,27 @@ class Program {
   explicit Program(service::Options options) : options_(std::move(options)) {}
 
   Result<> start(config::Receiver config) {
-    auto instance = instance_of(config.state_dir);
-    if (!instance) return Failure(instance.error());
-    auto directories = daemon::ServedDirectories::open(config.state_dir);
-    if (!directories) return Failure(directories.error());
-    auto decisions = daemon::DecisionKeeper::open(config.state_dir);
-    if (!decisions) return Failure(decisions.error());
+    MAILDIRSYNC_ASSIGN(auto instance, instance_of(config.state_dir));
+    MAILDIRSYNC_ASSIGN(auto directories, daemon::ServedDirectories::open(config.state_dir));
+    MAILDIRSYNC_ASSIGN(auto decisions, daemon::DecisionKeeper::open(config.state_dir));
     spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
     auto control = control::Server::listen(
         loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
     control_ = std::move(*control);
     if (config.metrics.listen) {
-      auto metrics = service::Metrics::listen(config.metrics.listen->text());
-      if (!metrics) return Failure(metrics.error());
-      metrics_ = std::move(*metrics);
+      MAILDIRSYNC_ASSIGN(metrics_, service::Metrics::listen(config.metrics.listen->text()));
     }
-    auto mark = daemon::RunMark::begin(config.state_dir, os::boot_id());
-    if (!mark) return Failure(mark.error());
-    if (mark->is_new()) {
+    MAILDIRSYNC_ASSIGN(auto mark, daemon::RunMark::begin(config.state_dir, os::boot_id()));
+    if (mark.is_new()) {
       spdlog::warn(
           "unclean-end number={} action=\"agents look again at what was acknowledged shortly before the machine's "
           "end\"",
-          mark->last_unclean_end()->number);
+          mark.last_unclean_end()->number);
     }
-    auto receiver = daemon::Receiver::start(loop_, std::move(config), std::move(*instance), std::move(*mark),
-                                            std::move(*directories), std::move(*decisions));
-    if (!receiver) return Failure(receiver.error());
-    receiver_ = std::move(*receiver);
+    MAILDIRSYNC_ASSIGN(receiver_,
+                       daemon::Receiver::start(loop_, std::move(config), std::move(instance), std::move(mark),
+                                               std::move(directories), std::move(decisions)));
     receiver_->note_configuration(configuration_);
     return {};
   }

@@ -71,11 +71,7 @@ Result<sync::UsersWork> UndoPreview::compare(const Subject& subject) const {
   if (!record) return Failure(record.error());
   auto source = list_source(*order_.root, subject.path, Contents::control_files, stop_);
   if (!source && source.error().code != ErrorCode::vanished) return Failure(source.error());
-  auto intents = state_.intents(subject.id);
-  if (!intents) return Failure(intents.error());
-  std::vector<sync::Ours> ours;
-  for (auto& intent : *intents)
-    ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
+  MAILDIRSYNC_ASSIGN(const auto ours, state_.intents(subject.id));
   auto work =
       sync::what_users_did(listed->manifest, *record, ours, source ? source->manifest : sync::AccountManifest{});
   work.indexed = !listed->indexed.empty();

@@ -19,6 +19,7 @@
 #include "common/os/content.h"
 #include "common/os/kept_times.h"
 #include "common/os/mount_point.h"
+#include "common/sync/equality.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -65,19 +66,6 @@ bool is_area(const std::string& name) {
 bool names_messages(const std::string& name) {
   return name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "maildirsize" ||
          name.starts_with("courier");
-}
-
-const Entry* find(const std::vector<Entry>& entries, Area area, std::string_view name) {
-  const auto found = std::lower_bound(entries.begin(), entries.end(), std::pair(area, name),
-                                      [](const Entry& entry, const std::pair<Area, std::string_view>& wanted) {
-                                        return std::pair(entry.area, std::string_view(entry.name)) < wanted;
-                                      });
-  return found != entries.end() && found->area == area && found->name == name ? &*found : nullptr;
-}
-
-bool unchanged_content(const Entry& left, const Entry& right) {
-  return left.kind == right.kind && left.inode == right.inode && left.size == right.size && left.mtime == right.mtime &&
-         left.target == right.target;
 }
 
 const char* kind_word(mode_t mode) {
@@ -166,8 +154,8 @@ class FolderWalk {
     if (S_ISDIR(status->st_mode)) return;
     auto entry = entry_of(self_, Area::folder, name, *status);
     if (!entry) return;
-    const Entry* known = find(known_, Area::folder, name);
-    if (known != nullptr && unchanged_content(*known, *entry)) {
+    const Entry* known = sync::find_entry(known_, Area::folder, name);
+    if (known != nullptr && sync::same_version(*known, *entry)) {
       entry->digest = known->digest;
     } else if (entry->kind == sync::EntryKind::file && (entry->size <= k_small_control || names_messages(name))) {
       if (!snapshot(*entry)) {
@@ -183,7 +171,7 @@ class FolderWalk {
 
   void add_message(Area area, const std::string& name) {
     const os::Directory& directory = area == Area::cur ? cur_ : new_;
-    add_message(directory, area, name, find(known_, area, name));
+    add_message(directory, area, name, sync::find_entry(known_, area, name));
   }
 
   bool has_area(Area area) const { return area == Area::folder || static_cast<bool>(area == Area::cur ? cur_ : new_); }
@@ -284,7 +272,7 @@ class FolderWalk {
       seen.insert(entry.inode);
     return std::all_of(known_.begin(), known_.end(), [&](const Entry& entry) {
       return entry.area == Area::folder || seen.contains(entry.inode) ||
-             find(scan_.manifest.entries, entry.area, entry.name) != nullptr;
+             sync::find_entry(scan_.manifest.entries, entry.area, entry.name) != nullptr;
     });
   }
 
@@ -298,7 +286,7 @@ class FolderWalk {
     scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names->size());
     for (const auto& name : *names) {
       if (maildir::is_left_out_of_messages(name.name)) continue;
-      const Entry* known = find(known_, area, name.name);
+      const Entry* known = sync::find_entry(known_, area, name.name);
       if (depth == Depth::names && known != nullptr && known->inode == name.inode) {
         scan_.manifest.entries.push_back(*known);
       } else {
@@ -317,7 +305,7 @@ class FolderWalk {
     }
     auto entry = entry_of(directory, area, name, *status);
     if (!entry) return;
-    if (known != nullptr && unchanged_content(*known, *entry)) entry->digest = known->digest;
+    if (known != nullptr && sync::same_version(*known, *entry)) entry->digest = known->digest;
     scan_.manifest.entries.push_back(std::move(*entry));
   }
 
@@ -335,7 +323,7 @@ class FolderWalk {
       std::size_t acls = 0;
       entry.attributes = attributes_of(directory, name, status, acls);
       scan_.acls += acls;
-      if (acls > 0 && find(known_, area, name) == nullptr) ++scan_.new_acls;
+      if (acls > 0 && sync::find_entry(known_, area, name) == nullptr) ++scan_.new_acls;
     }
     if (S_ISREG(status.st_mode)) return entry;
     if (S_ISDIR(status.st_mode) && (name == "cur" || has_directory(directory, os::join(name, "cur")))) {
@@ -443,7 +431,7 @@ class FolderWalk {
     std::vector<Entry> kept;
     for (const auto& entry : known_) {
       if (entry.area == Area::folder || inodes.contains(entry.inode)) continue;
-      if (find(scan_.manifest.entries, entry.area, entry.name) == nullptr) kept.push_back(entry);
+      if (sync::find_entry(scan_.manifest.entries, entry.area, entry.name) == nullptr) kept.push_back(entry);
     }
     scan_.manifest.entries.insert(scan_.manifest.entries.end(), kept.begin(), kept.end());
   }

@@ -67,7 +67,7 @@ class Reader {
 
 }  // namespace
 
-std::string encode(const std::vector<State::Intent>& intents) {
+std::string encode(const std::vector<sync::Intent>& intents) {
   std::string out;
   const std::string* folder = nullptr;
   for (const auto& intent : intents) {
@@ -83,11 +83,11 @@ std::string encode(const std::vector<State::Intent>& intents) {
   return out;
 }
 
-std::optional<std::vector<State::Intent>> decode_intents(std::string_view bytes) {
-  std::vector<State::Intent> intents;
+std::optional<std::vector<sync::Intent>> decode_intents(std::string_view bytes) {
+  std::vector<sync::Intent> intents;
   Reader reader(bytes);
   while (!reader.at_end()) {
-    State::Intent intent;
+    sync::Intent intent;
     const std::uint8_t head = reader.byte();
     const auto area = static_cast<std::uint8_t>(head & ~k_same_folder);
     const bool same = (head & k_same_folder) != 0;

@@ -10,8 +10,8 @@
 namespace maildirsync::agent {
 
 /// The intents of a job in one value, so that the record of a large job is one row.
-std::string encode(const std::vector<State::Intent>& intents);
+std::string encode(const std::vector<sync::Intent>& intents);
 /// Nothing when the bytes are not what encode() gives.
-std::optional<std::vector<State::Intent>> decode_intents(std::string_view bytes);
+std::optional<std::vector<sync::Intent>> decode_intents(std::string_view bytes);
 
 }  // namespace maildirsync::agent

@@ -204,7 +204,7 @@ class SqliteState final : public State {
 
   // -- intents
 
-  Result<std::uint64_t> begin_turn(AccountId id, const std::vector<Intent>& intents) override {
+  Result<std::uint64_t> begin_turn(AccountId id, const std::vector<sync::Intent>& intents) override {
     const std::string what = encode(intents);
     const std::scoped_lock lock(mutex_);
     MAILDIRSYNC_TRY(Statement(database(), "INSERT INTO intent (account, what) VALUES (?, ?)").bind(id, what).run());
@@ -216,9 +216,9 @@ class SqliteState final : public State {
     return Statement(database(), "DELETE FROM intent WHERE job = ?").bind(job).run();
   }
 
-  Result<std::vector<Intent>> intents(AccountId id) override {
+  Result<std::vector<sync::Intent>> intents(AccountId id) override {
     const std::scoped_lock lock(mutex_);
-    std::vector<Intent> intents;
+    std::vector<sync::Intent> intents;
     Statement rows(database(), "SELECT what FROM intent WHERE account = ? ORDER BY job");
     rows.bind(id);
     MAILDIRSYNC_TRY(rows.each([&]() -> Result<> {

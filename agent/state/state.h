@@ -99,15 +99,9 @@ class State {
 
   // -- intents: what a turn is about to create at the destination, so that after a crash or a broken connection it is
   //    known to be ours. One row a turn.
-  struct Intent {
-    sync::Location to;
-    std::uint64_t size = 0;
-    std::int64_t mtime = 0;
-    std::uint64_t inode = 0;  ///< at the source: a message that was renamed meanwhile, or linked, is known by it
-  };
-  virtual Result<std::uint64_t> begin_turn(AccountId id, const std::vector<Intent>& intents) = 0;
+  virtual Result<std::uint64_t> begin_turn(AccountId id, const std::vector<sync::Intent>& intents) = 0;
   virtual Result<> end_turn(std::uint64_t turn) = 0;
-  virtual Result<std::vector<Intent>> intents(AccountId id) = 0;
+  virtual Result<std::vector<sync::Intent>> intents(AccountId id) = 0;
   virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;
   virtual Result<> clear_intents(AccountId id) = 0;
 

@@ -4,6 +4,8 @@
 #include <set>
 #include <unordered_set>
 
+#include "common/sync/equality.h"
+
 namespace maildirsync::agent {
 
 namespace {
@@ -16,13 +18,11 @@ bool is_away(const FolderManifest* folder, Area area) {
   return folder == nullptr || (area == Area::cur && !folder->cur) || (area == Area::new_ && !folder->new_);
 }
 
-bool is_seen(const sync::AccountManifest& listed, const State::Intent& message) {
+bool is_seen(const sync::AccountManifest& listed, const sync::Intent& message) {
   const auto* folder = listed.find(message.to.folder);
-  if (folder == nullptr) return false;
-  return std::any_of(folder->entries.begin(), folder->entries.end(), [&](const Entry& entry) {
-    return entry.area == message.to.area && entry.name == message.to.name && entry.size == message.size &&
-           entry.mtime == message.mtime;
-  });
+  const Entry* entry =
+      folder == nullptr ? nullptr : sync::find_entry(folder->entries, message.to.area, message.to.name);
+  return entry != nullptr && sync::is_intended(*entry, message);
 }
 
 /// What the source has still, wherever it is by now.
@@ -49,10 +49,10 @@ class Present {
 
 }  // namespace
 
-std::vector<State::Intent> departed(const sync::AccountManifest& known, const sync::AccountManifest& listed,
-                                    const sync::AccountManifest& after, std::vector<State::Intent> earlier) {
+std::vector<sync::Intent> departed(const sync::AccountManifest& known, const sync::AccountManifest& listed,
+                                   const sync::AccountManifest& after, std::vector<sync::Intent> earlier) {
   // Those that are seen are in what this comparison finds to be ours, and go now.
-  std::erase_if(earlier, [&](const State::Intent& message) { return is_seen(listed, message); });
+  std::erase_if(earlier, [&](const sync::Intent& message) { return is_seen(listed, message); });
   if (!listed.exists) return earlier;  // all of it is away, or was removed: nothing tells which
   std::optional<Present> present;
   for (const auto& folder : known.folders) {

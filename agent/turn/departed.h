@@ -15,7 +15,7 @@ inline constexpr std::size_t k_most_departed = 2000;
 /// holds them still; then they must be known as ours, and not as mail of others. `known` is the state before the
 /// comparison, `listed` what the destination holds, `after` the source; `earlier` those remembered until now. Gives
 /// those to remember. Pure.
-std::vector<State::Intent> departed(const sync::AccountManifest& known, const sync::AccountManifest& listed,
-                                    const sync::AccountManifest& after, std::vector<State::Intent> earlier);
+std::vector<sync::Intent> departed(const sync::AccountManifest& known, const sync::AccountManifest& listed,
+                                   const sync::AccountManifest& after, std::vector<sync::Intent> earlier);
 
 }  // namespace maildirsync::agent

@@ -2,18 +2,13 @@
 
 #include <algorithm>
 
+#include "common/sync/equality.h"
+
 namespace maildirsync::agent {
 
 namespace {
 
 using sync::Entry;
-
-Entry probe_of(const sync::Location& at) {
-  Entry probe;
-  probe.area = at.area;
-  probe.name = at.name;
-  return probe;
-}
 
 bool has_place(const Entry& entry, const sync::Location& at) {
   return entry.area == at.area && entry.name == at.name;
@@ -21,11 +16,9 @@ bool has_place(const Entry& entry, const sync::Location& at) {
 
 bool is_as_seen(const sync::AccountManifest& listed, const Suspect& suspect) {
   const auto* folder = listed.find(suspect.at.folder);
-  if (folder == nullptr) return false;
-  const auto found =
-      std::lower_bound(folder->entries.begin(), folder->entries.end(), probe_of(suspect.at), sync::before_in_folder);
-  return found != folder->entries.end() && has_place(*found, suspect.at) && found->kind == suspect.seen.kind &&
-         found->size == suspect.seen.size && found->mtime == suspect.seen.mtime;
+  const Entry* found =
+      folder == nullptr ? nullptr : sync::find_entry(folder->entries, suspect.at.area, suspect.at.name);
+  return found != nullptr && sync::same_stamp(*found, suspect.seen);
 }
 
 }  // namespace
@@ -34,9 +27,8 @@ void distrust(sync::AccountManifest& before, const sync::AccountManifest& listed
               const std::vector<Suspect>& suspects) {
   for (const auto& suspect : suspects) {
     if (!is_as_seen(listed, suspect)) continue;
-    const auto folder = std::find_if(before.folders.begin(), before.folders.end(),
-                                     [&](const auto& candidate) { return candidate.path == suspect.at.folder; });
-    if (folder == before.folders.end()) continue;
+    auto* folder = before.find(suspect.at.folder);
+    if (folder == nullptr) continue;
     Entry entry = suspect.seen;
     entry.area = suspect.at.area;
     entry.name = suspect.at.name;

@@ -12,6 +12,7 @@
 #include "common/maildir/name.h"
 #include "common/os/acl.h"
 #include "common/os/owner_names.h"
+#include "common/sync/equality.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 
@@ -23,12 +24,6 @@ constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: wha
 constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
 constexpr std::size_t k_whole_message = k_piece;
 constexpr std::size_t k_most_delta = 4 * 1024 * 1024;  // in memory; a longer one saves little
-
-/// Another's file that was put in its place since may have its size and time, but not its owner.
-bool is_as_scanned(const struct stat& status, const sync::Entry& entry) {
-  return S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == entry.size &&
-         os::nanoseconds(status.st_mtim) == entry.mtime && status.st_uid == entry.attributes.uid;
-}
 
 Failure changed(const std::string& path) {
   return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
@@ -51,8 +46,7 @@ void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& 
   if (!moves && operation.kind != sync::OperationKind::remove) return;
   const auto& expected = operation.expected;
   const auto& result = operation.result;
-  const bool as_result = moves && expected && expected->kind == result.kind && expected->size == result.size &&
-                         expected->mtime == result.mtime && expected->target == result.target;
+  const bool as_result = moves && expected && sync::same_stamp(*expected, result);
   if (moves) out.mutable_result()->clear_digest();
   if (as_result) {
     out.clear_expected();
@@ -242,7 +236,7 @@ Result<> Sender::read_digest(sync::Operation& operation) const {
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
-  if (!is_as_scanned(status, operation.result)) return changed(path);
+  if (!sync::is_as_scanned(status, operation.result)) return changed(path);
   auto digest = codec::digest_of(fd->get(), path);
   if (!digest) return Failure(digest.error());
   operation.result.digest = *digest;
@@ -290,13 +284,13 @@ Sender::Step Sender::send_message(sync::Operation& operation) {
   if (!fd) return skip(operation, fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return skip(operation, os_error(path, "cannot stat", errno));
-  if (!is_as_scanned(status, operation.result)) return skip(operation, changed(path).value());
+  if (!sync::is_as_scanned(status, operation.result)) return skip(operation, changed(path).value());
   if (operation.result.size > k_whole_message) return send_large(operation, fd->get(), path);
   auto content = os::read_all(fd->get(), k_whole_message, path);
   if (!content) {
     return skip(operation, content.error().code == ErrorCode::too_big ? changed(path).value() : content.error());
   }
-  if (::fstat(fd->get(), &status) != 0 || !is_as_scanned(status, operation.result) ||
+  if (::fstat(fd->get(), &status) != 0 || !sync::is_as_scanned(status, operation.result) ||
       content->size() != operation.result.size) {
     return skip(operation, changed(path).value());
   }
@@ -337,7 +331,7 @@ Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::s
     const auto next = read_piece();
     struct stat status {};
     const bool at_end = !next || next->empty();
-    const bool good = next && ::fstat(fd, &status) == 0 && is_as_scanned(status, operation.result) &&
+    const bool good = next && ::fstat(fd, &status) == 0 && sync::is_as_scanned(status, operation.result) &&
                       offset <= operation.result.size && (!at_end || offset == operation.result.size);
     wire::Header body_header;
     auto& body = *body_header.mutable_body();

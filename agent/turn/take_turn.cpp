@@ -16,6 +16,7 @@
 #include "common/sync/aliases.h"
 #include "common/sync/brake.h"
 #include "common/sync/drain.h"
+#include "common/sync/equality.h"
 #include "common/sync/extra.h"
 #include "common/sync/lift_times.h"
 #include "common/sync/plan.h"
@@ -48,8 +49,8 @@ bool removes_control(const Operation& operation) {
          !operation.from.name.starts_with("dovecot-uidvalidity");
 }
 
-std::vector<State::Intent> intents_of(const std::vector<Operation>& operations) {
-  std::vector<State::Intent> intents;
+std::vector<sync::Intent> intents_of(const std::vector<Operation>& operations) {
+  std::vector<sync::Intent> intents;
   for (const auto& operation : operations) {
     switch (operation.kind) {
       case OperationKind::put:
@@ -197,11 +198,7 @@ class Course {
     sync::AccountManifest* listed = &listing->manifest;
     report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());
     const auto whole_listing = order_.work.aside_extra ? *listed : sync::AccountManifest();
-    auto intents = state_.intents(order_.account);
-    if (!intents) return Failure(intents.error());
-    std::vector<sync::Ours> ours;
-    for (auto& intent : *intents)
-      ours.push_back({intent.to, intent.size, intent.mtime, intent.inode});
+    MAILDIRSYNC_ASSIGN(auto ours, state_.intents(order_.account));
     sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     const auto owners = sync::owners_in(looked.after);
     const auto mapped = inquiry_.map_owners(order_, owners);
@@ -292,14 +289,13 @@ class Course {
   }
 
   /// Messages that went while their folder was away at the destination are ours when it is back.
-  Result<> remember_departed(const Look& looked, const sync::AccountManifest& listed, std::vector<sync::Ours>& ours) {
+  Result<> remember_departed(const Look& looked, const sync::AccountManifest& listed, std::vector<sync::Intent>& ours) {
     const std::string key = "departed " + order_.root_name + "/" + order_.account_path;
     const auto kept = state_.value(key);
     if (!kept) return Failure(kept.error());
     const std::string before = kept->value_or("");
-    const auto earlier = decode_intents(before).value_or(std::vector<State::Intent>());
-    for (const auto& message : earlier)
-      ours.push_back({message.to, message.size, message.mtime, message.inode});
+    const auto earlier = decode_intents(before).value_or(std::vector<sync::Intent>());
+    ours.insert(ours.end(), earlier.begin(), earlier.end());
     const std::string after = encode(departed(looked.before, listed, looked.after, earlier));
     return after == before ? Result<>() : state_.set_value(key, after);
   }

@@ -10,6 +10,7 @@
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "common/sync/equality.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -54,11 +55,6 @@ std::string content_evidence_of(const Entry& entry) {
 
 bool same_time(const Entry& left, const Entry& right) {
   return left.mtime == right.mtime || left.kind == EntryKind::symlink;
-}
-
-bool same_file_by_stamp(const Entry& left, const Entry& right) {
-  return left.kind == right.kind && left.size == right.size && left.mtime == right.mtime &&
-         left.target == right.target && (!left.digest || !right.digest || *left.digest == *right.digest);
 }
 
 std::string content_of(const FolderManifest& folder) {
@@ -151,7 +147,7 @@ class Comparison {
     Unmatched here, there;
     match_exactly(source, destination, here, there);
     match_by(source, here, there, [](const Entry& left, const Entry& right) {
-      return sync::base_name(left) == sync::base_name(right) && same_file_by_stamp(left, right);
+      return sync::base_name(left) == sync::base_name(right) && sync::same_content(left, right);
     });
     match_by(source, here, there,
              [](const Entry& left, const Entry& right) { return sync::base_name(left) == sync::base_name(right); });
@@ -278,7 +274,7 @@ class Comparison {
       if (entry->area != Area::folder && entry->kind == EntryKind::file) by_time.emplace(entry->mtime, entry);
     }
     pair_up(
-        folder, here, there, by_time, [](const Entry& entry) { return entry.mtime; }, same_file_by_stamp);
+        folder, here, there, by_time, [](const Entry& entry) { return entry.mtime; }, sync::same_content);
   }
 
   template <class Index, class Key, class Fits>
@@ -354,9 +350,8 @@ void carry(AccountManifest& account, const Carried& carried) {
     if (entries == carried.end()) continue;
     for (auto& entry : folder.entries) {
       const auto [begin, end] = entries->second.equal_range(sync::base_name(entry));
-      const auto found = std::find_if(begin, end, [&](const auto& candidate) {
-        return candidate.second->size == entry.size && candidate.second->mtime == entry.mtime;
-      });
+      const auto found =
+          std::find_if(begin, end, [&](const auto& candidate) { return sync::same_stamp(*candidate.second, entry); });
       if (found != end) entry.digest = found->second->digest;
     }
   }

@@ -77,16 +77,15 @@ std::string host_name() {
 }
 
 Result<std::string> reachable_address(const std::string& listen, const std::string& wanted) {
-  const auto own = config::parse_endpoint(listen);
-  if (!own) return Failure(own.error());
+  MAILDIRSYNC_ASSIGN(const auto own, config::parse_endpoint(listen));
   if (!wanted.empty()) {
     if (const auto whole = config::parse_endpoint(wanted)) return whole->text();
-    const auto host = config::parse_endpoint(wanted + ":" + std::to_string(own->port));
+    const auto host = config::parse_endpoint(wanted + ":" + std::to_string(own.port));
     if (!host) return failure(ErrorCode::config, "", "--address: " + host.error().detail);
     return host->text();
   }
-  config::Endpoint reached = *own;
-  if (own->host == "0.0.0.0" || own->host == "::") {
+  config::Endpoint reached = own;
+  if (own.host == "0.0.0.0" || own.host == "::") {
     reached.host = host_name();
     if (!leads_to_others(reached.host)) {
       const std::string address = interface_address();

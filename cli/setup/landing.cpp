@@ -110,14 +110,12 @@ Result<Landing> land(const OfferedRoot& offer, const Wish& wish, const Survey& s
   config::PeerRoot& root = landing.root;
   if (!root.path.starts_with('/'))
     return failure(ErrorCode::config, "", "--path " + root.path + " is not absolute; write a path that begins with /");
-  auto owner = map_owners(offer, local_owners(survey), wish.owner);
-  if (!owner) return Failure(owner.error());
-  root.owner = std::move(*owner);
+  MAILDIRSYNC_ASSIGN(auto owner, map_owners(offer, local_owners(survey), wish.owner));
+  root.owner = std::move(owner);
   MAILDIRSYNC_TRY(check_owners(root.owner));
-  const auto made = make_root(offer, root);
-  if (!made) return Failure(made.error());
+  MAILDIRSYNC_ASSIGN(const auto made, make_root(offer, root));
   landing.note = fmt::format("the root {} lands in {}{}; {}", os::printable(root.name), os::printable(root.path),
-                             *made ? ", which was made" : "", owners_text(offer, root.owner));
+                             made ? ", which was made" : "", owners_text(offer, root.owner));
   return landing;
 }
 

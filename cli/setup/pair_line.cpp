@@ -78,12 +78,11 @@ Result<std::vector<OfferedOwner>> parse_owners(std::string_view text) {
     const std::size_t colon = part.rfind(':');
     OfferedOwner owner;
     if (colon == std::string_view::npos) return wrong("an owner in the line has no number");
-    auto name = unescape(part.substr(0, colon));
-    if (!name) return Failure(name.error());
-    if (!name->empty()) {
-      if (auto good = config::parse_owner_name(*name); !good) return wrong(good.error().detail);
+    MAILDIRSYNC_ASSIGN(auto name, unescape(part.substr(0, colon)));
+    if (!name.empty()) {
+      if (auto good = config::parse_owner_name(name); !good) return wrong(good.error().detail);
     }
-    owner.name = std::move(*name);
+    owner.name = std::move(name);
     const char* last = part.data() + part.size();
     const auto [end, error] = std::from_chars(part.data() + colon + 1, last, owner.id);
     if (error != std::errc() || end != last) return wrong("an owner in the line has no number");
@@ -167,9 +166,8 @@ Result<PairLine> parse_pair_line(const std::string& text) {
   line.fingerprint = std::move(*fingerprint);
   for (std::size_t i = 5; i < words.size(); ++i) {
     if (!words[i].starts_with(k_root)) return wrong("the line goes on with " + config::in_quotes(words[i]));
-    auto root = parse_root(std::string_view(words[i]).substr(k_root.size()));
-    if (!root) return Failure(root.error());
-    line.roots.push_back(std::move(*root));
+    MAILDIRSYNC_ASSIGN(auto root, parse_root(std::string_view(words[i]).substr(k_root.size())));
+    line.roots.push_back(std::move(root));
   }
   if (line.role == Role::agent && line.roots.empty()) return wrong("the agent's line names no root; it is cut off");
   return line;

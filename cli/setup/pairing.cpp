@@ -94,33 +94,25 @@ void check_names(const PairLine& line, const std::map<std::string, std::string>&
 }  // namespace
 
 Result<PairLine> own_line(Role role, const Places& places, const std::string& address) {
-  const auto text = read_config(places, role);
-  if (!text) return Failure(text.error());
-  const auto document = config::parse_document(*text, places.config);
-  if (!document) return Failure(document.error());
+  MAILDIRSYNC_ASSIGN(const auto text, read_config(places, role));
+  MAILDIRSYNC_ASSIGN(const auto document, config::parse_document(text, places.config));
   PairLine line{role};
-  auto fingerprint = net::fingerprint_of_file(text_at(*document, "tls", "certificate"));
-  if (!fingerprint) return Failure(fingerprint.error());
-  line.fingerprint = std::move(*fingerprint);
+  MAILDIRSYNC_ASSIGN(line.fingerprint, net::fingerprint_of_file(text_at(document, "tls", "certificate")));
   if (role == Role::receiver) {
-    auto reached = reachable_address(text_at(*document, "", "listen"), address);
-    if (!reached) return Failure(reached.error());
-    line.address = std::move(*reached);
+    MAILDIRSYNC_ASSIGN(line.address, reachable_address(text_at(document, "", "listen"), address));
     return line;
   }
   line.address = host_name();
-  for (const auto& root : roots_of(*document))
+  for (const auto& root : roots_of(document))
     line.roots.push_back(offer_of(root));
   return line;
 }
 
 Result<Paired> pair_with_receiver(const Places& places, const PairLine& line) {
-  auto text = read_config(places, Role::agent);
-  if (!text) return Failure(text.error());
-  const auto document = config::parse_document(*text, places.config);
-  if (!document) return Failure(document.error());
-  const std::string before = text_at(*document, "", "receiver");
-  auto edited = set_text(*text, places.config, "", "receiver", line.address);
+  MAILDIRSYNC_ASSIGN(auto text, read_config(places, Role::agent));
+  MAILDIRSYNC_ASSIGN(const auto document, config::parse_document(text, places.config));
+  const std::string before = text_at(document, "", "receiver");
+  auto edited = set_text(text, places.config, "", "receiver", line.address);
   if (edited) edited = set_text(*edited, places.config, "tls", "receiver_fingerprint", line.fingerprint);
   if (!edited) return Failure(edited.error());
   MAILDIRSYNC_TRY(replace_config(places.config, *edited, config::read_agent));
@@ -132,10 +124,8 @@ Result<Paired> pair_with_receiver(const Places& places, const PairLine& line) {
 }
 
 Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const Mapping& mapping) {
-  auto text = read_config(places, Role::receiver);
-  if (!text) return Failure(text.error());
-  const auto receiver = config::read_receiver(places.config);
-  if (!receiver) return Failure(receiver.error());
+  MAILDIRSYNC_ASSIGN(auto text, read_config(places, Role::receiver));
+  MAILDIRSYNC_ASSIGN(const auto receiver, config::read_receiver(places.config));
   std::string wrong;
   check_names(line, mapping.paths, "--path", wrong);
   check_names(line, mapping.owners, "--owner", wrong);
@@ -144,7 +134,7 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
   if (!wrong.empty()) return failure(ErrorCode::config, "", wrong);
 
   const std::string name = mapping.peer_name.empty() ? line.address : mapping.peer_name;
-  const config::Peer* known = find_peer(*receiver, line.fingerprint, name);
+  const config::Peer* known = find_peer(receiver, line.fingerprint, name);
   if (known != nullptr && known->fingerprint != line.fingerprint && !mapping.replace) {
     return failure(
         ErrorCode::config, "",
@@ -157,7 +147,7 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
   // Another root's mail server says nothing about a directory tree with a prefix.
   const Survey survey = places.prefix.empty() ? survey_mail() : Survey{};
   std::vector<std::string> paths;
-  std::string edited = *text;
+  std::string edited = text;
   const auto take = [&](Result<std::string> result) -> Result<> {
     if (!result) return Failure(result.error());
     edited = std::move(*result);
@@ -178,14 +168,13 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
       continue;
     }
     const Wish wish{given(mapping.paths, offer.name), given(mapping.owners, offer.name), line.roots.size() == 1};
-    auto landing = land(offer, wish, survey);
-    if (!landing) return Failure(landing.error());
-    paths.push_back(landing->root.path);
-    paired.notes.push_back(std::move(landing->note));
+    MAILDIRSYNC_ASSIGN(auto landing, land(offer, wish, survey));
+    paths.push_back(landing.root.path);
+    paired.notes.push_back(std::move(landing.note));
     if (known != nullptr) {
-      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, landing->root)));
+      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, landing.root)));
     } else {
-      peer.roots.push_back(std::move(landing->root));
+      peer.roots.push_back(std::move(landing.root));
     }
   }
   if (known == nullptr) {
@@ -194,16 +183,14 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
     MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, places.config, peer.name, line.fingerprint)));
   }
   MAILDIRSYNC_TRY(replace_config(places.config, edited, [&](const std::string& file) -> Result<> {
-    auto read = config::read_receiver(file);
-    if (!read) return Failure(read.error());
-    return config::check_landing(*read);
+    MAILDIRSYNC_ASSIGN(auto read, config::read_receiver(file));
+    return config::check_landing(read);
   }));
   paired.notes.insert(paired.notes.begin(), fmt::format("{}: the agent {} is known by {}", places.config,
                                                         os::printable(peer.name), line.fingerprint));
-  auto changed = allow_writes(places, paths);
-  if (!changed) return Failure(changed.error());
-  paired.dropin_changed = *changed;
-  if (*changed) paired.notes.push_back(places.dropin + " lets the service write there");
+  MAILDIRSYNC_ASSIGN(auto changed, allow_writes(places, paths));
+  paired.dropin_changed = changed;
+  if (changed) paired.notes.push_back(places.dropin + " lets the service write there");
   return paired;
 }
 

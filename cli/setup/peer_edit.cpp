@@ -108,8 +108,7 @@ std::size_t end_of_peer(const Value& document, const Value& peer, const std::vec
 }  // namespace
 
 Result<std::string> add_peer(const std::string& toml, const std::string& file, const config::Peer& peer) {
-  const auto before = config::parse_document(toml, file);
-  if (!before) return Failure(before.error());
+  MAILDIRSYNC_ASSIGN(const auto before, config::parse_document(toml, file));
   auto lines = split_lines(toml);
   while (!lines.empty() && lines.back().find_first_not_of(" \t\r") == std::string::npos)
     lines.pop_back();
@@ -118,11 +117,11 @@ Result<std::string> add_peer(const std::string& toml, const std::string& file, c
   lines.insert(lines.end(), more.begin(), more.end());
   std::string edited = join_lines(lines);
   const auto after = config::parse_document(edited, file);
-  const Value* old_peers = before->find("peer");
+  const Value* old_peers = before.find("peer");
   const std::size_t old_count = old_peers == nullptr ? 0 : old_peers->items.size();
   const Value* peers = after ? after->find("peer") : nullptr;
   bool good = peers != nullptr && peers->items.size() == old_count + 1 &&
-              is_same(without(*before, "", "peer"), without(*after, "", "peer"));
+              is_same(without(before, "", "peer"), without(*after, "", "peer"));
   for (std::size_t i = 0; good && i < old_count; ++i)
     good = is_same(old_peers->items[i], peers->items[i]);
   if (!good) return by_hand(file, "append\n" + join_lines(more));
@@ -131,18 +130,17 @@ Result<std::string> add_peer(const std::string& toml, const std::string& file, c
 
 Result<std::string> add_peer_root(const std::string& toml, const std::string& file, const std::string& peer,
                                   const config::PeerRoot& root) {
-  const auto before = config::parse_document(toml, file);
-  if (!before) return Failure(before.error());
+  MAILDIRSYNC_ASSIGN(const auto before, config::parse_document(toml, file));
   auto lines = split_lines(toml);
   const auto more = root_lines(root);
   const auto refused = [&] { return by_hand(file, "below [[peer]] " + peer + " add\n" + join_lines(more)); };
-  const Value* found = peer_named(*before, peer);
+  const Value* found = peer_named(before, peer);
   if (found == nullptr || found->line == 0 || found->line > lines.size()) return refused();
-  const std::size_t end = end_of_peer(*before, *found, lines);
+  const std::size_t end = end_of_peer(before, *found, lines);
   lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(end), more.begin(), more.end());
   std::string edited = join_lines(lines);
   const auto after = config::parse_document(edited, file);
-  if (!after || !only_differs_in_peer(*before, *after, peer, "root")) return refused();
+  if (!after || !only_differs_in_peer(before, *after, peer, "root")) return refused();
   const Value* roots = peer_named(*after, peer)->find("root");
   const Value* old_roots = found->find("root");
   const std::size_t old_count = old_roots == nullptr ? 0 : old_roots->items.size();
@@ -155,13 +153,12 @@ Result<std::string> add_peer_root(const std::string& toml, const std::string& fi
 
 Result<std::string> set_peer_fingerprint(const std::string& toml, const std::string& file, const std::string& peer,
                                          const std::string& fingerprint) {
-  const auto before = config::parse_document(toml, file);
-  if (!before) return Failure(before.error());
+  MAILDIRSYNC_ASSIGN(const auto before, config::parse_document(toml, file));
   auto lines = split_lines(toml);
   const auto refused = [&] {
     return by_hand(file, "fingerprint = " + toml_text(fingerprint) + " for the [[peer]] " + peer);
   };
-  const Value* found = peer_named(*before, peer);
+  const Value* found = peer_named(before, peer);
   const Value* old = found == nullptr ? nullptr : found->find("fingerprint");
   if (old == nullptr || old->line == 0 || old->line > lines.size()) return refused();
   std::string& line = lines[old->line - 1];
@@ -170,7 +167,7 @@ Result<std::string> set_peer_fingerprint(const std::string& toml, const std::str
   line.replace(span->first, span->second - span->first, toml_text(fingerprint));
   std::string edited = join_lines(lines);
   const auto after = config::parse_document(edited, file);
-  if (!after || !only_differs_in_peer(*before, *after, peer, "fingerprint")) return refused();
+  if (!after || !only_differs_in_peer(before, *after, peer, "fingerprint")) return refused();
   const Value* now = peer_named(*after, peer)->find("fingerprint");
   if (now == nullptr || now->text != fingerprint) return refused();
   return edited;

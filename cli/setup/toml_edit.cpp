@@ -8,13 +8,12 @@ using config::Value;
 
 Result<std::string> set_text(const std::string& toml, const std::string& file, const std::string& table,
                              const std::string& key, const std::string& value) {
-  const auto document = config::parse_document(toml, file);
-  if (!document) return Failure(document.error());
+  MAILDIRSYNC_ASSIGN(const auto document, config::parse_document(toml, file));
   auto lines = split_lines(toml);
   const std::string wanted = key + " = " + toml_text(value);
   const auto refused = [&] { return by_hand(file, wanted + (table.empty() ? "" : " in [" + table + "]")); };
 
-  const Value* holder = table.empty() ? &*document : document->find(table);
+  const Value* holder = table.empty() ? &document : document.find(table);
   const Value* found = holder == nullptr ? nullptr : holder->find(key);
   if (found != nullptr) {
     if (found->line == 0 || found->line > lines.size()) return refused();
@@ -47,7 +46,7 @@ Result<std::string> set_text(const std::string& toml, const std::string& file, c
 
   const std::string edited = join_lines(lines);
   const auto after = config::parse_document(edited, file);
-  if (!after || !is_same(without(*document, table, key), without(*after, table, key))) return refused();
+  if (!after || !is_same(without(document, table, key), without(*after, table, key))) return refused();
   const Value* now = table.empty() ? &*after : after->find(table);
   now = now == nullptr ? nullptr : now->find(key);
   if (now == nullptr || now->kind != Value::Kind::text || now->text != value) return refused();

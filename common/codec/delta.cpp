@@ -128,7 +128,7 @@ Result<std::string> signature_in_blocks(std::size_t block_length, const os::Cont
 
 // librsync sizes its buffers by what the header says, so the header is not left to it.
 Result<Signature> load(std::string_view bytes) {
-  if (const auto good = block_length_of(bytes); !good) return Failure(good.error());
+  MAILDIRSYNC_TRY(block_length_of(bytes));
   rs_signature_t* loaded = nullptr;
   const Job job(rs_loadsig_begin(&loaded));
   const Result<> ran = run(job, bytes, 0, ErrorCode::io, [](std::string_view) { return Result<>{}; });
@@ -166,9 +166,8 @@ rs_result read_basis(void* opaque, rs_long_t position, std::size_t* length, void
 
 Result<std::string> signature(const os::Content& basis) {
   keep_librsync_quiet();
-  const auto block_length = best_block_length(basis.size());
-  if (!block_length) return Failure(block_length.error());
-  return signature_in_blocks(*block_length, basis, 0);
+  MAILDIRSYNC_ASSIGN(const auto block_length, best_block_length(basis.size()));
+  return signature_in_blocks(block_length, basis, 0);
 }
 
 Result<std::string> signature_of_appended(std::string_view basis_signature, std::uint64_t basis_size,
@@ -190,9 +189,8 @@ Result<std::string> signature_of_appended(std::string_view basis_signature, std:
 
 Result<std::string> delta(std::string_view basis_signature, const os::Content& target, std::size_t most) {
   keep_librsync_quiet();
-  const Result<Signature> loaded = load(basis_signature);
-  if (!loaded) return Failure(loaded.error());
-  const Job job(rs_delta_begin(loaded->get()));
+  MAILDIRSYNC_ASSIGN(const auto loaded, load(basis_signature));
+  const Job job(rs_delta_begin(loaded.get()));
   std::string out;
   MAILDIRSYNC_TRY(run(job, target, 0, ErrorCode::io, [&](std::string_view bytes) -> Result<> {
     if (bytes.size() > most - out.size()) return failure(ErrorCode::too_big, "", "the delta is too long");

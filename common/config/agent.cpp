@@ -67,13 +67,12 @@ void read_transfer(const Section& top, Transfer& transfer) {
 }  // namespace
 
 Result<Agent> read_agent(const std::string& path) {
-  const auto document = read_document(path);
-  if (!document) return Failure(document.error());
+  MAILDIRSYNC_ASSIGN(const auto document, read_document(path));
 
   Agent agent;
   agent.file = path;
   Findings findings(path);
-  const Section top(*document, findings,
+  const Section top(document, findings,
                     {"receiver", "state_dir", "control", "tls", "root", "transfer", "watch", "log", "metrics"});
   top.required_text("receiver", "new.example.org:4465", agent.receiver, parse_endpoint);
   read_paths(top, agent.state_dir, agent.control);

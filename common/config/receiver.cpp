@@ -69,13 +69,12 @@ void read_peers(const Section& top, std::vector<Peer>& peers) {
 }  // namespace
 
 Result<Receiver> read_receiver(const std::string& path) {
-  const auto document = read_document(path);
-  if (!document) return Failure(document.error());
+  MAILDIRSYNC_ASSIGN(const auto document, read_document(path));
 
   Receiver receiver;
   receiver.file = path;
   Findings findings(path);
-  const Section top(*document, findings, {"listen", "state_dir", "control", "tls", "peer", "log", "metrics"});
+  const Section top(document, findings, {"listen", "state_dir", "control", "tls", "peer", "log", "metrics"});
   top.required_text("listen", "0.0.0.0:4465", receiver.listen, parse_endpoint);
   read_paths(top, receiver.state_dir, receiver.control);
   read_identity(top.table("tls", {"certificate", "key"}), "receiver", receiver.state_dir, receiver.tls.certificate,

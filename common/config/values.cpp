@@ -77,7 +77,7 @@ Result<std::string> parse_layout(const std::string& text) {
   if (has_control_characters(text)) {
     return wrong(text, "is not a layout; write where accounts lie below the root's path, such as \"%d/%n/Maildir\"");
   }
-  if (auto layout = maildir::Layout::parse(text); !layout) return Failure(std::move(layout.error()));
+  MAILDIRSYNC_TRY(maildir::Layout::parse(text));
   return text;
 }
 

@@ -203,14 +203,12 @@ class Conversation {
 
 Result<json> call(const std::string& socket, const json& request, const std::function<void(const json&)>& on_progress,
                   double timeout_seconds, int cancel_fd, double silence_seconds) {
-  auto fd = connect(socket, timeout_seconds);
-  if (!fd) return Failure(fd.error());
-  Conversation conversation(std::move(*fd), socket, timeout_seconds, cancel_fd, silence_seconds);
+  MAILDIRSYNC_ASSIGN(auto fd, connect(socket, timeout_seconds));
+  Conversation conversation(std::move(fd), socket, timeout_seconds, cancel_fd, silence_seconds);
   MAILDIRSYNC_TRY(conversation.send(request.dump(-1, ' ', false, json::error_handler_t::replace) + '\n'));
   for (;;) {
-    const auto line = conversation.receive();
-    if (!line) return Failure(line.error());
-    json answer = json::parse(*line, nullptr, false);
+    MAILDIRSYNC_ASSIGN(const auto line, conversation.receive());
+    json answer = json::parse(line, nullptr, false);
     if (!answer.is_object()) {
       return failure(ErrorCode::protocol, "",
                      "what answers on " + socket + " is no daemon of ours; is the path right (--control)?");

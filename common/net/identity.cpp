@@ -154,9 +154,8 @@ std::string fingerprint(x509_st* certificate) {
 }
 
 Result<std::string> fingerprint_of_file(const std::string& path) {
-  const Result<std::string> bytes = os::read_file(path, k_max_file);
-  if (!bytes) return Failure(bytes.error());
-  const Bio bio(BIO_new_mem_buf(bytes->data(), static_cast<int>(bytes->size())));
+  MAILDIRSYNC_ASSIGN(const auto bytes, os::read_file(path, k_max_file));
+  const Bio bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
   const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) return openssl_failure(path + " holds no certificate in PEM form");
   std::string text = fingerprint(certificate.get());
@@ -167,25 +166,22 @@ Result<std::string> fingerprint_of_file(const std::string& path) {
 Result<std::string> generate_identity(const std::string& prefix, const std::string& common_name) {
   const Key key(EVP_EC_gen("P-256"));
   if (!key) return openssl_failure("a key could not be made");
-  const Result<Certificate> certificate = make_certificate(key.get(), common_name);
-  if (!certificate) return Failure(certificate.error());
+  MAILDIRSYNC_ASSIGN(const auto certificate, make_certificate(key.get(), common_name));
 
   Pem key_pem;
   Pem certificate_pem;
   if (PEM_write_bio_PrivateKey(key_pem.bio(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
-      PEM_write_bio_X509(certificate_pem.bio(), certificate->get()) != 1) {
+      PEM_write_bio_X509(certificate_pem.bio(), certificate.get()) != 1) {
     return openssl_failure("a key could not be written as PEM");
   }
 
-  const auto key_file = NewFile::create(prefix + ".key", 0600);
-  if (!key_file) return Failure(key_file.error());
-  const auto certificate_file = NewFile::create(prefix + ".crt", 0644);
-  if (!certificate_file) return Failure(certificate_file.error());
-  MAILDIRSYNC_TRY((*key_file)->write(key_pem.bytes()));
-  MAILDIRSYNC_TRY((*certificate_file)->write(certificate_pem.bytes()));
-  (*key_file)->keep();
-  (*certificate_file)->keep();
-  return fingerprint(certificate->get());
+  MAILDIRSYNC_ASSIGN(const auto key_file, NewFile::create(prefix + ".key", 0600));
+  MAILDIRSYNC_ASSIGN(const auto certificate_file, NewFile::create(prefix + ".crt", 0644));
+  MAILDIRSYNC_TRY(key_file->write(key_pem.bytes()));
+  MAILDIRSYNC_TRY(certificate_file->write(certificate_pem.bytes()));
+  key_file->keep();
+  certificate_file->keep();
+  return fingerprint(certificate.get());
 }
 
 }  // namespace maildirsync::net

@@ -45,9 +45,8 @@ Result<Directory> Directory::open_root(const std::string& path) {
 }
 
 Result<Directory> Directory::open_directory(const std::string& relative) const {
-  auto fd = open(relative, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!fd) return Failure(fd.error());
-  return Directory(std::move(*fd), join(path_, relative));
+  MAILDIRSYNC_ASSIGN(auto fd, open(relative, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return Directory(std::move(fd), join(path_, relative));
 }
 
 Result<Fd> Directory::open(const std::string& relative, int flags, mode_t mode) const {
@@ -76,12 +75,11 @@ Result<struct stat> Directory::status(const std::string& name) const {
 
 Result<std::vector<DirectoryEntry>> Directory::list() const {
   // A descriptor of its own: its offset is then nobody else's.
-  auto fd = open("", O_RDONLY | O_DIRECTORY);
-  if (!fd) return Failure(fd.error());
+  MAILDIRSYNC_ASSIGN(auto fd, open("", O_RDONLY | O_DIRECTORY));
   std::vector<DirectoryEntry> entries;
   std::array<char, 32 * 1024> buffer;  // not cleared: most directories are small
   for (;;) {
-    const long count = ::syscall(SYS_getdents64, fd->get(), buffer.data(), buffer.size());
+    const long count = ::syscall(SYS_getdents64, fd.get(), buffer.data(), buffer.size());
     if (count < 0) return os_failure(path_, "cannot list the directory", errno);
     if (count == 0) return entries;
     for (long position = 0; position < count;) {

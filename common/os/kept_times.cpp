@@ -71,10 +71,9 @@ Result<KeptTimes> measure_kept_times(const Directory& directory) {
   if (auto unnamed = directory.open("", O_TMPFILE | O_RDWR, 0600)) return measure(unnamed->get());
   static std::atomic<unsigned> counter = 0;
   const std::string name = ".maildirsync.times." + std::to_string(::getpid()) + "." + std::to_string(++counter);
-  auto named = directory.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  if (!named) return Failure(named.error());
+  MAILDIRSYNC_ASSIGN(auto named, directory.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   ::unlinkat(directory.fd(), name.c_str(), 0);
-  return measure(named->get());
+  return measure(named.get());
 }
 
 std::int64_t grain_shown_by(std::int64_t stamp) {

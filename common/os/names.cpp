@@ -11,11 +11,10 @@ namespace maildirsync::os {
 
 Result<> for_each_name(const Directory& directory, const TakeName& take) {
   // A descriptor of its own: its offset is then nobody else's.
-  auto fd = directory.open("", O_RDONLY | O_DIRECTORY);
-  if (!fd) return Failure(fd.error());
-  DIR* stream = ::fdopendir(fd->get());
+  MAILDIRSYNC_ASSIGN(auto fd, directory.open("", O_RDONLY | O_DIRECTORY));
+  DIR* stream = ::fdopendir(fd.get());
   if (stream == nullptr) return os_failure(directory.path(), "cannot list the directory", errno);
-  fd->release();  // the stream's now
+  fd.release();  // the stream's now
   const auto close = std::unique_ptr<DIR, int (*)(DIR*)>(stream, &::closedir);
   for (;;) {
     errno = 0;

@@ -82,9 +82,23 @@ inline Failure os_failure(std::string path, std::string detail, int error_number
 
 }  // namespace maildirsync
 
-/// Propagates the error of a Result<void>-like expression out of a function that returns a Result.
-#define MAILDIRSYNC_TRY(expression)                                                \
+/// Returns the error of a Result, whose value is not of interest, from a function that returns a Result.
+#define MAILDIRSYNC_TRY(...)                                                       \
   do {                                                                             \
-    auto try_result = (expression);                                                \
+    auto try_result = (__VA_ARGS__);                                               \
     if (!try_result) return ::maildirsync::Failure(std::move(try_result.error())); \
   } while (false)
+
+/// Gives a variable the value of a Result, or returns its error from a function that returns a Result:
+///   MAILDIRSYNC_ASSIGN(const auto fd, directory.open(name));
+/// The variable may be one that exists already. It is two statements, so it cannot be the body of an `if` without
+/// braces, and a coroutine cannot use it.
+#define MAILDIRSYNC_ASSIGN(variable, ...) \
+  MAILDIRSYNC_ASSIGN_FROM(MAILDIRSYNC_JOIN(assigned_in_line_, __LINE__), variable, (__VA_ARGS__))
+
+#define MAILDIRSYNC_ASSIGN_FROM(result, variable, expression)            \
+  auto result = expression;                                              \
+  if (!result) return ::maildirsync::Failure(std::move(result.error())); \
+  variable = std::move(*result)
+#define MAILDIRSYNC_JOIN(left, right) MAILDIRSYNC_JOIN_EXPANDED(left, right)
+#define MAILDIRSYNC_JOIN_EXPANDED(left, right) left##right

@@ -57,9 +57,8 @@ Result<> SyncSet::sync_file_systems(const std::vector<int>& fds) {
     if (::fstat(fd, &status) != 0) return os_failure("", "cannot stat", errno);
     const auto [known, is_new] = is_synced.emplace(status.st_dev, false);
     if (is_new) {
-      const auto ground = ground_of(fd);
-      if (!ground) return Failure(ground.error());
-      known->second = ground->way != WayToWrite::careful;
+      MAILDIRSYNC_ASSIGN(const auto ground, ground_of(fd));
+      known->second = ground.way != WayToWrite::careful;
       if (known->second) MAILDIRSYNC_TRY(syncs_->file_system(fd));
     }
     if (!known->second) MAILDIRSYNC_TRY(syncs_->file(fd));

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 
+#include "common/sync/equality.h"
+
 namespace maildirsync::sync {
 
 namespace {
 
 const Entry* find_base(const FolderManifest* folder, std::string_view base) {
   if (folder == nullptr) return nullptr;
-  const auto found = std::find_if(folder->entries.begin(), folder->entries.end(), [&](const Entry& entry) {
-    return entry.area != Area::folder && base_name(entry) == base;
-  });
+  const auto found = std::find_if(folder->entries.begin(), folder->entries.end(),
+                                  [&](const Entry& entry) { return is_message(entry) && base_name(entry) == base; });
   return found == folder->entries.end() ? nullptr : &*found;
-}
-
-bool equal_file(const Entry& left, const Entry& right) {
-  return left.kind == right.kind && left.size == right.size && left.mtime == right.mtime;
 }
 
 class Settling {
@@ -24,11 +21,11 @@ class Settling {
       : listed_(listed), known_(known), after_(after) {}
 
   void settle(const std::string& path, const std::string& base, const std::string& alias) {
-    auto* folder = listed_folder(path);
+    auto* folder = listed_.find(path);
     const Entry* ours = find_base(folder, alias);
     const Entry* there = find_base(folder, base);
     const Entry* source = find_base(after_.find(path), base);
-    if (there != nullptr && is_message(*there, path, base)) {
+    if (there != nullptr && is_message_of(*there, path, base)) {
       result_.over.emplace(std::pair(path, base), alias);
       if (ours != nullptr) {
         result_.doubles.push_back(
@@ -55,12 +52,12 @@ class Settling {
       result_.standing.emplace(std::pair(path, base), alias);
     }
     for (const auto& entry : folder->entries) {
-      const bool is_anothers = entry.area != Area::folder && base_name(entry) == base;
+      const bool is_anothers = is_message(entry) && base_name(entry) == base;
       if (is_anothers) result_.taken_by.push_back({path, entry.area, entry.name});
     }
     erase(*folder, base);
     for (auto& entry : folder->entries) {
-      if (entry.area != Area::folder && base_name(entry) == alias) entry.name = base + entry.name.substr(alias.size());
+      if (is_message(entry) && base_name(entry) == alias) entry.name = base + entry.name.substr(alias.size());
     }
     std::sort(folder->entries.begin(), folder->entries.end(), before_in_folder);
   }
@@ -68,24 +65,17 @@ class Settling {
   SettledAliases take() { return std::move(result_); }
 
  private:
-  FolderManifest* listed_folder(std::string_view path) {
-    const auto found = std::find_if(listed_.folders.begin(), listed_.folders.end(),
-                                    [&](const FolderManifest& folder) { return folder.path == path; });
-    return found == listed_.folders.end() ? nullptr : &*found;
-  }
-
   /// Whether it is the message of that name, and not what took its name.
-  bool is_message(const Entry& entry, const std::string& path, const std::string& base) const {
+  bool is_message_of(const Entry& entry, const std::string& path, const std::string& base) const {
     for (const auto* side : {&after_, &known_}) {
       const Entry* message = find_base(side->find(path), base);
-      if (message != nullptr && equal_file(*message, entry)) return true;
+      if (message != nullptr && same_stamp(*message, entry)) return true;
     }
     return false;
   }
 
   static void erase(FolderManifest& folder, std::string_view base) {
-    std::erase_if(folder.entries,
-                  [&](const Entry& entry) { return entry.area != Area::folder && base_name(entry) == base; });
+    std::erase_if(folder.entries, [&](const Entry& entry) { return is_message(entry) && base_name(entry) == base; });
   }
 
   AccountManifest& listed_;

@@ -39,13 +39,9 @@ class Model {
     return std::lower_bound(manifest_.folders.begin(), manifest_.folders.end(), path,
                             [](const FolderManifest& folder, std::string_view p) { return folder.path < p; });
   }
-  FolderManifest* find(std::string_view path) {
-    const auto found = position(path);
-    return found != manifest_.folders.end() && found->path == path ? &*found : nullptr;
-  }
 
   void make_folder(const Operation& operation) {
-    auto* folder = find(operation.to.folder);
+    auto* folder = manifest_.find(operation.to.folder);
     if (folder == nullptr) {
       folder = &*manifest_.folders.insert(position(operation.to.folder), FolderManifest{.path = operation.to.folder});
     }
@@ -66,12 +62,11 @@ class Model {
         folder.path = operation.to.folder + folder.path.substr(from.size());
       }
     }
-    std::sort(manifest_.folders.begin(), manifest_.folders.end(),
-              [](const auto& left, const auto& right) { return left.path < right.path; });
+    std::sort(manifest_.folders.begin(), manifest_.folders.end(), before_in_account);
   }
 
   void upsert(const Location& at, const Entry& result) {
-    auto* folder = find(at.folder);
+    auto* folder = manifest_.find(at.folder);
     if (folder == nullptr) return;
     Entry entry = result;
     entry.area = at.area;
@@ -87,7 +82,7 @@ class Model {
   }
 
   void erase(const Location& at) {
-    auto* folder = find(at.folder);
+    auto* folder = manifest_.find(at.folder);
     if (folder == nullptr) return;
     std::erase_if(folder->entries, [&](const Entry& entry) { return entry.area == at.area && entry.name == at.name; });
   }

@@ -5,20 +5,11 @@
 #include <map>
 #include <unordered_map>
 
-#include "common/sync/reconcile.h"
+#include "common/sync/equality.h"
 
 namespace maildirsync::sync {
 
 namespace {
-
-bool is_message(const Entry& entry) {
-  return entry.area != Area::folder;
-}
-
-bool equal_stat(const Entry& left, const Entry& right) {
-  return left.kind == right.kind && left.size == right.size &&
-         (left.mtime == right.mtime || left.kind == EntryKind::symlink);
-}
 
 /// Where each inode's messages are.
 class Places {
@@ -67,14 +58,14 @@ class Known {
     const auto [begin, end] = by_base_.equal_range(base_name(entry));
     const bool own = std::any_of(begin, end, [&](const auto& known) {
       const bool in_place = known.second->inode == entry.inode && entry.inode != 0;
-      return in_place || equal_stat(*known.second, entry);
+      return in_place || same_stamp(*known.second, entry);
     });
     if (own) return false;
     bool moved = false;
     const auto [first, last] = places_.of(entry.inode);
     for (auto found = first; found != last; ++found) {
       const auto& place = found->second;
-      if (!equal_stat(*place.entry, entry)) continue;
+      if (!same_stamp(*place.entry, entry)) continue;
       if (now_.has(entry.inode, place.folder->path, base_name(*place.entry))) return true;  // a copy
       moved = true;
     }
@@ -138,7 +129,7 @@ using Listed = std::unordered_multimap<std::string_view, const Entry*>;
 
 bool is_listed(const Listed& listed, const Entry& entry) {
   const auto [begin, end] = listed.equal_range(base_name(entry));
-  return std::any_of(begin, end, [&](const auto& there) { return equal_stat(*there.second, entry); });
+  return std::any_of(begin, end, [&](const auto& there) { return same_stamp(*there.second, entry); });
 }
 
 }  // namespace

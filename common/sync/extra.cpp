@@ -13,14 +13,6 @@ void put_aside(const FolderManifest& folder, const Entry& entry, std::vector<Ope
                         .to_trash = true});
 }
 
-const Entry* find(const FolderManifest& folder, const Location& at) {
-  Entry probe;
-  probe.area = at.area;
-  probe.name = at.name;
-  const auto found = std::lower_bound(folder.entries.begin(), folder.entries.end(), probe, before_in_folder);
-  return found != folder.entries.end() && found->area == at.area && found->name == at.name ? &*found : nullptr;
-}
-
 }  // namespace
 
 std::vector<Operation> removals_of_extra(const AccountManifest& listed, const std::vector<Location>& extra) {
@@ -30,7 +22,7 @@ std::vector<Operation> removals_of_extra(const AccountManifest& listed, const st
     const auto* folder = listed.find(at.folder);
     if (folder == nullptr) continue;
     if (!at.name.empty()) {
-      if (const auto* entry = find(*folder, at)) put_aside(*folder, *entry, operations);
+      if (const auto* entry = find_entry(folder->entries, at.area, at.name)) put_aside(*folder, *entry, operations);
       continue;
     }
     folders.push_back(at.folder);

@@ -2,16 +2,14 @@
 
 #include <unordered_map>
 
+#include "common/sync/equality.h"
+
 namespace maildirsync::sync {
 
 namespace {
 
 bool has_inode(const Entry& entry) {
-  return entry.area != Area::folder && entry.kind == EntryKind::file && entry.inode != 0;
-}
-
-bool same_name_and_message(const Entry& left, const Entry& right) {
-  return same_message(left, right) && base_name(left) == base_name(right);
+  return is_message(entry) && entry.kind == EntryKind::file && entry.inode != 0;
 }
 
 }  // namespace
@@ -30,7 +28,8 @@ std::unordered_set<std::uint64_t> kept_inodes(const std::vector<FolderManifest>&
       if (!has_inode(entry) || kept.contains(entry.inode)) continue;
       const auto [begin, end] = known.equal_range(entry.inode);
       for (auto candidate = begin; candidate != end; ++candidate) {
-        if (same_name_and_message(*candidate->second, entry)) kept.insert(entry.inode);
+        const Entry& before_it = *candidate->second;
+        if (same_message(before_it, entry) && base_name(before_it) == base_name(entry)) kept.insert(entry.inode);
       }
     }
   }

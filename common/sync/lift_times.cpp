@@ -23,7 +23,7 @@ bool may_be_another(const Entry& entry, const os::KeptTimes& times) {
   return times.grain > 1 || entry.mtime == times.latest || entry.mtime == times.earliest;
 }
 
-ByBase candidates_of(const std::vector<const AccountManifest*>& sources, const std::vector<Ours>& intents) {
+ByBase candidates_of(const std::vector<const AccountManifest*>& sources, const std::vector<Intent>& intents) {
   ByBase found;
   for (const auto* source : sources) {
     for (const auto& folder : source->folders) {
@@ -59,7 +59,7 @@ void lift(const std::string& folder, Entry& entry, const os::KeptTimes& times, c
 }  // namespace
 
 void lift_times(AccountManifest& listed, const TimesByFolder& times, const std::vector<const AccountManifest*>& sources,
-                const std::vector<Ours>& intents, OtherDates dates) {
+                const std::vector<Intent>& intents, OtherDates dates) {
   ByBase candidates;
   bool indexed = false;
   for (auto& folder : listed.folders) {

@@ -23,6 +23,6 @@ enum class OtherDates : std::uint8_t {
 /// source holds) or `intents` whose time becomes, there, the listed one. After that, times are compared as if the
 /// destination kept them as the source does. Pure.
 void lift_times(AccountManifest& listed, const TimesByFolder& times, const std::vector<const AccountManifest*>& sources,
-                const std::vector<Ours>& intents, OtherDates dates);
+                const std::vector<Intent>& intents, OtherDates dates);
 
 }  // namespace maildirsync::sync

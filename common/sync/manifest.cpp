@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "common/maildir/name.h"
 
@@ -11,21 +12,30 @@ bool before_in_folder(const Entry& left, const Entry& right) {
   return std::tie(left.area, left.name) < std::tie(right.area, right.name);
 }
 
-const FolderManifest* AccountManifest::find(std::string_view path) const {
+const Entry* find_entry(const std::vector<Entry>& entries, Area area, std::string_view name) {
+  const auto found = std::lower_bound(entries.begin(), entries.end(), std::pair(area, name),
+                                      [](const Entry& entry, const std::pair<Area, std::string_view>& wanted) {
+                                        return std::pair(entry.area, std::string_view(entry.name)) < wanted;
+                                      });
+  return found != entries.end() && found->area == area && found->name == name ? &*found : nullptr;
+}
+
+bool before_in_account(const FolderManifest& left, const FolderManifest& right) {
+  return left.path < right.path;
+}
+
+const FolderManifest* find_folder(const std::vector<FolderManifest>& folders, std::string_view path) {
   const auto found = std::lower_bound(folders.begin(), folders.end(), path,
                                       [](const FolderManifest& folder, std::string_view p) { return folder.path < p; });
   return found != folders.end() && found->path == path ? &*found : nullptr;
 }
 
-std::string_view base_name(const Entry& entry) {
-  return entry.area == Area::folder ? std::string_view(entry.name) : maildir::base_of(entry.name);
+FolderManifest* find_folder(std::vector<FolderManifest>& folders, std::string_view path) {
+  return const_cast<FolderManifest*>(find_folder(std::as_const(folders), path));
 }
 
-bool same_message(const Entry& left, const Entry& right) {
-  if (left.kind != right.kind || left.size != right.size || left.mtime != right.mtime) return false;
-  if (left.kind == EntryKind::symlink && left.target != right.target) return false;
-  if (left.inode != 0 && right.inode != 0) return left.inode == right.inode;
-  return base_name(left) == base_name(right);
+std::string_view base_name(const Entry& entry) {
+  return entry.area == Area::folder ? std::string_view(entry.name) : maildir::base_of(entry.name);
 }
 
 }  // namespace maildirsync::sync

@@ -46,8 +46,15 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
+/// A message, or what has a message's place; what is not one is called a control file.
+inline bool is_message(const Entry& entry) {
+  return entry.area != Area::folder;
+}
+
 /// Orders the entries of a folder: by area, then by name.
 bool before_in_folder(const Entry& left, const Entry& right);
+/// The entry of that name in that place, of entries in the order of before_in_folder; null when there is none.
+const Entry* find_entry(const std::vector<Entry>& entries, Area area, std::string_view name);
 
 /// How much of a folder a manifest speaks of.
 enum class Scope : std::uint8_t {
@@ -66,20 +73,23 @@ struct FolderManifest {
   std::vector<Entry> entries;  ///< sorted by before_in_folder
 };
 
+/// Orders the folders of an account: by path.
+bool before_in_account(const FolderManifest& left, const FolderManifest& right);
+/// The folder of that path, of folders in the order of before_in_account; null when there is none.
+const FolderManifest* find_folder(const std::vector<FolderManifest>& folders, std::string_view path);
+FolderManifest* find_folder(std::vector<FolderManifest>& folders, std::string_view path);
+
 /// Folders of one account, sorted by path.
 struct AccountManifest {
   bool exists = true;            ///< the account's directory is there
   bool structure_whole = false;  ///< the list of folders is complete: one that is not here does not exist
   std::vector<FolderManifest> folders;
 
-  const FolderManifest* find(std::string_view path) const;
+  const FolderManifest* find(std::string_view path) const { return find_folder(folders, path); }
+  FolderManifest* find(std::string_view path) { return find_folder(folders, path); }
 };
 
 /// The message's identity within a folder: what stands before the flags. For files in Area::folder, the whole name.
 std::string_view base_name(const Entry& entry);
-
-/// Whether both are the same message: equal size and mtime, and the same inode, or, where an inode is not known, the
-/// same base name. (A Maildir message never changes in place.)
-bool same_message(const Entry& left, const Entry& right);
 
 }  // namespace maildirsync::sync

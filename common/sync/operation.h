@@ -32,6 +32,16 @@ std::string directory_of(const Location& at);
 /// The location's own path, relative to the account: folder, cur or new, name.
 std::string path_of(const Location& at);
 
+/// Something that the agent is about to create at the destination; when it lost touch with the receiver and the like of
+/// it is there, it is ours.
+struct Intent {
+  Location to;
+  std::uint64_t size = 0;
+  std::int64_t mtime = 0;
+  std::uint64_t inode = 0;  ///< at the source: a message that was renamed meanwhile, or linked, is known by it
+  bool operator==(const Intent&) const = default;
+};
+
 struct FolderShape {
   Attributes self;
   std::optional<Attributes> cur, new_, tmp;

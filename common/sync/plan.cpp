@@ -9,6 +9,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/sync/equality.h"
 #include "common/sync/identity.h"
 
 namespace maildirsync::sync {
@@ -26,14 +27,6 @@ FolderShape shape_of(const FolderManifest& folder) {
 FolderShape union_of(const FolderShape& wanted, const FolderShape& present) {
   return {wanted.self, wanted.cur ? wanted.cur : present.cur, wanted.new_ ? wanted.new_ : present.new_,
           wanted.tmp ? wanted.tmp : present.tmp};
-}
-
-/// Equal as far as the destination can hold it: a link's own mode and owner are not kept. Where both were read, what
-/// was read counts: a file that is written twice within the grain of its file system shows the same size and time.
-bool equal_content(const Entry& before, const Entry& after) {
-  if (before.digest && after.digest && *before.digest != *after.digest) return false;
-  return before.kind == after.kind && before.size == after.size && before.target == after.target &&
-         (before.kind == EntryKind::symlink || before.mtime == after.mtime);
 }
 
 struct Place {
@@ -200,8 +193,7 @@ class Planner {
   }
 
   void index_before() {
-    std::sort(before_.begin(), before_.end(),
-              [](const FolderManifest& left, const FolderManifest& right) { return left.path < right.path; });
+    std::sort(before_.begin(), before_.end(), before_in_account);
     for (std::size_t f = 0; f < before_.size(); ++f) {
       retained_.emplace_back(before_[f].entries.size(), false);
       consumed_.emplace_back(before_[f].entries.size(), false);
@@ -227,18 +219,13 @@ class Planner {
         ++old;
       const bool present =
           old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
-      if (present && equal_content(before[old], after[i])) {
+      if (present && same_content(before[old], after[i])) {
         retained_[b][old] = true;
         if (!same_record(before[old], after[i])) changed_.push_back({{a, i}, {b, old}});
       } else {
         made_.push_back({.after = {a, i}, .occupied = present ? &before[old] : nullptr, .before_folder = b});
       }
     }
-  }
-
-  static bool same_record(const Entry& before, const Entry& after) {
-    const bool same_inode = before.inode == after.inode;
-    return same_inode && before.attributes == after.attributes && before.mtime == after.mtime;
   }
 
   struct Made {
@@ -387,11 +374,7 @@ class Planner {
 
   bool is_replaced(const Location& at) const {
     const auto* folder = after_.find(at.folder);
-    if (folder == nullptr) return false;
-    Entry probe;
-    probe.area = at.area;
-    probe.name = at.name;
-    return std::binary_search(folder->entries.begin(), folder->entries.end(), probe, before_in_folder);
+    return folder != nullptr && find_entry(folder->entries, at.area, at.name) != nullptr;
   }
 
   bool speaks_of(const FolderManifest& folder) const {
@@ -464,7 +447,7 @@ class Planner {
   /// A cur/, new/ or tmp/ that went can go only after its messages, and before a file that takes its name.
   void emit_shrunk_folders() {
     for (const auto& folder : after_.folders) {
-      const auto* present = find_sorted(folder.path);
+      const auto* present = find_folder(before_, folder.path);
       if (present != nullptr && shape_of(*present) != shape_of(folder)) {
         operations_.push_back({.kind = OperationKind::make_folder,
                                .to = {folder.path, Area::folder, ""},
@@ -472,13 +455,6 @@ class Planner {
                                .folder_inode = folder.inode});
       }
     }
-  }
-
-  const FolderManifest* find_sorted(std::string_view path) const {
-    const auto found =
-        std::lower_bound(before_.begin(), before_.end(), path,
-                         [](const FolderManifest& folder, std::string_view p) { return folder.path < p; });
-    return found != before_.end() && found->path == path ? &*found : nullptr;
   }
 
   std::vector<FolderManifest> before_;

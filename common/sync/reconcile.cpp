@@ -5,16 +5,13 @@
 #include <set>
 #include <unordered_map>
 
+#include "common/sync/equality.h"
+
 namespace maildirsync::sync {
 
 namespace {
 
 constexpr std::uint32_t k_other_owner = 0xffffffff;  // no source has it, so the plan sets the owner
-
-bool equal_file(const Entry& left, const Entry& right) {
-  return left.kind == right.kind && left.size == right.size && left.target == right.target &&
-         (left.mtime == right.mtime || left.kind == EntryKind::symlink);
-}
 
 /// The entries of a folder by name and by base name.
 class Index {
@@ -22,22 +19,19 @@ class Index {
   explicit Index(const FolderManifest* folder) : folder_(folder) {
     if (folder == nullptr) return;
     for (const auto& entry : folder->entries) {
-      if (entry.area != Area::folder) by_base_.emplace(base_name(entry), &entry);
+      if (is_message(entry)) by_base_.emplace(base_name(entry), &entry);
     }
   }
 
   const Entry* at(const Entry& place) const {
-    if (folder_ == nullptr) return nullptr;
-    const auto found = std::lower_bound(folder_->entries.begin(), folder_->entries.end(), place, before_in_folder);
-    const bool there = found != folder_->entries.end() && found->area == place.area && found->name == place.name;
-    return there ? &*found : nullptr;
+    return folder_ == nullptr ? nullptr : find_entry(folder_->entries, place.area, place.name);
   }
 
   /// The same message under another name.
-  const Entry* like(const Entry& entry) const { return find(entry, equal_file); }
+  const Entry* like(const Entry& entry) const { return find(entry, same_stamp); }
   /// What a torn file was: a message, under this name or another one; a control file.
   const Entry* torn(const Entry& entry) const {
-    if (entry.area != Area::folder) return find(entry, is_torn);
+    if (is_message(entry)) return find(entry, is_torn);
     const Entry* own = at(entry);
     return own != nullptr && is_torn(entry, *own) ? own : nullptr;
   }
@@ -58,7 +52,7 @@ class Index {
 
 class Reconciler {
  public:
-  Reconciler(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+  Reconciler(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
              const AccountManifest& after, const OwnerMapping& owner)
       : listed_(listed), known_(known), after_(after), owner_(owner) {
     for (const auto& intent : intents)
@@ -131,7 +125,7 @@ class Reconciler {
     }
     const auto [begin, end] = known_names_.equal_range(listed.name);
     for (auto candidate = begin; candidate != end; ++candidate) {
-      if (candidate->second->area == listed.area && equal_file(*candidate->second, listed)) return candidate->second;
+      if (candidate->second->area == listed.area && same_stamp(*candidate->second, listed)) return candidate->second;
     }
     return nullptr;
   }
@@ -148,13 +142,13 @@ class Reconciler {
       ours.push_back(std::move(entry));
       return;
     }
-    if (same != nullptr && equal_file(*same, listed)) {
+    if (same != nullptr && same_stamp(*same, listed)) {
       entry.inode = same->inode;
       entry.mtime = same->mtime;
       const Entry* remembered = known.at(listed);
-      if (remembered != nullptr && equal_file(*remembered, listed)) entry.digest = remembered->digest;
+      if (remembered != nullptr && same_stamp(*remembered, listed)) entry.digest = remembered->digest;
       adopt_owner(entry.attributes, same->attributes);
-    } else if (const Entry* remembered = known.at(listed); remembered != nullptr && equal_file(*remembered, listed)) {
+    } else if (const Entry* remembered = known.at(listed); remembered != nullptr && same_stamp(*remembered, listed)) {
       entry.inode = remembered->inode;
       entry.digest = remembered->digest;
     } else if (const Entry* moved = wanted.like(listed)) {
@@ -165,8 +159,8 @@ class Reconciler {
     } else if (const Entry* along = intended ? known_elsewhere(listed) : nullptr) {
       entry.inode = along->inode;
       entry.digest = along->digest;
-    } else if (const Ours* ours_to_be = intended ? intent_anywhere(listed) : intent(folder, listed)) {
-      entry.inode = ours_to_be->inode;
+    } else if (const Intent* intended_one = intended ? intent_anywhere(listed) : intent_at(folder, listed)) {
+      entry.inode = intended_one->inode;
     } else if (const Entry* elsewhere = wanted_elsewhere(listed)) {
       entry.inode = elsewhere->inode;
       result_.left_over.push_back({folder, listed.area, listed.name});
@@ -184,37 +178,33 @@ class Reconciler {
       wanted_indexed_ = true;
       for (const auto& folder : after_.folders) {
         for (const auto& entry : folder.entries) {
-          if (entry.area != Area::folder) wanted_bases_.emplace(base_name(entry), &entry);
+          if (is_message(entry)) wanted_bases_.emplace(base_name(entry), &entry);
         }
       }
     }
     const auto [begin, end] = wanted_bases_.equal_range(base_name(listed));
-    if (begin == end || std::next(begin) != end || !equal_file(*begin->second, listed)) return nullptr;
+    if (begin == end || std::next(begin) != end || !same_stamp(*begin->second, listed)) return nullptr;
     return begin->second;
   }
 
   /// What the agent was about to create there, if it is that.
-  const Ours* intent(const std::string& folder, const Entry& listed) const {
+  const Intent* intent_at(const std::string& folder, const Entry& listed) const {
     const auto found = intents_.find({folder, listed.area, listed.name});
     if (found == intents_.end()) return nullptr;
     const auto it = std::find_if(found->second.begin(), found->second.end(),
-                                 [&](const Ours& ours) { return is_intended_file(ours, listed); });
+                                 [&](const Intent& intent) { return is_intended(listed, intent); });
     return it == found->second.end() ? nullptr : &*it;
   }
 
   /// The same in a folder that was about to be renamed: what was put into it before has its old path in the intent.
-  const Ours* intent_anywhere(const Entry& listed) const {
+  const Intent* intent_anywhere(const Entry& listed) const {
     for (const auto& [place, intents] : intents_) {
       if (std::get<1>(place) != listed.area || std::get<2>(place) != listed.name) continue;
-      for (const auto& ours : intents) {
-        if (is_intended_file(ours, listed)) return &ours;
+      for (const auto& intent : intents) {
+        if (is_intended(listed, intent)) return &intent;
       }
     }
     return nullptr;
-  }
-
-  static bool is_intended_file(const Ours& ours, const Entry& listed) {
-    return ours.size == listed.size && (ours.mtime == listed.mtime || listed.kind == EntryKind::symlink);
   }
 
   /// Control files are the account's, whoever wrote them last: the source's replace them.
@@ -239,7 +229,7 @@ class Reconciler {
   const AccountManifest& known_;
   const AccountManifest& after_;
   const OwnerMapping& owner_;
-  std::map<std::tuple<std::string, Area, std::string>, std::vector<Ours>> intents_;
+  std::map<std::tuple<std::string, Area, std::string>, std::vector<Intent>> intents_;
   std::unordered_multimap<std::string_view, const Entry*> known_names_;
   std::unordered_multimap<std::string_view, const Entry*> wanted_bases_;
   bool wanted_indexed_ = false;
@@ -248,13 +238,7 @@ class Reconciler {
 
 }  // namespace
 
-bool is_torn(const Entry& listed, const Entry& ours) {
-  if (listed.kind != EntryKind::file || ours.kind != EntryKind::file) return false;
-  if (listed.size < ours.size) return listed.size == 0 || listed.mtime == ours.mtime;
-  return equal_file(listed, ours) && listed.digest && ours.digest && *listed.digest != *ours.digest;
-}
-
-Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination) {
   Reconciler reconciler(listed, known, intents, after, owner_at_destination);
   for (const auto& folder : listed.folders)

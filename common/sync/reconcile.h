@@ -9,14 +9,6 @@
 
 namespace maildirsync::sync {
 
-/// Something that the agent was about to create when it lost touch with the receiver: if it is there, it is ours.
-struct Ours {
-  Location to;
-  std::uint64_t size = 0;
-  std::int64_t mtime = 0;
-  std::uint64_t inode = 0;  ///< at the source
-};
-
 /// The destination's (uid, gid) of a source owner; nothing when it is not mapped.
 using MappedOwner = std::optional<std::pair<std::uint32_t, std::uint32_t>>;
 using OwnerMapping = std::function<MappedOwner(const Attributes&)>;
@@ -25,10 +17,6 @@ using OwnerMapping = std::function<MappedOwner(const Attributes&)>;
 std::vector<Attributes> owners_in(const AccountManifest& account);
 /// What the receiver answered for these owners, in order; any other is not mapped.
 OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers);
-
-/// Whether what is listed may be what a power cut has left of our file, where it stands in its place: shorter, and of
-/// our time or without any content, so that nobody else's is in it. Or of our size and time, with another content.
-bool is_torn(const Entry& listed, const Entry& ours);
 
 struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
@@ -46,7 +34,7 @@ struct Reconciled {
 /// out as ours and stale, so that the plan puts it again in its place, or removes it where it has another name by now.
 /// `listed` has the destination's owners and no inodes; `before` comes out with the source's owners where they are as
 /// `owner_at_destination` maps them, and with the inodes of the source. Pure.
-Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination);
 
 }  // namespace maildirsync::sync

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "common/maildir/name.h"
+#include "common/sync/equality.h"
 
 namespace maildirsync::sync {
 
@@ -27,16 +28,9 @@ struct Place {
 };
 using Bases = std::unordered_set<std::string_view>;
 
-bool is_message(const Entry& entry) {
-  return entry.area != Area::folder;
-}
-
 /// Under the same name, in the same place.
 const Entry* at(const FolderManifest* folder, const Entry& place) {
-  if (folder == nullptr) return nullptr;
-  const auto found = std::lower_bound(folder->entries.begin(), folder->entries.end(), place, before_in_folder);
-  const bool there = found != folder->entries.end() && found->area == place.area && found->name == place.name;
-  return there ? &*found : nullptr;
+  return folder == nullptr ? nullptr : find_entry(folder->entries, place.area, place.name);
 }
 
 std::int64_t newest_message(const AccountManifest& account) {
@@ -99,7 +93,7 @@ struct Suspicion {
   }
 };
 
-Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
+Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
                     const AccountManifest& after) {
   std::set<std::tuple<std::string_view, Area, std::string_view>> intended;
   for (const auto& intent : intents)
@@ -197,9 +191,7 @@ class Judge {
     if (entry.name != k_uidlist || entry.kind != EntryKind::file) return;
     const Entry* acknowledged = control_of(known_, folder.path);
     const Entry* wanted = control_of(after_, folder.path);
-    const auto is_same = [&](const Entry* other) {
-      return other != nullptr && other->size == entry.size && other->mtime == entry.mtime;
-    };
+    const auto is_same = [&](const Entry* other) { return other != nullptr && same_stamp(*other, entry); };
     if (is_same(acknowledged) || is_same(wanted)) return;
     for (const auto* ours : {acknowledged, wanted}) {
       if (ours != nullptr && ours->mtime >= entry.mtime) return;
@@ -210,11 +202,7 @@ class Judge {
 
   static const Entry* control_of(const AccountManifest& account, const std::string& path) {
     const auto* folder = account.find(path);
-    if (folder == nullptr) return nullptr;
-    const auto found = std::find_if(folder->entries.begin(), folder->entries.end(), [](const Entry& entry) {
-      return entry.area == Area::folder && entry.name == k_uidlist;
-    });
-    return found == folder->entries.end() ? nullptr : &*found;
+    return folder == nullptr ? nullptr : find_entry(folder->entries, Area::folder, k_uidlist);
   }
 
   const AccountManifest& listed_;
@@ -230,8 +218,8 @@ class Judge {
 
 }  // namespace
 
-UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
-                         const AccountManifest& after) {
+UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
+                         const std::vector<Intent>& intents, const AccountManifest& after) {
   if (!listed.exists) return {};
   return Judge(listed, known, after, suspicion(listed, known, intents, after)).run();
 }

@@ -28,8 +28,8 @@ struct UsersWork {
 /// has now: what differs from all of them was done there. Without a record (`known` is empty: the state was lost), a
 /// deletion cannot be told from what never arrived, and is not counted; what is missing as a whole (an account, a
 /// folder) is a loss and not work. `listed` and `after` are complete. Pure.
-UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known, const std::vector<Ours>& intents,
-                         const AccountManifest& after);
+UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
+                         const std::vector<Intent>& intents, const AccountManifest& after);
 
 /// Whether users evidently work on that account at the destination, so that a mirror must ask before it goes on: a mail
 /// server writes there (an index, a uidlist) and two messages or more were changed, moved, removed, or came; or, where

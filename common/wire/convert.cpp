@@ -49,10 +49,9 @@ Result<sync::Location> from_wire(const Location& location) {
   if (location.folder().find(maildir::k_aside_prefix) != std::string::npos) {
     return failure(ErrorCode::bad_name, location.folder(), "the name is reserved for files written aside");
   }
-  auto area = area_from(location.area());
-  if (!area) return Failure(area.error());
+  MAILDIRSYNC_ASSIGN(auto area, area_from(location.area()));
   MAILDIRSYNC_TRY(check_name(location.name()));
-  return sync::Location{location.folder(), *area, location.name()};
+  return sync::Location{location.folder(), area, location.name()};
 }
 
 bool names_from(sync::OperationKind kind) {
@@ -113,14 +112,12 @@ void to_wire(const sync::Operation& operation, Operation& out) {
 
 Result<sync::Entry> from_wire(const Entry& entry) {
   sync::Entry out;
-  auto area = area_from(entry.area());
-  if (!area) return Failure(area.error());
+  MAILDIRSYNC_ASSIGN(auto area, area_from(entry.area()));
   if (entry.kind() > static_cast<std::uint32_t>(sync::EntryKind::symlink)) {
     return failure(ErrorCode::protocol, "", "unknown kind of entry");
   }
   MAILDIRSYNC_TRY(check_name(entry.name()));
-  auto attributes = from_wire(entry.attributes());
-  if (!attributes) return Failure(attributes.error());
+  MAILDIRSYNC_ASSIGN(auto attributes, from_wire(entry.attributes()));
   if (!entry.digest().empty()) {
     sync::Digest digest;
     if (entry.digest().size() != digest.bytes.size())
@@ -131,26 +128,22 @@ Result<sync::Entry> from_wire(const Entry& entry) {
   if (entry.target().size() > k_max_target || entry.target().find('\0') != std::string::npos) {
     return failure(ErrorCode::bad_name, entry.name(), "the target of a symbolic link is not one");
   }
-  out.area = *area;
+  out.area = area;
   out.kind = static_cast<sync::EntryKind>(entry.kind());
   out.name = entry.name();
   out.size = entry.size();
   out.mtime = entry.mtime();
-  out.attributes = *attributes;
+  out.attributes = attributes;
   out.target = entry.target();
   return out;
 }
 
 Result<sync::FolderShape> from_wire(const FolderShape& shape) {
   sync::FolderShape out;
-  auto self = from_wire(shape.self());
-  if (!self) return Failure(self.error());
-  out.self = *self;
+  MAILDIRSYNC_ASSIGN(out.self, from_wire(shape.self()));
   const auto optional = [](bool has, const Attributes& wire, std::optional<sync::Attributes>& to) -> Result<> {
     if (!has) return {};
-    auto attributes = from_wire(wire);
-    if (!attributes) return Failure(attributes.error());
-    to = *attributes;
+    MAILDIRSYNC_ASSIGN(to, from_wire(wire));
     return {};
   };
   MAILDIRSYNC_TRY(optional(shape.has_cur(), shape.cur(), out.cur));
@@ -165,34 +158,28 @@ Result<sync::Operation> from_wire(const Operation& operation) {
     return failure(ErrorCode::protocol, "", "unknown kind of operation");
   }
   out.kind = static_cast<sync::OperationKind>(operation.kind());
-  auto from = from_wire(operation.from());
-  if (!from) return Failure(from.error());
-  auto to = from_wire(operation.to());
-  if (!to) return Failure(to.error());
-  out.from = std::move(*from);
-  out.to = std::move(*to);
+  MAILDIRSYNC_ASSIGN(auto from, from_wire(operation.from()));
+  MAILDIRSYNC_ASSIGN(auto to, from_wire(operation.to()));
+  out.from = std::move(from);
+  out.to = std::move(to);
   if ((names_from(out.kind) && out.from.name.empty()) || (names_to(out.kind) && out.to.name.empty())) {
     return failure(ErrorCode::bad_name, "", "the name is empty");
   }
   if (operation.has_expected()) {
-    auto expected = from_wire(operation.expected());
-    if (!expected) return Failure(expected.error());
-    out.expected = std::move(*expected);
+    MAILDIRSYNC_ASSIGN(auto expected, from_wire(operation.expected()));
+    out.expected = std::move(expected);
     if (out.expected->name.empty()) out.expected->name = expected_at(out).name;
   }
   if (names_to(out.kind)) {
-    auto result = from_wire(operation.result());
-    if (!result) return Failure(result.error());
-    if (result->name.empty()) result->name = out.to.name;
-    if (result->area != out.to.area || result->name != out.to.name) {
+    MAILDIRSYNC_ASSIGN(auto result, from_wire(operation.result()));
+    if (result.name.empty()) result.name = out.to.name;
+    if (result.area != out.to.area || result.name != out.to.name) {
       return failure(ErrorCode::protocol, out.to.name, "an operation's target and result have different names");
     }
-    out.result = std::move(*result);
+    out.result = std::move(result);
   }
   if (out.kind == sync::OperationKind::make_folder) {
-    auto shape = from_wire(operation.folder());
-    if (!shape) return Failure(shape.error());
-    out.folder = *shape;
+    MAILDIRSYNC_ASSIGN(out.folder, from_wire(operation.folder()));
   }
   out.to_trash = operation.to_trash();
   return out;

@@ -14,10 +14,9 @@ void pack(Listing& listing) {
 
 Result<> unpack(Listing& listing) {
   if (listing.packed().empty()) return {};
-  auto bytes = codec::decompress_whole(listing.packed(), k_max_header);
-  if (!bytes) return Failure(bytes.error());
+  MAILDIRSYNC_ASSIGN(auto bytes, codec::decompress_whole(listing.packed(), k_max_header));
   Listing inside;
-  if (!inside.ParseFromString(*bytes)) return failure(ErrorCode::protocol, "", "a packed listing is damaged");
+  if (!inside.ParseFromString(bytes)) return failure(ErrorCode::protocol, "", "a packed listing is damaged");
   listing.clear_packed();
   listing.mutable_folders()->Swap(inside.mutable_folders());
   listing.mutable_accounts()->Swap(inside.mutable_accounts());

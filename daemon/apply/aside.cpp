@@ -117,9 +117,8 @@ Result<Aside> Aside::create(DirectoryPtr directory, os::WayToWrite way) {
     if (!has_no_unnamed_files(fd.error().error_number)) return Failure(fd.error());
   }
   const std::string name = aside_name();
-  auto fd = directory->open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  if (!fd) return Failure(fd.error());
-  return Aside(std::move(directory), std::move(*fd), name, way);
+  MAILDIRSYNC_ASSIGN(auto fd, directory->open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  return Aside(std::move(directory), std::move(fd), name, way);
 }
 
 Aside& Aside::operator=(Aside&& other) noexcept {

@@ -32,9 +32,8 @@ Result<bool> has_content(const os::Directory& directory, const std::string& name
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
   auto fd = directory.open_for_reading(name);
   if (!fd) return fd.error().code == ErrorCode::vanished ? Result<bool>(false) : Failure(fd.error());
-  auto found = codec::digest_of(fd->get(), os::join(directory.path(), name));
-  if (!found) return Failure(found.error());
-  return *found == digest;
+  MAILDIRSYNC_ASSIGN(auto found, codec::digest_of(fd->get(), os::join(directory.path(), name)));
+  return found == digest;
 }
 
 Result<bool> is_beginning(const os::Directory& directory, const std::string& name, const struct stat& status,

@@ -35,9 +35,8 @@ Result<> copy_content(int from, int to, const std::string& path) {
 }  // namespace
 
 Result<Aside> create_file(const DirectoryPtr& place) {
-  const auto ground = os::ground_of(place->fd());
-  if (!ground) return Failure(ground.error());
-  return Aside::create(place, ground->way);
+  MAILDIRSYNC_ASSIGN(const auto ground, os::ground_of(place->fd()));
+  return Aside::create(place, ground.way);
 }
 
 Result<> name_file(Aside& file, const os::Directory& place, const std::string& name) {
@@ -50,13 +49,12 @@ Result<> name_file(Aside& file, const os::Directory& place, const std::string& n
 
 Result<Aside> copy_of(const os::Directory& from, const std::string& name, const DirectoryPtr& place) {
   const std::string path = os::join(from.path(), name);
-  auto fd = from.open_for_reading(name);
-  if (!fd) return Failure(fd.error());
+  MAILDIRSYNC_ASSIGN(auto fd, from.open_for_reading(name));
   struct stat status {};
-  if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (::fstat(fd.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
   auto copy = create_file(place);
   if (!copy) return copy;
-  MAILDIRSYNC_TRY(copy_content(fd->get(), copy->fd(), path));
+  MAILDIRSYNC_TRY(copy_content(fd.get(), copy->fd(), path));
   MAILDIRSYNC_TRY(set_attributes(copy->fd(), {status.st_mode & 07777, status.st_uid, status.st_gid},
                                  os::nanoseconds(status.st_mtim), path));
   return copy;

@@ -67,9 +67,8 @@ Result<DirectoryPtr> make_directory(const DirectoryPtr& parent, const std::strin
     }
     MAILDIRSYNC_TRY(set_directory_attributes(*directory, *attributes));
   } else if (made || is_unfinished(*directory)) {
-    const auto above = parent->status("");
-    if (!above) return Failure(above.error());
-    MAILDIRSYNC_TRY(set_directory_attributes(*directory, {above->st_mode & 07777, above->st_uid, above->st_gid}));
+    MAILDIRSYNC_ASSIGN(const auto above, parent->status(""));
+    MAILDIRSYNC_TRY(set_directory_attributes(*directory, {above.st_mode & 07777, above.st_uid, above.st_gid}));
   }
   if (made) sync.add(parent);
   sync.add(directory);
@@ -91,9 +90,7 @@ Result<> make_parents(const Tree& tree, os::SyncSet& sync) {
       continue;
     }
     const auto attributes = depth < tree.parents().size() ? tree.parents()[depth] : std::nullopt;
-    auto made = make_directory(directory, name, attributes, sync);
-    if (!made) return Failure(made.error());
-    directory = *made;
+    MAILDIRSYNC_ASSIGN(directory, make_directory(directory, name, attributes, sync));
   }
   return {};
 }
@@ -129,21 +126,20 @@ Failure not_empty(const os::Directory& folder, const std::string& name) {
 /// from the messages alone, such as their UIDs, goes there.
 Result<> empty_folder(Tree& tree, const os::Directory& folder, const std::string& path, Trash* trash,
                       os::SyncSet& sync) {
-  auto names = folder.list();
-  if (!names) return Failure(names.error());
-  for (const auto& entry : *names) {
+  MAILDIRSYNC_ASSIGN(auto names, folder.list());
+  for (const auto& entry : names) {
     const auto status = folder.status(entry.name);
     if (!status) continue;
     const bool directory = S_ISDIR(status->st_mode);
     if (!directory && is_rebuilt(entry.name)) continue;
     if (!directory || !is_area(entry.name)) return not_empty(folder, entry.name);
     auto area = folder.open_directory(entry.name);
-    const auto inside = area ? area->list() : Result<std::vector<os::DirectoryEntry>>(Failure(area.error()));
-    if (!inside) return Failure(inside.error());
-    if (!inside->empty()) return not_empty(folder, os::join(entry.name, inside->front().name));
+    MAILDIRSYNC_ASSIGN(const auto inside,
+                       area ? area->list() : Result<std::vector<os::DirectoryEntry>>(Failure(area.error())));
+    if (!inside.empty()) return not_empty(folder, os::join(entry.name, inside.front().name));
   }
   if (trash != nullptr) MAILDIRSYNC_TRY(trash->note_folder(tree, path, sync));
-  for (const auto& entry : *names) {
+  for (const auto& entry : names) {
     const bool is_kept = trash != nullptr && !is_area(entry.name) && !maildir::is_left_out(entry.name);
     if (is_kept) MAILDIRSYNC_TRY(trash->take(tree, os::join(path, entry.name), sync));
     const int flags = is_area(entry.name) ? AT_REMOVEDIR : 0;
@@ -172,13 +168,11 @@ void remove_empty_parents(const Tree& tree, os::SyncSet& sync) {
 Result<> make_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
   const std::string& path = operation.to.folder;
   if (path.empty()) MAILDIRSYNC_TRY(make_parents(tree, sync));
-  auto place = tree.place(path);
-  if (!place) return Failure(place.error());
-  auto folder = make_directory(place->directory, place->name, operation.folder.self, sync);
-  if (!folder) return Failure(folder.error());
-  MAILDIRSYNC_TRY(make_area(*folder, "cur", operation.folder.cur, sync));
-  MAILDIRSYNC_TRY(make_area(*folder, "new", operation.folder.new_, sync));
-  return make_area(*folder, "tmp", operation.folder.tmp, sync);
+  MAILDIRSYNC_ASSIGN(auto place, tree.place(path));
+  MAILDIRSYNC_ASSIGN(auto folder, make_directory(place.directory, place.name, operation.folder.self, sync));
+  MAILDIRSYNC_TRY(make_area(folder, "cur", operation.folder.cur, sync));
+  MAILDIRSYNC_TRY(make_area(folder, "new", operation.folder.new_, sync));
+  return make_area(folder, "tmp", operation.folder.tmp, sync);
 }
 
 Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {
@@ -186,21 +180,18 @@ Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
     return failure(ErrorCode::unexpected, operation.from.folder, "the folder is not at the destination");
   };
   auto from = tree.place(operation.from.folder);
-  auto to = tree.place(operation.to.folder);
-  if (!to) return Failure(to.error());
-  auto there = look(*to->directory, to->name);
-  if (!there) return Failure(there.error());
-  auto source = from ? look(*from->directory, from->name) : Result<std::optional<struct stat>>(std::nullopt);
-  if (!source) return Failure(source.error());
-  if (!*source) return *there && S_ISDIR((*there)->st_mode) ? Result<>{} : missing();
-  if (!S_ISDIR((*source)->st_mode)) return missing();
-  auto account = tree.directory("");
-  if (!account) return Failure(account.error());
-  MAILDIRSYNC_TRY(judge_links_below(**account, operation.from.folder, operation.to.folder));
+  MAILDIRSYNC_ASSIGN(auto to, tree.place(operation.to.folder));
+  MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+  MAILDIRSYNC_ASSIGN(auto source,
+                     from ? look(*from->directory, from->name) : Result<std::optional<struct stat>>(std::nullopt));
+  if (!source) return there && S_ISDIR(there->st_mode) ? Result<>{} : missing();
+  if (!S_ISDIR(source->st_mode)) return missing();
+  MAILDIRSYNC_ASSIGN(auto account, tree.directory(""));
+  MAILDIRSYNC_TRY(judge_links_below(*account, operation.from.folder, operation.to.folder));
   tree.forget();
   sync.add(from->directory);
-  sync.add(to->directory);
-  if (::renameat2(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str(), RENAME_NOREPLACE) ==
+  sync.add(to.directory);
+  if (::renameat2(from->directory->fd(), from->name.c_str(), to.directory->fd(), to.name.c_str(), RENAME_NOREPLACE) ==
       0) {
     return {};
   }
@@ -208,11 +199,11 @@ Result<> rename_folder(Tree& tree, const sync::Operation& operation, os::SyncSet
     return failure(ErrorCode::unexpected, operation.to.folder, "another folder has the name at the destination");
   }
   // Where RENAME_NOREPLACE is not known: rename(2) itself replaces no directory that holds anything.
-  if (errno == EINVAL && !*there &&
-      ::renameat(from->directory->fd(), from->name.c_str(), to->directory->fd(), to->name.c_str()) == 0) {
+  if (errno == EINVAL && !there &&
+      ::renameat(from->directory->fd(), from->name.c_str(), to.directory->fd(), to.name.c_str()) == 0) {
     return {};
   }
-  return os_failure(os::join(to->directory->path(), to->name), "cannot rename the folder", errno);
+  return os_failure(os::join(to.directory->path(), to.name), "cannot rename the folder", errno);
 }
 
 Result<> remove_folder(Tree& tree, const sync::Operation& operation, os::SyncSet& sync) {

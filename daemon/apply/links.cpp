@@ -90,9 +90,8 @@ bool is_kind(const os::Directory& directory, const os::DirectoryEntry& entry, un
 }
 
 Result<> judge_all(const os::Directory& directory, const std::string& to) {
-  const auto entries = directory.list();
-  if (!entries) return Failure(entries.error());
-  for (const auto& entry : *entries) {
+  MAILDIRSYNC_ASSIGN(const auto entries, directory.list());
+  for (const auto& entry : entries) {
     const std::string path = os::join(to, entry.name);
     if (is_kind(directory, entry, DT_LNK, S_IFLNK)) {
       const auto target = target_of(directory, entry.name);
@@ -100,9 +99,8 @@ Result<> judge_all(const os::Directory& directory, const std::string& to) {
         return refused(path, *target, "would leave the account from there, and comes with its folder,");
       }
     } else if (is_kind(directory, entry, DT_DIR, S_IFDIR)) {
-      const auto below = directory.open_directory(entry.name);
-      if (!below) return Failure(below.error());
-      MAILDIRSYNC_TRY(judge_all(*below, path));
+      MAILDIRSYNC_ASSIGN(const auto below, directory.open_directory(entry.name));
+      MAILDIRSYNC_TRY(judge_all(below, path));
     }
   }
   return {};
@@ -117,9 +115,8 @@ Result<> judge_link(const os::Directory& account, const std::string& path, const
 Result<> judge_links_below(const os::Directory& account, const std::string& from, const std::string& to) {
   // Of the same parent, all that goes up arrives where it did.
   if (split_last(from).first == split_last(to).first) return {};
-  const auto folder = account.open_directory(from);
-  if (!folder) return Failure(folder.error());
-  return judge_all(*folder, to);
+  MAILDIRSYNC_ASSIGN(const auto folder, account.open_directory(from));
+  return judge_all(folder, to);
 }
 
 }  // namespace maildirsync::daemon

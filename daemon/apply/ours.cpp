@@ -47,20 +47,18 @@ Result<> Claim::check_content(int fd, const struct stat& status, const std::stri
                    "the file belongs to user " + std::to_string(status.st_uid) +
                        " at the destination, and only its content can tell whether it is the message");
   }
-  auto digest = codec::digest_of(fd, path);
-  if (!digest) return Failure(digest.error());
-  return *digest == *wanted_.digest ? Result<>{} : anothers(status, path, "and is not the message");
+  MAILDIRSYNC_ASSIGN(auto digest, codec::digest_of(fd, path));
+  return digest == *wanted_.digest ? Result<>{} : anothers(status, path, "and is not the message");
 }
 
 Result<> Claim::check(const os::Directory& directory, const std::string& name, const struct stat& seen) const {
   if (is_owners(seen) || wanted_.kind == sync::EntryKind::symlink) return {};
   const std::string path = os::join(directory.path(), name);
-  auto fd = directory.open_for_reading(name);
-  if (!fd) return Failure(fd.error());
+  MAILDIRSYNC_ASSIGN(auto fd, directory.open_for_reading(name));
   struct stat status {};
-  if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (::fstat(fd.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
   if (!S_ISREG(status.st_mode) || !is_same_file(status, seen)) return swapped(path);
-  return check_content(fd->get(), status, path);
+  return check_content(fd.get(), status, path);
 }
 
 Result<> Claim::give(Tree& tree, const Tree::Place& at, const struct stat& seen, const std::string& path,
@@ -109,36 +107,33 @@ Result<> Claim::put_copy(Tree& tree, const Tree::Place& at, int fd, const struct
     const auto linked = link_copy(known->second, at);
     if (!linked || *linked) return linked ? Result<>() : Failure(linked.error());
   }
-  const auto ground = os::ground_of(at.directory->fd());
-  if (!ground) return Failure(ground.error());
-  auto aside = Aside::create(at.directory, ground->way);
-  if (!aside) return Failure(aside.error());
-  MAILDIRSYNC_TRY(copy(fd, *aside, path));
-  MAILDIRSYNC_TRY(set_attributes(aside->fd(), wanted_.attributes, wanted_.mtime, path));
-  if (::fsync(aside->fd()) != 0) return os_failure(path, "cannot sync to the disk", errno);
+  MAILDIRSYNC_ASSIGN(const auto ground, os::ground_of(at.directory->fd()));
+  MAILDIRSYNC_ASSIGN(auto aside, Aside::create(at.directory, ground.way));
+  MAILDIRSYNC_TRY(copy(fd, aside, path));
+  MAILDIRSYNC_TRY(set_attributes(aside.fd(), wanted_.attributes, wanted_.mtime, path));
+  if (::fsync(aside.fd()) != 0) return os_failure(path, "cannot sync to the disk", errno);
   Tree::Copy made{at.directory, at.name, {}};
-  if (::fstat(aside->fd(), &made.status) != 0) return os_failure(path, "cannot stat", errno);
-  MAILDIRSYNC_TRY(aside->replace(*at.directory, at.name));
-  if (auto file = aside->take_file_to_sync()) sync.add(std::move(*file));
+  if (::fstat(aside.fd(), &made.status) != 0) return os_failure(path, "cannot stat", errno);
+  MAILDIRSYNC_TRY(aside.replace(*at.directory, at.name));
+  if (auto file = aside.take_file_to_sync()) sync.add(std::move(*file));
   tree.copies().insert_or_assign(inode, std::move(made));
   return {};
 }
 
 Result<> Claim::give_link(const os::Directory& directory, const std::string& name, const std::string& path) const {
-  const auto link = directory.open(name, O_PATH | O_NOFOLLOW);
-  if (!link) return Failure(link.error());
+  MAILDIRSYNC_ASSIGN(const auto link, directory.open(name, O_PATH | O_NOFOLLOW));
   struct stat status {};
-  if (::fstat(link->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (::fstat(link.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
   const auto& owner = wanted_.attributes;
   if (!S_ISLNK(status.st_mode)) return swapped(path);
   if (status.st_uid == owner.uid && status.st_gid == owner.gid) return {};
   std::array<char, 4097> target{};
-  const ssize_t size = ::readlinkat(link->get(), "", target.data(), target.size());
+  const ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
   if (size < 0) return os_failure(path, "cannot read the symbolic link", errno);
   const bool was_theirs = is_owners(status) || (former_ && former_->uid == status.st_uid);
   const bool is_it = std::string_view(target.data(), static_cast<std::size_t>(size)) == wanted_.target;
   if (!is_it || (!was_theirs && status.st_nlink > 1)) return anothers(status, path, "and is a link of theirs");
-  if (::fchownat(link->get(), "", owner.uid, owner.gid, AT_EMPTY_PATH) != 0) {
+  if (::fchownat(link.get(), "", owner.uid, owner.gid, AT_EMPTY_PATH) != 0) {
     return os_failure(path, "cannot set the owner of the symbolic link", errno);
   }
   return {};

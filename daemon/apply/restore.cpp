@@ -112,9 +112,8 @@ Result<> move_back(const os::Directory& from, const std::string& name, const Dir
     error_number = errno;
   }
   if (error_number != EXDEV) return os_failure(os::join(to->path(), as), "cannot put back the file", error_number);
-  auto copy = copy_of(from, name, to);
-  if (!copy) return Failure(copy.error());
-  MAILDIRSYNC_TRY(name_file(*copy, *to, as));
+  MAILDIRSYNC_ASSIGN(auto copy, copy_of(from, name, to));
+  MAILDIRSYNC_TRY(name_file(copy, *to, as));
   if (::fsync(to->fd()) != 0) return os_failure(to->path(), "cannot sync to the disk", errno);
   ::unlinkat(from.fd(), name.c_str(), 0);
   return {};
@@ -206,8 +205,7 @@ bool Restoration::step(os::SyncSet& sync) {
 
 /// Opens it, or makes it as it was, with those above it.
 Result<DirectoryPtr> Restoration::live_directory(const std::string& path, os::SyncSet& sync) {
-  const auto trash = open_trash(*root_);
-  if (!trash) return Failure(trash.error());
+  MAILDIRSYNC_ASSIGN(const auto trash, open_trash(*root_));
   DirectoryPtr live = root_;
   const std::string whole = os::join(what_.path, path);
   for (std::size_t begin = 0; begin < whole.size();) {
@@ -218,7 +216,7 @@ Result<DirectoryPtr> Restoration::live_directory(const std::string& path, os::Sy
     } else if (there.error().code != ErrorCode::vanished) {
       return Failure(there.error());
     } else {
-      const auto place = trash->open_directory(os::join(what_.date, whole.substr(0, end)));
+      const auto place = trash.open_directory(os::join(what_.date, whole.substr(0, end)));
       auto made = make_directory(live, name, place ? find(shape_of(*place), "self") : std::nullopt, sync);
       if (!made) return made;
       live = *made;
@@ -230,32 +228,27 @@ Result<DirectoryPtr> Restoration::live_directory(const std::string& path, os::Sy
 
 Result<> Restoration::begin_folder(os::SyncSet& sync) {
   Folder& folder = *folder_;
-  auto trash = trash_->open_directory(folder.path);
-  if (!trash) return Failure(trash.error());
-  folder.trash = shared(std::move(*trash));
-  auto live = live_directory(folder.path, sync);
-  if (!live) return Failure(live.error());
-  folder.live = *live;
+  MAILDIRSYNC_ASSIGN(auto trash, trash_->open_directory(folder.path));
+  folder.trash = shared(std::move(trash));
+  MAILDIRSYNC_ASSIGN(auto live, live_directory(folder.path, sync));
+  folder.live = live;
   const auto shape = shape_of(*folder.trash);
   for (const char* area : {"cur", "new", "tmp"}) {
     const bool was_there = shape.contains(area) || folder.trash->status(area);
     if (!was_there || folder.live->status(area)) continue;
-    const auto made = make_directory(folder.live, area, find(shape, area), sync);
-    if (!made) return Failure(made.error());
+    MAILDIRSYNC_TRY(make_directory(folder.live, area, find(shape, area), sync));
   }
   for (const Area area : {Area::cur, Area::new_}) {
     if (auto there = folder.live->open_directory(directory_name(area))) {
       folder.live_areas[area] = shared(std::move(*there));
-      const auto names = folder.live_areas[area]->list();
-      if (!names) return Failure(names.error());
-      for (const auto& entry : *names)
+      MAILDIRSYNC_ASSIGN(const auto names, folder.live_areas[area]->list());
+      for (const auto& entry : names)
         folder.names.emplace(std::string(maildir::base_of(entry.name)), std::pair(area, entry.name));
     }
     if (auto there = folder.trash->open_directory(directory_name(area))) {
       folder.trash_areas[area] = shared(std::move(*there));
-      const auto names = folder.trash_areas[area]->list();
-      if (!names) return Failure(names.error());
-      for (const auto& entry : *names) {
+      MAILDIRSYNC_ASSIGN(const auto names, folder.trash_areas[area]->list());
+      for (const auto& entry : names) {
         if (!is_trash_note(entry.name)) folder.waiting.emplace_back(area, entry.name);
       }
     }
@@ -295,23 +288,20 @@ Result<> Restoration::message(Area area, const std::string& name, os::SyncSet& s
     return failure(ErrorCode::unexpected, name, "the folder has no such directory any more");
   }
   const DirectoryPtr& to = folder.live_areas.at(area);
-  const auto status = from->status(name);
-  if (!status) return Failure(status.error());
+  MAILDIRSYNC_ASSIGN(const auto status, from->status(name));
   std::string as = name;
   const std::string base(maildir::base_of(name));
   const auto [first, last] = folder.names.equal_range(base);
   for (auto known = first; known != last; ++known) {
     const auto there = folder.live_areas.at(known->second.first)->status(known->second.second);
     if (!there) continue;
-    if (there->st_size == status->st_size && os::nanoseconds(there->st_mtim) == os::nanoseconds(status->st_mtim)) {
+    if (there->st_size == status.st_size && os::nanoseconds(there->st_mtim) == os::nanoseconds(status.st_mtim)) {
       ++result_.present;
       return {};
     }
-    const auto fd = from->open_for_reading(name);
-    if (!fd) return Failure(fd.error());
-    const auto digest = codec::digest_of(fd->get(), name);
-    if (!digest) return Failure(digest.error());
-    as = name_of_conflict(name, *digest);
+    MAILDIRSYNC_ASSIGN(const auto fd, from->open_for_reading(name));
+    MAILDIRSYNC_ASSIGN(const auto digest, codec::digest_of(fd.get(), name));
+    as = name_of_conflict(name, digest);
   }
   MAILDIRSYNC_TRY(move_back(*from, name, to, as));
   sync.add(from);
@@ -321,7 +311,7 @@ Result<> Restoration::message(Area area, const std::string& name, os::SyncSet& s
   }
   ++result_.messages;
   result_.marked_deleted += maildir::split(as).flags.find('T') != std::string_view::npos ? 1 : 0;
-  result_.bytes += static_cast<std::uint64_t>(status->st_size);
+  result_.bytes += static_cast<std::uint64_t>(status.st_size);
   folder.names.emplace(std::string(maildir::base_of(as)), std::pair(area, as));
   folder.put_back.insert(std::string(maildir::base_of(as)));
   return {};
@@ -365,16 +355,15 @@ Result<> Restoration::give_uids(os::SyncSet& sync) {
   const std::string text = maildir::format_uidlist(reunion.list);
   const bool is_changed = now ? reunion.list.lines.size() != now->lines.size() : !reunion.list.lines.empty();
   if (!is_changed || !owner) return {};
-  auto file = create_file(folder.live);
-  if (!file) return Failure(file.error());
-  MAILDIRSYNC_TRY(file->write(text));
+  MAILDIRSYNC_ASSIGN(auto file, create_file(folder.live));
+  MAILDIRSYNC_TRY(file.write(text));
   const Attributes attributes{static_cast<std::uint32_t>(owner->st_mode & 07777), owner->st_uid, owner->st_gid};
   struct stat written {};
-  if (::fstat(file->fd(), &written) != 0) return os_failure(folder.path, "cannot stat", errno);
-  MAILDIRSYNC_TRY(set_attributes(file->fd(), attributes, os::nanoseconds(written.st_mtim), k_uidlist));
-  if (::fsync(file->fd()) != 0) return os_failure(folder.path, "cannot sync to the disk", errno);
-  MAILDIRSYNC_TRY(file->replace(*folder.live, k_uidlist));
-  if (auto again = file->take_file_to_sync()) sync.add(std::move(*again));
+  if (::fstat(file.fd(), &written) != 0) return os_failure(folder.path, "cannot stat", errno);
+  MAILDIRSYNC_TRY(set_attributes(file.fd(), attributes, os::nanoseconds(written.st_mtim), k_uidlist));
+  if (::fsync(file.fd()) != 0) return os_failure(folder.path, "cannot sync to the disk", errno);
+  MAILDIRSYNC_TRY(file.replace(*folder.live, k_uidlist));
+  if (auto again = file.take_file_to_sync()) sync.add(std::move(*again));
   sync.add(folder.live);
   // They remember the messages as expunged, and would give them new UIDs.
   remove_indexes(*folder.live);

@@ -23,11 +23,10 @@ Failure no_room(const os::Directory& directory, int error_number) {
 }  // namespace
 
 Result<> try_room(const os::Directory& directory, std::uint64_t bytes, const OwnerId& owner) {
-  auto opened = directory.open_directory("");
-  if (!opened) return Failure(opened.error());
-  const auto aside = Aside::create(std::make_shared<const os::Directory>(std::move(*opened)), os::WayToWrite::unnamed);
-  if (!aside) return Failure(aside.error());
-  if (::fchown(aside->fd(), owner.uid, owner.gid) != 0 && errno == EDQUOT) return no_room(directory, errno);
+  MAILDIRSYNC_ASSIGN(auto opened, directory.open_directory(""));
+  MAILDIRSYNC_ASSIGN(const auto aside,
+                     Aside::create(std::make_shared<const os::Directory>(std::move(opened)), os::WayToWrite::unnamed));
+  if (::fchown(aside.fd(), owner.uid, owner.gid) != 0 && errno == EDQUOT) return no_room(directory, errno);
   struct statvfs space {};
   if (::fstatvfs(directory.fd(), &space) == 0) {
     const std::uint64_t free = std::uint64_t{space.f_bavail} * space.f_frsize;
@@ -35,7 +34,7 @@ Result<> try_room(const os::Directory& directory, std::uint64_t bytes, const Own
   }
   if (bytes == 0) return {};
   for (;;) {
-    if (::fallocate(aside->fd(), 0, 0, static_cast<off_t>(std::min(bytes, k_most_tried))) == 0) return {};
+    if (::fallocate(aside.fd(), 0, 0, static_cast<off_t>(std::min(bytes, k_most_tried))) == 0) return {};
     if (errno == EINTR) continue;
     if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) return no_room(directory, errno);
     return {};  // the file system cannot say so beforehand

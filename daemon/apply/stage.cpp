@@ -102,10 +102,9 @@ StagedOperation Stager::close(std::optional<sync::Digest> digest) {
 Result<> Stager::map_owners(StagedOperation& staged, const PeerNames& names) const {
   sync::Operation& operation = staged.operation;
   const auto map = [&](sync::Attributes& attributes) -> Result<> {
-    auto owner = owners_->map(attributes.uid, attributes.gid, names);
-    if (!owner) return Failure(owner.error());
-    attributes.uid = owner->uid;
-    attributes.gid = owner->gid;
+    MAILDIRSYNC_ASSIGN(auto owner, owners_->map(attributes.uid, attributes.gid, names));
+    attributes.uid = owner.uid;
+    attributes.gid = owner.gid;
     return {};
   };
   switch (operation.kind) {
@@ -149,9 +148,8 @@ Result<Stager::StagingPlace> Stager::staging_place(const sync::Location& to) {
   for (std::string path = wanted;;) {
     auto directory = account_->root->open_directory(path);
     if (directory) {
-      const auto ground = os::ground_of(directory->fd());
-      if (!ground) return Failure(ground.error());
-      auto way = ground->way;
+      MAILDIRSYNC_ASSIGN(const auto ground, os::ground_of(directory->fd()));
+      auto way = ground.way;
       // What a crash leaves of ours below an account is swept when the account is listed; above it, nobody looks.
       const bool is_swept = path.size() >= account_->path.size();
       if (!is_swept && way != os::WayToWrite::unnamed) way = os::WayToWrite::relinked;
@@ -172,9 +170,8 @@ Result<> Stager::prepare(Current& current) {
   if (account_->root_error) return Failure(*account_->root_error);
   if (!has_body(current.staged.operation)) return {};
   for (bool again = true;; again = false) {
-    auto place = staging_place(current.staged.operation.to);
-    if (!place) return Failure(place.error());
-    auto aside = Aside::create(std::move(place->directory), place->way);
+    MAILDIRSYNC_ASSIGN(auto place, staging_place(current.staged.operation.to));
+    auto aside = Aside::create(std::move(place.directory), place.way);
     if (aside) {
       current.staged.aside = std::move(*aside);
       return {};
@@ -214,9 +211,8 @@ Result<> Stager::open_basis(Current& current) const {
   if (::fstat(basis->get(), &status) != 0 || !S_ISREG(status.st_mode)) return no_basis();
   // What is copied from it becomes its new owner's: of another's file, the agent sends the whole.
   if (status.st_uid != operation.result.attributes.uid) return no_basis();
-  auto digest = codec::digest_of(basis->get(), path);
-  if (!digest) return Failure(digest.error());
-  if (*digest != *current.basis) return no_basis();
+  MAILDIRSYNC_ASSIGN(auto digest, codec::digest_of(basis->get(), path));
+  if (digest != *current.basis) return no_basis();
   current.basis_file = std::move(*basis);
   current.patcher =
       std::make_unique<codec::Patcher>(current.basis_file.get(), operation.result.size,

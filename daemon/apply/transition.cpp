@@ -139,9 +139,8 @@ class Transition {
   }
 
   Result<> judge_link() {
-    auto account = tree_.directory("");
-    if (!account) return Failure(account.error());
-    return daemon::judge_link(**account, path_of(operation_.to), operation_.result.target);
+    MAILDIRSYNC_ASSIGN(auto account, tree_.directory(""));
+    return daemon::judge_link(*account, path_of(operation_.to), operation_.result.target);
   }
 
   /// The same, in the place of what has the name.
@@ -171,9 +170,8 @@ class Transition {
   /// because both have one owner here.
   Result<> keep_from_owner(const Tree::Place& to) const {
     if (!staged_.foreign) return {};
-    const auto directory = to.directory->status("");
-    if (!directory) return Failure(directory.error());
-    if (directory->st_uid != operation_.result.attributes.uid) return {};
+    MAILDIRSYNC_ASSIGN(const auto directory, to.directory->status(""));
+    if (directory.st_uid != operation_.result.attributes.uid) return {};
     return failure(
         ErrorCode::foreign_owner, path_of(operation_.to),
         "the file belongs to somebody else at the source, and its account's owner cannot read it there, but "
@@ -181,34 +179,30 @@ class Transition {
   }
 
   Result<Outcome> put() {
-    auto to = tree_.place(path_of(operation_.to));
-    if (!to) return Failure(to.error());
-    MAILDIRSYNC_TRY(keep_from_owner(*to));
-    sync_.add(to->directory);
-    const auto created = create(*to);
+    MAILDIRSYNC_ASSIGN(auto to, tree_.place(path_of(operation_.to)));
+    MAILDIRSYNC_TRY(keep_from_owner(to));
+    sync_.add(to.directory);
+    const auto created = create(to);
     if (created) return Outcome{};
     if (created.error().code != ErrorCode::exists) return Failure(created.error());
-    auto there = look(*to->directory, to->name);
-    if (!there) return Failure(there.error());
-    if (!*there) return put();  // it went at this moment
-    auto equal = has_wanted_content(*to, **there);
-    if (!equal) return Failure(equal.error());
-    if (*equal) return done(adjust(*to, **there));
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    if (!there) return put();  // it went at this moment
+    MAILDIRSYNC_ASSIGN(auto equal, has_wanted_content(to, *there));
+    if (equal) return done(adjust(to, *there));
     if (operation_.expected) {
-      auto expected = is_expected_to_be_replaced(*to, **there);
-      if (!expected) return Failure(expected.error());
-      if (*expected) return done(replace(*to));
+      MAILDIRSYNC_ASSIGN(auto expected, is_expected_to_be_replaced(to, *there));
+      if (expected) return done(replace(to));
     }
     if (is_link()) {
       return failure(ErrorCode::conflict, path_of(operation_.to),
                      "another file has the link's name at the destination, and was kept");
     }
     // A power cut, or a device that lost what it had acknowledged, left a part of ours there, and nobody's content.
-    const bool is_ours = claim_.is_owners(**there) || (*there)->st_uid == ::geteuid();
-    auto torn = is_ours ? is_beginning(*to->directory, to->name, **there, staged_.aside->fd()) : Result<bool>(false);
-    if (!torn) return Failure(torn.error());
-    if (*torn) return done(replace(*to));
-    return put_beside(*to, *operation_.result.digest, [&](const Tree::Place& beside) { return create(beside); });
+    const bool is_ours = claim_.is_owners(*there) || there->st_uid == ::geteuid();
+    MAILDIRSYNC_ASSIGN(
+        auto torn, is_ours ? is_beginning(*to.directory, to.name, *there, staged_.aside->fd()) : Result<bool>(false));
+    if (torn) return done(replace(to));
+    return put_beside(to, *operation_.result.digest, [&](const Tree::Place& beside) { return create(beside); });
   }
 
   /// Size and time tell it of a file of the owner that it is to have, or had; the digest of any other.
@@ -228,12 +222,11 @@ class Transition {
     const Tree::Place beside{taken.directory, name_of_conflict(taken.name, digest)};
     const auto created = create_at(beside);
     if (!created && created.error().code == ErrorCode::exists) {
-      auto there = look(*beside.directory, beside.name);
-      if (!there) return Failure(there.error());
-      const auto equal = *there ? has_content(*beside.directory, beside.name, **there, operation_.result.size, digest)
-                                : Result<bool>(false);
-      if (!equal) return Failure(equal.error());
-      if (!*equal) return Failure(created.error());
+      MAILDIRSYNC_ASSIGN(auto there, look(*beside.directory, beside.name));
+      MAILDIRSYNC_ASSIGN(const auto equal,
+                         there ? has_content(*beside.directory, beside.name, *there, operation_.result.size, digest)
+                               : Result<bool>(false));
+      if (!equal) return Failure(created.error());
     } else if (!created) {
       return Failure(created.error());
     }
@@ -243,18 +236,16 @@ class Transition {
   }
 
   Result<Outcome> put_control() {
-    auto to = tree_.place(path_of(operation_.to));
-    if (!to) return Failure(to.error());
-    MAILDIRSYNC_TRY(keep_from_owner(*to));
-    auto there = look(*to->directory, to->name);
-    if (!there) return Failure(there.error());
-    if (*there && S_ISDIR((*there)->st_mode)) {
+    MAILDIRSYNC_ASSIGN(auto to, tree_.place(path_of(operation_.to)));
+    MAILDIRSYNC_TRY(keep_from_owner(to));
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    if (there && S_ISDIR(there->st_mode)) {
       return failure(ErrorCode::conflict, path_of(operation_.to), "a directory has the name at the destination");
     }
-    sync_.add(to->directory);
-    MAILDIRSYNC_TRY(replace(*to));
+    sync_.add(to.directory);
+    MAILDIRSYNC_TRY(replace(to));
     Outcome outcome;
-    outcome.indexed = to->name == "dovecot-uidlist" && has_index_written_here(*to->directory);
+    outcome.indexed = to.name == "dovecot-uidlist" && has_index_written_here(*to.directory);
     return outcome;
   }
 
@@ -263,20 +254,17 @@ class Transition {
     auto to = tree_.place(path_of(operation_.to));
     if (!from) return Failure(from.error());
     if (!to) return Failure(to.error());
-    auto source = expected_at(*from);
-    if (!source) return Failure(source.error());
-    if (!*source) return already_there(*to);
+    MAILDIRSYNC_ASSIGN(auto source, expected_at(*from));
+    if (!source) return already_there(*to);
     sync_.add(to->directory);
     if (auto linked = link_to(*from, *to); linked || linked.error().code != ErrorCode::exists) {
-      return settle_link(linked, *to, **source);
+      return settle_link(linked, *to, *source);
     }
-    auto there = look(*to->directory, to->name);
-    if (!there) return Failure(there.error());
-    if (*there && is_same_file(**there, **source)) return done(adjust(*to, **there));
-    auto digest = digest_at(*from);
-    if (!digest) return Failure(digest.error());
+    MAILDIRSYNC_ASSIGN(auto there, look(*to->directory, to->name));
+    if (there && is_same_file(*there, *source)) return done(adjust(*to, *there));
+    MAILDIRSYNC_ASSIGN(auto digest, digest_at(*from));
     const auto equal =
-        *there ? has_content(*to->directory, to->name, **there, operation_.result.size, *digest) : Result<bool>(false);
+        there ? has_content(*to->directory, to->name, *there, operation_.result.size, digest) : Result<bool>(false);
     if (!equal) return Failure(equal.error());
     if (*equal) {  // a copy: becomes the link
       const Tree::Place between{to->directory, aside_name()};
@@ -284,9 +272,9 @@ class Transition {
         remove_aside(*between.directory, between.name);
         return Failure(linked.error());
       }
-      return settle(move_over(between, *to), *to, **source);
+      return settle(move_over(between, *to), *to, *source);
     }
-    return put_beside(*to, *digest, [&](const Tree::Place& beside) { return link_to(*from, beside); });
+    return put_beside(*to, digest, [&](const Tree::Place& beside) { return link_to(*from, beside); });
   }
 
   Result<Outcome> rename() {
@@ -294,25 +282,21 @@ class Transition {
     auto to = tree_.place(path_of(operation_.to));
     if (!from) return Failure(from.error());
     if (!to) return Failure(to.error());
-    auto source = expected_at(*from);
-    if (!source) return Failure(source.error());
-    if (!*source) return already_there(*to);
+    MAILDIRSYNC_ASSIGN(auto source, expected_at(*from));
+    if (!source) return already_there(*to);
     sync_.add(from->directory);
     sync_.add(to->directory);
     if (auto renamed = rename_to(*from, *to); renamed || renamed.error().code != ErrorCode::exists) {
-      return settle(renamed, *to, **source);
+      return settle(renamed, *to, *source);
     }
-    auto there = look(*to->directory, to->name);
-    if (!there) return Failure(there.error());
-    auto digest = digest_at(*from);
-    if (!digest) return Failure(digest.error());
-    const auto equal = !*there ? Result<bool>(false)
-                       : is_same_file(**there, **source)
-                           ? Result<bool>(true)
-                           : has_content(*to->directory, to->name, **there, operation_.result.size, *digest);
-    if (!equal) return Failure(equal.error());
-    if (*equal) return settle(unlink_at(*from), *to, **there);
-    return put_beside(*to, *digest, [&](const Tree::Place& beside) { return rename_to(*from, beside); });
+    MAILDIRSYNC_ASSIGN(auto there, look(*to->directory, to->name));
+    MAILDIRSYNC_ASSIGN(auto digest, digest_at(*from));
+    MAILDIRSYNC_ASSIGN(const auto equal, !there                          ? Result<bool>(false)
+                                         : is_same_file(*there, *source) ? Result<bool>(true)
+                                                                         : has_content(*to->directory, to->name, *there,
+                                                                                       operation_.result.size, digest));
+    if (equal) return settle(unlink_at(*from), *to, *there);
+    return put_beside(*to, digest, [&](const Tree::Place& beside) { return rename_to(*from, beside); });
   }
 
   Result<> link_to(const Tree::Place& from, const Tree::Place& to) {
@@ -343,10 +327,9 @@ class Transition {
     auto there = look(*from.directory, from.name);
     if (!there || !*there) return there;
     const Entry& wanted = operation_.expected ? *operation_.expected : operation_.result;
-    auto expected = is_expected(*from.directory, from.name, **there, wanted);
-    if (!expected) return Failure(expected.error());
+    MAILDIRSYNC_ASSIGN(auto expected, is_expected(*from.directory, from.name, **there, wanted));
     const bool same_kind = wanted.kind == operation_.result.kind && wanted.target == operation_.result.target;
-    if (!*expected || !same_kind) {
+    if (!expected || !same_kind) {
       return unexpected(path_of(operation_.from), "another file has the name at the destination");
     }
     if (is_link()) MAILDIRSYNC_TRY(judge_link());
@@ -356,25 +339,23 @@ class Transition {
 
   /// The operation was done before, if its result is there.
   Result<Outcome> already_there(const Tree::Place& to) {
-    auto there = look(*to.directory, to.name);
-    if (!there) return Failure(there.error());
-    const auto equal = *there ? is_expected(*to.directory, to.name, **there, operation_.result) : Result<bool>(false);
-    if (!equal) return Failure(equal.error());
-    if (!*equal) return unexpected(path_of(operation_.from), "the message is not at the destination");
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    MAILDIRSYNC_ASSIGN(const auto equal,
+                       there ? is_expected(*to.directory, to.name, *there, operation_.result) : Result<bool>(false));
+    if (!equal) return unexpected(path_of(operation_.from), "the message is not at the destination");
     sync_.add(to.directory);
-    return done(adjust(to, **there));
+    return done(adjust(to, *there));
   }
 
   /// After a link or a rename: the name must have come to the file that was looked at, and owner and mode may have
   /// changed with it.
   Result<Outcome> settle(const Result<>& moved, const Tree::Place& to, const struct stat& source) {
     if (!moved) return Failure(moved.error());
-    auto status = to.directory->status(to.name);
-    if (!status) return Failure(status.error());
-    if (!is_same_file(*status, source)) {
+    MAILDIRSYNC_ASSIGN(auto status, to.directory->status(to.name));
+    if (!is_same_file(status, source)) {
       return unexpected(path_of(operation_.to), "the message got another file in its place while it was moved");
     }
-    return done(adjust(to, *status));
+    return done(adjust(to, status));
   }
 
   /// A name that came to another file is taken from it again.
@@ -388,9 +369,8 @@ class Transition {
 
   Result<sync::Digest> digest_at(const Tree::Place& at) const {
     if (operation_.result.digest) return *operation_.result.digest;
-    auto fd = at.directory->open_for_reading(at.name);
-    if (!fd) return Failure(fd.error());
-    return codec::digest_of(fd->get(), os::join(at.directory->path(), at.name));
+    MAILDIRSYNC_ASSIGN(auto fd, at.directory->open_for_reading(at.name));
+    return codec::digest_of(fd.get(), os::join(at.directory->path(), at.name));
   }
 
   Result<> remove() {
@@ -398,33 +378,28 @@ class Transition {
     // A folder that is away for the moment, its volume not mounted or its directory moved, comes back with what is in
     // it: that a message is gone is only said of a folder that was seen.
     if (!from) return Failure(from.error());
-    auto there = look(*from->directory, from->name);
-    if (!there) return Failure(there.error());
+    MAILDIRSYNC_ASSIGN(auto there, look(*from->directory, from->name));
     sync_.add(from->directory);
-    if (!*there) return {};
+    if (!there) return {};
     const bool is_message = operation_.from.area != sync::Area::folder;
     if (is_message && operation_.expected) {
-      auto expected = is_expected(*from->directory, from->name, **there, *operation_.expected);
-      if (!expected) return Failure(expected.error());
-      if (!*expected) return unexpected(path_of(operation_.from), "another file has the name at the destination");
+      MAILDIRSYNC_ASSIGN(auto expected, is_expected(*from->directory, from->name, *there, *operation_.expected));
+      if (!expected) return unexpected(path_of(operation_.from), "another file has the name at the destination");
     }
-    if (S_ISDIR((*there)->st_mode))
+    if (S_ISDIR(there->st_mode))
       return unexpected(path_of(operation_.from), "a directory has the name at the destination");
     Trash* trash = operation_.to_trash ? tree_.trash() : nullptr;
     return trash == nullptr ? unlink_at(*from) : touch(trash->take(tree_, path_of(operation_.from), sync_));
   }
 
   Result<> set_attributes_of_target() {
-    auto to = tree_.place(path_of(operation_.to));
-    if (!to) return Failure(to.error());
-    auto there = look(*to->directory, to->name);
-    if (!there) return Failure(there.error());
-    const bool is_it =
-        *there && (is_link() ? S_ISLNK((*there)->st_mode)
-                             : S_ISREG((*there)->st_mode) &&
-                                   static_cast<std::uint64_t>((*there)->st_size) == operation_.result.size);
+    MAILDIRSYNC_ASSIGN(auto to, tree_.place(path_of(operation_.to)));
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    const bool is_it = there && (is_link() ? S_ISLNK(there->st_mode)
+                                           : S_ISREG(there->st_mode) &&
+                                                 static_cast<std::uint64_t>(there->st_size) == operation_.result.size);
     if (!is_it) return unexpected(path_of(operation_.to), "the file is not at the destination as it is known");
-    return adjust(*to, **there);
+    return adjust(to, *there);
   }
 
   /// Owner, mode and time of what has the name, where they differ.

@@ -57,9 +57,8 @@ Result<DirectoryPtr> make_private(const DirectoryPtr& parent, const std::string&
     return Failure(error);
   }
   auto directory = std::make_shared<const os::Directory>(std::move(*opened));
-  const auto status = directory->status("");
-  if (!status) return Failure(status.error());
-  if ((status->st_mode & 07777) != 0700 && ::fchmod(directory->fd(), 0700) != 0) {
+  MAILDIRSYNC_ASSIGN(const auto status, directory->status(""));
+  if ((status.st_mode & 07777) != 0700 && ::fchmod(directory->fd(), 0700) != 0) {
     return os_failure(directory->path(), "cannot set the mode of the trash's directory", errno);
   }
   if (made) sync.add(parent);
@@ -70,10 +69,9 @@ Result<DirectoryPtr> make_private(const DirectoryPtr& parent, const std::string&
 /// A small file; one that is there stays.
 Result<> write_note(const DirectoryPtr& directory, std::string_view name, const std::string& text) {
   if (directory->status(std::string(name))) return {};
-  auto note = create_file(directory);
-  if (!note) return Failure(note.error());
-  MAILDIRSYNC_TRY(note->write(text));
-  const auto linked = name_file(*note, *directory, std::string(name));
+  MAILDIRSYNC_ASSIGN(auto note, create_file(directory));
+  MAILDIRSYNC_TRY(note.write(text));
+  const auto linked = name_file(note, *directory, std::string(name));
   return linked || linked.error().code == ErrorCode::exists ? Result<>{} : linked;
 }
 
@@ -84,9 +82,8 @@ std::string shape_line(const char* what, const struct stat& status) {
 
 /// What a directory and its areas are like, as restoring makes them again.
 Result<> note_shape(const DirectoryPtr& place, const os::Directory& live) {
-  const auto self = live.status("");
-  if (!self) return Failure(self.error());
-  std::string text = shape_line("self", *self);
+  MAILDIRSYNC_ASSIGN(const auto self, live.status(""));
+  std::string text = shape_line("self", self);
   for (const char* area : {"cur", "new", "tmp"}) {
     const auto status = live.status(area);
     if (status && S_ISDIR(status->st_mode)) text += shape_line(area, *status);
@@ -176,22 +173,20 @@ Result<> Trash::take(Tree& tree, const std::string& path, os::SyncSet& sync) {
   const auto [directory, name] = split_last(path);
   auto live = tree.directory(directory);
   if (!live) return live.error().code == ErrorCode::unexpected ? Result<>{} : Failure(live.error());
-  auto there = look(**live, name);
-  if (!there) return Failure(there.error());
+  MAILDIRSYNC_ASSIGN(auto there, look(**live, name));
   sync.add(*live);
-  if (!*there) return {};
-  if (S_ISDIR((*there)->st_mode)) {
+  if (!there) return {};
+  if (S_ISDIR(there->st_mode)) {
     return failure(ErrorCode::unexpected, path, "a directory has the name at the destination");
   }
   for (unsigned number = 0; number < k_most_numbers; ++number) {
-    auto to = place(tree, number, directory, sync);
-    if (!to) return Failure(to.error());
-    const auto moved = move(**live, name, *to);
+    MAILDIRSYNC_ASSIGN(auto to, place(tree, number, directory, sync));
+    const auto moved = move(**live, name, to);
     if (!moved) {
       places_.clear();  // somebody may have removed them
       return Failure(moved.error());
     }
-    sync.add(*to);
+    sync.add(to);
     if (*moved == Moved::done) return {};
   }
   return failure(ErrorCode::exists, path, "the trash has too many files of this name of one day");

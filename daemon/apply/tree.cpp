@@ -70,14 +70,12 @@ Result<DirectoryPtr> Tree::directory(const std::string& path) {
 Result<Tree::Place> Tree::place(const std::string& path) {
   if (!path.empty()) {
     auto [parent, name] = split_last(path);
-    auto opened = directory(parent);
-    if (!opened) return Failure(opened.error());
-    return Place{*opened, name};
+    MAILDIRSYNC_ASSIGN(auto opened, directory(parent));
+    return Place{opened, name};
   }
   auto [parent, name] = split_last(account_);
-  auto opened = root_->open_directory(parent);
-  if (!opened) return Failure(opened.error());
-  return Place{std::make_shared<const os::Directory>(std::move(*opened)), name};
+  MAILDIRSYNC_ASSIGN(auto opened, root_->open_directory(parent));
+  return Place{std::make_shared<const os::Directory>(std::move(opened)), name};
 }
 
 std::optional<Error> Tree::refusal(const sync::Operation& operation) const {

@@ -84,17 +84,16 @@ Result<std::unique_ptr<DecisionKeeper>> DecisionKeeper::open(const std::string& 
   }
   if (error) return os_failure(state_dir, "the state directory cannot be read", error.value());
   for (const auto& path : paths) {
-    auto found = decisions::read_book(path);
-    if (!found) return Failure(found.error());
-    if (!found->damage.empty()) {
+    MAILDIRSYNC_ASSIGN(auto found, decisions::read_book(path));
+    if (!found.damage.empty()) {
       spdlog::warn(
           "decisions-damaged path={} detail=\"{}\" action=\"the agent's word counts, and the copy in the root\"", path,
-          found->damage);
+          found.damage);
     }
-    if (!found->exists) continue;
-    for (const auto& [root, chain] : found->book.roots)
-      keeper->fence_of(found->book.agent, root)->set(chain, std::nullopt);
-    keeper->books_[found->book.agent] = std::move(found->book);
+    if (!found.exists) continue;
+    for (const auto& [root, chain] : found.book.roots)
+      keeper->fence_of(found.book.agent, root)->set(chain, std::nullopt);
+    keeper->books_[found.book.agent] = std::move(found.book);
   }
   return keeper;
 }

@@ -78,9 +78,8 @@ Result<std::optional<Marker>> read_marker(const os::Directory& root) {
   const auto fd = root.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd && fd.error().code == ErrorCode::vanished) return std::nullopt;
   if (!fd) return Failure(fd.error());
-  const auto text = os::read_all(fd->get(), k_longest, os::join(root.path(), name));
-  if (!text) return Failure(text.error());
-  auto marker = parse_marker(*text);
+  MAILDIRSYNC_ASSIGN(const auto text, os::read_all(fd->get(), k_longest, os::join(root.path(), name)));
+  auto marker = parse_marker(text);
   if (!marker) return failure(ErrorCode::io, os::join(root.path(), name), "the file is damaged");
   return marker;
 }
@@ -88,19 +87,17 @@ Result<std::optional<Marker>> read_marker(const os::Directory& root) {
 Result<> write_marker(const os::Directory& root, const Marker& marker) {
   const std::string aside = name_of_new_one(), name(k_marker_name);
   const auto cannot = [&](const char* what) { return os_failure(os::join(root.path(), name), what, errno); };
-  const auto fd = root.open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-  if (!fd) return Failure(fd.error());
-  MAILDIRSYNC_TRY(os::write_all(fd->get(), to_text(marker), os::join(root.path(), aside)));
-  if (::fsync(fd->get()) != 0) return cannot("cannot sync");
+  MAILDIRSYNC_ASSIGN(const auto fd, root.open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  MAILDIRSYNC_TRY(os::write_all(fd.get(), to_text(marker), os::join(root.path(), aside)));
+  if (::fsync(fd.get()) != 0) return cannot("cannot sync");
   if (::renameat(root.fd(), aside.c_str(), root.fd(), name.c_str()) != 0) return cannot("cannot give the name");
   if (::fsync(root.fd()) != 0) return cannot("cannot sync the directory");
   return {};
 }
 
 Result<> remove_marker(const os::Directory& root, const std::string& id) {
-  const auto marker = read_marker(root);
-  if (!marker) return Failure(marker.error());
-  if (!*marker || (*marker)->id != id) return {};
+  MAILDIRSYNC_ASSIGN(const auto marker, read_marker(root));
+  if (!marker || marker->id != id) return {};
   const std::string name(k_marker_name);
   if (::unlinkat(root.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
     return os_failure(os::join(root.path(), name), "cannot remove", errno);
@@ -109,11 +106,10 @@ Result<> remove_marker(const os::Directory& root, const std::string& id) {
 
 /// Stops at the first name: a root may have very many.
 Result<bool> is_empty_root(const os::Directory& root) {
-  auto fd = root.open("", O_RDONLY | O_DIRECTORY);
-  if (!fd) return Failure(fd.error());
-  const std::unique_ptr<DIR, int (*)(DIR*)> names(::fdopendir(fd->get()), &::closedir);
+  MAILDIRSYNC_ASSIGN(auto fd, root.open("", O_RDONLY | O_DIRECTORY));
+  const std::unique_ptr<DIR, int (*)(DIR*)> names(::fdopendir(fd.get()), &::closedir);
   if (!names) return os_failure(root.path(), "cannot list", errno);
-  (void)fd->release();  // the stream closes it
+  (void)fd.release();  // the stream closes it
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(names.get());

@@ -172,11 +172,10 @@ Result<os::Directory> ServedDirectory::judge_opened(os::Directory directory, Rai
   auto marker = read_marker(directory);
   if (!marker && marker.error().code == ErrorCode::io) return Failure(gone("has a damaged file .maildirsync.root"));
   if (!marker) return Failure(marker.error());
-  const auto empty = is_empty_root(directory);
-  if (!empty) return Failure(empty.error());
+  MAILDIRSYNC_ASSIGN(const auto empty, is_empty_root(directory));
   const FoundDirectory found{.marker = std::move(*marker),
                              .file_system = os::file_system_of(directory.fd()),
-                             .is_empty = *empty,
+                             .is_empty = empty,
                              .mounts = mounts_in(directory)};
   const auto judgement = judge(known(), agent_, found);
   if (judgement.verdict == Verdict::held) return Failure(gone(judgement.reason));
@@ -200,9 +199,7 @@ Result<> ServedDirectory::keep(const os::Directory& directory, const FoundDirect
   const bool rested = !raised_ || Clock::now() - *raised_ > k_raise_after;
   if (verdict == Verdict::older || !found.marker) {
     // Another name, so that every agent that knew the former one compares all that it has here.
-    auto fresh = new_marker();
-    if (!fresh) return Failure(fresh.error());
-    marker = std::move(*fresh);
+    MAILDIRSYNC_ASSIGN(marker, new_marker());
   } else if (verdict == Verdict::taken || (due && rested)) {
     const bool agent_knows = agent_ && agent_->id == marker.id;
     marker.counter =
@@ -240,14 +237,12 @@ Result<> ServedDirectory::take() {
     auto directory = os::Directory::open_root(path_);
     if (!directory) return Failure(gone("cannot be opened (" + directory.error().message() + ")"));
     MAILDIRSYNC_TRY(check_writable(*directory, path_));
-    const auto empty = is_empty_root(*directory);
-    if (!empty) return Failure(empty.error());
-    auto marker = new_marker();
-    if (!marker) return Failure(marker.error());
+    MAILDIRSYNC_ASSIGN(const auto empty, is_empty_root(*directory));
+    MAILDIRSYNC_ASSIGN(auto marker, new_marker());
     agent_.reset();
     MAILDIRSYNC_TRY(
-        set_marker(*directory, {*marker, os::file_system_of(directory->fd()), *empty, mounts_in(*directory)}, *marker));
-    spdlog::info("destination-taken path={} marker={}", path_, marker->id);
+        set_marker(*directory, {marker, os::file_system_of(directory->fd()), empty, mounts_in(*directory)}, marker));
+    spdlog::info("destination-taken path={} marker={}", path_, marker.id);
   }
   look();
   return {};

@@ -140,16 +140,15 @@ Result<> Intake::take_unpacked() {
   wire::Header header;
   while (taken_ < plain_.size() && staged_.size() < part_) {
     std::string_view rest = plain_.substr(taken_);
-    const auto lengths = wire::decode_prefix(rest.substr(0, wire::k_prefix));
-    if (!lengths) return Failure(lengths.error());
+    MAILDIRSYNC_ASSIGN(const auto lengths, wire::decode_prefix(rest.substr(0, wire::k_prefix)));
     rest.remove_prefix(wire::k_prefix);
-    if (rest.size() < std::size_t{lengths->header} + lengths->payload) {
+    if (rest.size() < std::size_t{lengths.header} + lengths.payload) {
       return failure(ErrorCode::protocol, "", "packed frames end within one");
     }
-    MAILDIRSYNC_TRY(wire::decode_header(rest.substr(0, lengths->header), header));
-    rest.remove_prefix(lengths->header);
-    MAILDIRSYNC_TRY(of_account(header, rest.substr(0, lengths->payload)));
-    taken_ += wire::k_prefix + lengths->header + lengths->payload;
+    MAILDIRSYNC_TRY(wire::decode_header(rest.substr(0, lengths.header), header));
+    rest.remove_prefix(lengths.header);
+    MAILDIRSYNC_TRY(of_account(header, rest.substr(0, lengths.payload)));
+    taken_ += wire::k_prefix + lengths.header + lengths.payload;
   }
   return {};
 }
@@ -234,26 +233,24 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
 }
 
 Result<> Intake::operation(const wire::Operation& operation, std::string_view payload) {
-  const auto basis = digest_of_bytes(operation.basis());
-  if (!basis) return Failure(basis.error());
-  auto staged = stager_.operation({.sequence = operation.sequence(),
-                                   .operation = wire::from_wire(operation),
-                                   .piece = payload,
-                                   .more = operation.more(),
-                                   .basis = *basis,
-                                   .foreign = operation.foreign()},
-                                  names_);
-  if (!staged) return Failure(staged.error());
-  if (*staged) staged_.push_back(std::move(**staged));
+  MAILDIRSYNC_ASSIGN(const auto basis, digest_of_bytes(operation.basis()));
+  MAILDIRSYNC_ASSIGN(auto staged, stager_.operation({.sequence = operation.sequence(),
+                                                     .operation = wire::from_wire(operation),
+                                                     .piece = payload,
+                                                     .more = operation.more(),
+                                                     .basis = basis,
+                                                     .foreign = operation.foreign()},
+                                                    names_));
+  if (staged) staged_.push_back(std::move(*staged));
   return {};
 }
 
 Result<> Intake::body(const wire::Body& body, std::string_view payload) {
-  const auto digest = digest_of_bytes(body.digest());
-  if (!digest) return Failure(digest.error());
-  auto staged = stager_.body({.piece = payload, .last = body.last(), .abandoned = body.abandoned(), .digest = *digest});
-  if (!staged) return Failure(staged.error());
-  if (*staged) staged_.push_back(std::move(**staged));
+  MAILDIRSYNC_ASSIGN(const auto digest, digest_of_bytes(body.digest()));
+  MAILDIRSYNC_ASSIGN(
+      auto staged,
+      stager_.body({.piece = payload, .last = body.last(), .abandoned = body.abandoned(), .digest = digest}));
+  if (staged) staged_.push_back(std::move(*staged));
   return {};
 }
 
@@ -302,8 +299,7 @@ Result<> Intake::list(const wire::List& list) {
 /// On the disk before it is answered.
 Result<> Intake::decide(const wire::Decide& decide) {
   const std::string& name = decide.decisions().root();
-  auto told = wire::from_wire(decide.decisions());
-  if (!told) return Failure(told.error());
+  MAILDIRSYNC_ASSIGN(auto told, wire::from_wire(decide.decisions()));
   wire::Header header;
   auto& answer = *header.mutable_decided();
   answer.set_id(decide.id());
@@ -316,7 +312,7 @@ Result<> Intake::decide(const wire::Decide& decide) {
     answer.set_error(static_cast<std::uint32_t>(error.code));
     answer.set_detail(error.message());
   } else {
-    const auto known = decisions_.decide(greeted_, name, *told, decide.adopts());
+    const auto known = decisions_.decide(greeted_, name, told, decide.adopts());
     wire::to_wire(known.chain, *answer.mutable_decisions());
     if (known.held) {
       answer.mutable_decisions()->set_held(static_cast<std::uint32_t>(known.held->code));
@@ -370,8 +366,7 @@ Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::
   const auto root = open_root(question.root());
   const auto tried = [&]() -> Result<> {
     if (root.error) return Failure(*root.error);
-    const auto owner = root.owners->map(room.uid(), room.gid(), names_);
-    if (!owner) return Failure(owner.error());
+    MAILDIRSYNC_ASSIGN(const auto owner, root.owners->map(room.uid(), room.gid(), names_));
     std::string path = room.account();
     auto directory = root.directory->open_directory(path);
     while (!directory && !path.empty()) {
@@ -385,7 +380,7 @@ Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::
       out.set_free_inodes(space.f_favail);
       out.set_counts_inodes(space.f_files != 0);
     }
-    return try_room(*directory, room.bytes(), *owner);
+    return try_room(*directory, room.bytes(), owner);
   }();
   out.set_fits(tried.has_value());
   if (!tried) out.set_detail(tried.error().message());

@@ -117,9 +117,8 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
                                                   std::unique_ptr<DecisionKeeper> decisions) {
   std::unique_ptr<Receiver> receiver(new Receiver(loop, std::move(config), std::move(instance), std::move(mark),
                                                   std::move(directories), std::move(decisions)));
-  auto ownership = Ownership::open(receiver->config_.state_dir);
-  if (!ownership) return Failure(ownership.error());
-  receiver->ownership_ = std::move(*ownership);
+  MAILDIRSYNC_ASSIGN(auto ownership, Ownership::open(receiver->config_.state_dir));
+  receiver->ownership_ = std::move(ownership);
   receiver->services_.ownership = receiver->ownership_.get();
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   receiver->tell_ways({});
@@ -156,17 +155,14 @@ void Receiver::stop() {
 }
 
 Result<> Receiver::use(const config::Receiver& config) {
-  auto peers = make_peers(config, directories_.get());
-  if (!peers) return Failure(peers.error());
-  auto tls = net::make_context(net::Side::server, config.tls.certificate, config.tls.key);
-  if (!tls) return Failure(tls.error());
-  auto own = net::fingerprint_of_file(config.tls.certificate);
-  if (!own) return Failure(own.error());
-  peers_ = std::move(*peers);
+  MAILDIRSYNC_ASSIGN(auto peers, make_peers(config, directories_.get()));
+  MAILDIRSYNC_ASSIGN(auto tls, net::make_context(net::Side::server, config.tls.certificate, config.tls.key));
+  MAILDIRSYNC_ASSIGN(auto own, net::fingerprint_of_file(config.tls.certificate));
+  peers_ = std::move(peers);
   trash_.use(config);
   ownership_->use(config);
-  tls_ = std::move(*tls);
-  services_.own_fingerprint = std::move(*own);
+  tls_ = std::move(tls);
+  services_.own_fingerprint = std::move(own);
   std::vector<ConfiguredRoot> roots;
   for (const auto& peer : config.peers) {
     for (const auto& root : peer.roots)

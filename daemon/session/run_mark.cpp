@@ -66,12 +66,11 @@ Result<RunMark> RunMark::begin(const std::string& state_dir, const std::string& 
     if (::stat(mark.c_str(), &status) != 0) return os_failure(mark, "cannot stat", errno);
     const auto since = std::max<std::int64_t>(0, os::nanoseconds(status.st_mtim) - k_look_back);
     last = UncleanEnd{last ? last->number + 1 : 1, since};
-    auto written = write_file(state_dir, told, std::to_string(last->number) + " " + std::to_string(last->since) + "\n");
-    if (!written) return Failure(written.error());
+    MAILDIRSYNC_TRY(
+        write_file(state_dir, told, std::to_string(last->number) + " " + std::to_string(last->since) + "\n"));
   }
-  auto own = write_file(state_dir, mark, boot);
-  if (!own) return Failure(own.error());
-  return RunMark(state_dir, std::move(*own), last, is_unclean);
+  MAILDIRSYNC_ASSIGN(auto own, write_file(state_dir, mark, boot));
+  return RunMark(state_dir, std::move(own), last, is_unclean);
 }
 
 void RunMark::live() const {

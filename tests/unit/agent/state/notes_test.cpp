@@ -5,10 +5,6 @@
 
 namespace maildirsync::agent {
 
-bool operator==(const State::Intent& left, const State::Intent& right) {
-  return left.to == right.to && left.size == right.size && left.mtime == right.mtime && left.inode == right.inode;
-}
-
 namespace {
 
 using namespace testing;
@@ -170,7 +166,7 @@ TEST_F(AliasesTest, stay_over_a_comparison) {
 
 class IntentsTest : public StateTest {
  protected:
-  using Intents = std::vector<State::Intent>;
+  using Intents = std::vector<sync::Intent>;
   const Intents some{
       {at(".A", "cur/1.x\xff:2,"), 10, 1'700'000'000'000'000'001, 77},
       {at(".A", "new/2.x"), std::numeric_limits<std::uint64_t>::max(), -1, std::numeric_limits<std::uint64_t>::max()},

@@ -35,7 +35,7 @@ AccountManifest account(std::vector<FolderManifest> folders) {
   return made;
 }
 
-std::vector<std::string> names(const std::vector<State::Intent>& messages) {
+std::vector<std::string> names(const std::vector<sync::Intent>& messages) {
   std::vector<std::string> found;
   for (const auto& one : messages)
     found.push_back(sync::path_of(one.to));

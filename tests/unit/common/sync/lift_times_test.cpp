@@ -26,7 +26,7 @@ Entry message(const std::string& name, std::uint64_t size, std::int64_t mtime) {
 struct Lifted {
   os::KeptTimes times = k_ext3;
   OtherDates dates = OtherDates::lifted;
-  std::vector<Ours> intents;
+  std::vector<Intent> intents;
 
   std::int64_t operator()(const Entry& listed, const Entry& source, const std::string& source_folder = "") const {
     auto there = account("", {listed});

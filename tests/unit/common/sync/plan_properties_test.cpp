@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "common/sync/equality.h"
 #include "common/sync/plan.h"
 #include "tests/unit/common/sync/destination.h"
 #include "tests/unit/common/sync/source.h"

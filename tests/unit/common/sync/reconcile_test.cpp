@@ -42,7 +42,7 @@ AccountManifest at_destination(AccountManifest manifest) {
   return manifest;
 }
 
-Reconciled reconciled(const AccountManifest& there, const AccountManifest& known, const std::vector<Ours>& intents,
+Reconciled reconciled(const AccountManifest& there, const AccountManifest& known, const std::vector<Intent>& intents,
                       const AccountManifest& after) {
   return reconcile(there, known, intents, after, mapped);
 }
@@ -176,7 +176,7 @@ TEST(Reconcile, renames_an_unacknowledged_message_that_was_renamed_meanwhile) {
 TEST(Reconcile, links_to_an_unacknowledged_message_that_the_look_has_missed) {
   const auto there = at_destination(account({folder("", 1), folder(".Trash", 2, {file("new/1.x", 11)})}));
   const auto seen = account({folder("", 1, {file("new/1.x", 11)}), folder(".Trash", 2)});
-  const std::vector<Ours> intents{{{".Trash", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11}};
+  const std::vector<Intent> intents{{{".Trash", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11}};
   const auto result = reconciled(there, {}, intents, seen);
   const auto operations = plan(result.before, seen);
   ASSERT_EQ(operations.size(), 1u) << describe(operations);
@@ -186,9 +186,9 @@ TEST(Reconcile, links_to_an_unacknowledged_message_that_the_look_has_missed) {
 TEST(Reconcile, knows_an_unacknowledged_message_in_a_folder_that_was_renamed_and_removed_since) {
   const auto there = at_destination(account({folder("", 1), folder("B", 2, {file("new/1.x", 11)})}));
   const auto after = account({folder("", 1)});
-  const std::vector<Ours> intents{{{"A", Area::folder, ""}, 0, 0, 0},
-                                  {{"A", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11},
-                                  {{"B", Area::folder, ""}, 0, 0, 0}};
+  const std::vector<Intent> intents{{{"A", Area::folder, ""}, 0, 0, 0},
+                                    {{"A", Area::new_, "1.x"}, 1011, testing::k_mtime + 11, 11},
+                                    {{"B", Area::folder, ""}, 0, 0, 0}};
   const auto result = reconciled(there, {}, intents, after);
   EXPECT_TRUE(result.extra.empty());
   EXPECT_EQ(describe(plan(result.before, after)), "  remove /B/new/1.x\n  remove_folder /B\n");
@@ -363,7 +363,7 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
   const auto known = source.manifest();
   source.steps(changes);
   auto operations = plan(known, source.manifest());
-  std::vector<Ours> intents;
+  std::vector<Intent> intents;
   for (const auto& operation : operations) {
     if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
       intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});

@@ -65,7 +65,7 @@ TEST(UsersWork, is_not_what_was_on_its_way) {
   after.folders[0].entries[1].name = "1.x:2,ST";
   const auto& entry = mirrored.folders[0].entries[1];
   ASSERT_EQ(entry.name, "1.x:2,");
-  const std::vector<Ours> intents{{{"", Area::cur, "1.x:2,S"}, entry.size, entry.mtime, entry.inode}};
+  const std::vector<Intent> intents{{{"", Area::cur, "1.x:2,S"}, entry.size, entry.mtime, entry.inode}};
   EXPECT_FALSE(what_users_did(there, mirrored, intents, after).any());
   EXPECT_EQ(what_users_did(there, mirrored, {}, after).flags, 1U);
 }
