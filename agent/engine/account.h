@@ -27,6 +27,14 @@ struct Mass {
   bool is_large = false;    ///< sync::is_mass
 };
 
+/// Messages that are missing at the destination, and wait until no more go: of an `rm -rf` the first look sees a part,
+/// and what was sent again into it would hide that the root was emptied.
+struct MissingThere {
+  std::uint64_t messages = 0;
+  Time first{};    ///< when some were seen to be missing
+  Time changed{};  ///< when they were another number last
+};
+
 /// What the engine knows of an account. Event loop only.
 struct Account {
   AccountId id = 0;
@@ -55,12 +63,14 @@ struct Account {
   std::optional<Time> missing_since;  ///< no walk has found its directory since
   std::int64_t gone_at = 0;           ///< held as gone since; seconds since the epoch
   std::optional<Mass> mass;
+  std::optional<MissingThere> missing_there;
   bool looked_at = false;                   ///< a turn of this run has walked it
   std::map<std::string, Problem> problems;  ///< by path
   std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
   Time not_before{};                        ///< its next turn does not begin earlier
   std::set<std::string> not_ours;           ///< files there that have size and time of ours, but not the content
+  std::set<std::string> alone;              ///< paths of messages whose other names did not arrive: no links there
   bool in_doubt = false;                    ///< its next turn, whatever for, asks first what the destination holds
   unsigned failures = 0;                    ///< turns in a row that must be repeated
   Refusals refusals;
@@ -69,6 +79,7 @@ struct Account {
     std::string refused;   ///< the first thing that could not be done, and why
     std::string unrested;  ///< a folder that changed while it was looked at
     bool removals_wait = false;
+    bool settles_there = false;  ///< what is missing at the destination is looked at twice
   } unclean;
   Time acknowledged{};                    ///< the last time that the receiver said of something that it is durable
   bool doubted = false;                   ///< after an unclean end of the receiver: not yet compared with it
@@ -103,15 +114,15 @@ struct DestinationMarker {
 /// What agent and receiver agree on about a root. Nothing is sent before they do. Event loop only.
 struct Agreement {
   bool reached = false;
-  bool settling = false;       ///< something is being kept; what the receiver says meanwhile is heard afterwards
-  bool telling = false;        ///< ours is on its way to it: what another connection's greeting says is older
-  bool told = false;           ///< ours was told it, and it still knows an older one
-  bool adopted = false;        ///< the receiver's word was newer, in this run
-  decisions::Chain heard;      ///< what the receiver knows
-  decisions::Token token;      ///< what is agreed on: turns go by it
-  std::optional<Error> hold;   ///< why the root waits for a person
-  bool known_before = false;   ///< an earlier run had something of it acknowledged
-  bool comparing = false;      ///< the record may lack what was decided by: each account is compared before it goes on
+  bool settling = false;      ///< something is being kept; what the receiver says meanwhile is heard afterwards
+  unsigned telling = 0;       ///< times that ours is on its way to it: what another connection's greeting says is older
+  bool told = false;          ///< ours was told it, and it still knows an older one
+  bool adopted = false;       ///< the receiver's word was newer, in this run
+  decisions::Chain heard;     ///< what the receiver knows
+  decisions::Token token;     ///< what is agreed on: turns go by it
+  std::optional<Error> hold;  ///< why the root waits for a person
+  bool known_before = false;  ///< an earlier run had something of it acknowledged
+  bool comparing = false;     ///< the record may lack what was decided by: each account is compared before it goes on
   std::uint64_t withheld = 0;  ///< messages that count as given, see TurnOrder::given_until
 };
 

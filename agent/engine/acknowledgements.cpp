@@ -302,6 +302,7 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   const auto code = static_cast<ErrorCode>(failed.code());
   if (may_be_done(code, failed)) turn.in_doubt = true;
   turn.failed_folders.insert(at.folder);
+  if (operation.kind == sync::OperationKind::put) turn.failed_puts.insert(path_of(at));
   std::erase_if(turn.report.signatures, [&](const auto& signature) { return signature.first == at; });
   if (operation.kind == sync::OperationKind::set_attributes) {
     asio::post(keeper_, [this, id = turn.order.account, at] {
@@ -335,6 +336,13 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
     return;
   }
   const auto account = accounts_.find(turn.order.account);
+  const bool is_link_of_nothing = code == ErrorCode::unexpected && operation.kind == sync::OperationKind::link &&
+                                  turn.failed_puts.contains(path_of(operation.from));
+  if (account != accounts_.end() && is_link_of_nothing) {
+    account->second.alone.insert(path_of(at));
+    turn.retry = true;
+    return;
+  }
   if (account != accounts_.end() && code == ErrorCode::conflict && finds_a_file(operation.kind)) {
     const sync::Location& found = operation.kind == sync::OperationKind::set_attributes ? operation.to : operation.from;
     if (account->second.not_ours.insert(path_of(found)).second) {  // ours is put beside it, once that is known
@@ -456,8 +464,10 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     return;
   }
   account.refusals.end_turn();
+  if (sent && !turn->retry) account.alone.clear();
   if (sent && report.structure) account.looked_at = true;
   if (sent && !report.mass_waits) account.mass.reset();
+  if (sent && report.listed_destination) account.missing_there.reset();
   if (sent && !report.removals_wait && report.lost.messages > 0) {
     if (!turn->order.released) account.removed.emplace_back(Clock::now(), report.lost.messages);
     check_losses(account.root);
@@ -547,7 +557,8 @@ Account::Unclean Engine::unclean(const Turn& turn) {
   }
   const auto& again = turn.report.again;
   unclean.removals_wait = turn.report.removals_wait;
-  if (!unclean.removals_wait && !again.empty()) {
+  unclean.settles_there = turn.report.end == TurnEnd::settling;
+  if (!unclean.removals_wait && !unclean.settles_there && !again.empty()) {
     const std::string folder = again.folders.empty() ? "" : again.folders.begin()->first;
     unclean.unrested = folder.empty() ? "its own folder" : "folder " + folder;
   }
@@ -658,7 +669,9 @@ void Engine::plan_next(Account& account, const Turn& turn) {
     const bool unreadable = report.end == TurnEnd::failed && account.failures >= k_tries_before_named;
     if (unreadable || (turn.retry && !turn.refused.empty())) account.verified_generation = turn.order.generation;
   }
-  if (report.mass_waits) {
+  if (report.end == TurnEnd::settling) {
+    note_missing_there(account, report.missing_there);
+  } else if (report.mass_waits) {
     note_mass(account, report);
   } else if (report.removals_wait) {
     account.work.settled = true;

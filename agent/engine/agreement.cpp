@@ -173,7 +173,7 @@ void Engine::heard(const wire::Hello& receiver) {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
       if (roots_[i].removed || roots_[i].config.name != one.root() || one.root().empty()) continue;
       said[i] = true;
-      if (!roots_[i].agreement.telling) heard_of_root(i, one);
+      if (roots_[i].agreement.telling == 0) heard_of_root(i, one);
     }
   }
   // A receiver of an earlier release, or one that has no such root: it refuses what comes for that one.
@@ -230,22 +230,27 @@ void Engine::tell(std::size_t index, bool adopts, std::function<void(std::string
     if (then) then("the receiver is not connected");
     return;
   }
-  root.agreement.telling = true;
+  ++root.agreement.telling;
   wire::Header header;
   auto& decide = *header.mutable_decide();
   decide.mutable_decisions()->set_root(root.config.name);
   decide.set_adopts(adopts);
   wire::to_wire(decided(root), *decide.mutable_decisions());
-  (*up)->link().ask(std::move(header), [this, index, then](const Result<std::vector<wire::Header>>& answer) {
-    roots_[index].agreement.telling = false;
+  const decisions::Token said = decisions::token_of(decided(root));
+  (*up)->link().ask(std::move(header), [this, index, said, then](const Result<std::vector<wire::Header>>& answer) {
+    Root& told = roots_[index];
+    --told.agreement.telling;
     std::string untold;
     if (!answer) {
       untold = answer.error().message();
-    } else if (const auto& said = answer->front().decided(); said.error() != 0) {
-      untold = said.detail();
+    } else if (!(said == decisions::token_of(decided(told)))) {
+      // The receiver answered before it heard of what was decided since, which is told by itself.
+      untold = "something newer was decided meanwhile";
+    } else if (const auto& heard = answer->front().decided(); heard.error() != 0) {
+      untold = heard.detail();
       agree(index);  // it has no such root, and says so to each operation
     } else {
-      heard_of_root(index, said.decisions());
+      heard_of_root(index, heard.decisions());
     }
     if (then) then(std::move(untold));
   });

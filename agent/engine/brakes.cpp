@@ -226,6 +226,23 @@ std::optional<std::uint64_t> Engine::mass_that_may_be_believed(const Account& ac
   return account.mass->going;
 }
 
+std::uint64_t Engine::missing_that_may_be_believed(const Account& account) {
+  if (!account.missing_there) return 0;
+  const Time now = Clock::now();
+  if (now - account.missing_there->first > k_longest_mass) return std::numeric_limits<std::uint64_t>::max();
+  return now - account.missing_there->changed < k_mass_is_quiet ? 0 : account.missing_there->messages;
+}
+
+void Engine::note_missing_there(Account& account, std::uint64_t messages) {
+  const Time now = Clock::now();
+  if (!account.missing_there) account.missing_there = MissingThere{.first = now};
+  if (account.missing_there->messages != messages) {
+    account.missing_there->messages = messages;
+    account.missing_there->changed = now;
+  }
+  account.not_before = now + k_mass_is_quiet;
+}
+
 bool Engine::loses_much(std::size_t root) {
   return Clock::now() < roots_[root].loses_until;
 }

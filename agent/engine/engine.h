@@ -115,10 +115,12 @@ class Engine {
   void hold_for_brake(Account& account, const Turn& turn);
   void end_hold(Account& account, const char* event);
   void note_mass(Account& account, const TurnReport& report);
+  static void note_missing_there(Account& account, std::uint64_t messages);
   void let_removed_accounts_go();
   bool loses_much(std::size_t root);
   void check_losses(std::size_t root);
   std::optional<std::uint64_t> mass_that_may_be_believed(const Account& account);
+  static std::uint64_t missing_that_may_be_believed(const Account& account);
   bool has_trash(const Account& account) const;
 
   // watching.cpp

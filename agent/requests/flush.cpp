@@ -267,6 +267,7 @@ FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const
   facts.connected = is_connected();
   facts.complete = account.complete;
   facts.removals_wait = account.unclean.removals_wait;
+  facts.settles_there = account.unclean.settles_there;
   facts.refused = account.unclean.refused;
   facts.unrested = account.unclean.unrested;
   if (account.queued) facts.before_it = live_.size() + bulk_.size() - 1;

@@ -19,6 +19,9 @@ std::string cause_of_wait(const FlushFacts& facts) {
                         : fmt::format("waits for the receiver to acknowledge {} of {} operations", missing, facts.sent);
   }
   if (!facts.refused.empty()) return "is tried again, after: " + facts.refused;
+  if (facts.settles_there) {
+    return "waits a moment: messages are missing at the destination, and more may be going there";
+  }
   if (facts.removals_wait) return "waits a moment, so that a mass deletion would be seen as a whole";
   if (!facts.unrested.empty()) return "changes while it is looked at: " + facts.unrested;
   std::string cause = facts.complete ? "waits for its turn" : "waits for its turn, the first";

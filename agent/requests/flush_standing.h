@@ -26,6 +26,7 @@ struct FlushFacts {
   std::size_t sent = 0;                             ///< so many operations, of which
   std::size_t answered = 0;                         ///< so many are acknowledged or refused
   bool complete = true;                             ///< its first pass is done
+  bool settles_there = false;                       ///< what vanished at the destination waits for a second look
   bool removals_wait = false;                       ///< what vanished at the source waits for a second look
   std::string refused;                              ///< the first thing that its last turn could not do, and why
   std::string unrested;                             ///< a folder that changed while it was looked at

@@ -95,8 +95,10 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   if (turn->order.owners == config::AccountOwners::own) foreign_files_.emplace(account);
   held_back_ = false;
   no_room_ = turn->order.waits_for_room;
+  unsent_.clear();
   if (!open_account(turn->order)) return false;
   for (auto& operation : operations) {
+    send_alone_what_is_no_link(operation);
     const bool follows = sync::follows_messages(operation.kind);
     if (follows && held_back_) {
       turn->report.again
@@ -118,6 +120,17 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   return packer_.flush();
 }
 
+/// A further name of a message that is sent in the same turn is a link there, but only of what gets there.
+void Sender::send_alone_what_is_no_link(sync::Operation& operation) {
+  if (operation.kind != sync::OperationKind::link) return;
+  if (!unsent_.contains(path_of(operation.from)) && !turn_->order.alone.contains(path_of(operation.to))) return;
+  operation.kind = sync::OperationKind::put;
+  operation.from = {};
+  operation.expected.reset();
+  ++turn_->pending_messages;
+  turn_->pending_bytes += operation.result.size;
+}
+
 /// What a full destination has no room for is not sent in vain; it waits, with what follows it, until the receiver says
 /// that there is room.
 bool Sender::waits_for_room(const sync::Operation& operation) {
@@ -128,6 +141,7 @@ bool Sender::waits_for_room(const sync::Operation& operation) {
   if (!follows && (!is_put || room->take(operation.result.size))) return false;
   auto& report = turn_->report;
   if (is_put && !follows) report.unsent.add(operation, "");
+  if (is_put) unsent_.insert(path_of(operation.to));
   report.put_off.insert(is_put ? operation.to.folder : operation.from.folder);
   no_room_ = true;
   return true;
@@ -478,6 +492,7 @@ Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) 
   ++totals_.skipped;
   auto& report = turn_->report;
   const std::string path = path_of(operation.to);
+  unsent_.insert(path);
   report.stamps.erase(operation.to.folder);
   if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
     held_back_ = true;

@@ -55,6 +55,7 @@ class Sender {
  private:
   enum class Step : std::uint8_t { sent, skipped, broken };
 
+  void send_alone_what_is_no_link(sync::Operation& operation);
   bool waits_for_room(const sync::Operation& operation);
   bool open_account(const TurnOrder& order);
   void announce(const sync::Attributes& owner, wire::Names& names);
@@ -96,6 +97,7 @@ class Sender {
   const os::Directory* account_ = nullptr;
   const Aliases* aliases_ = nullptr;
   std::optional<ForeignFiles> foreign_files_;  ///< none where owners are mixed
+  std::set<std::string> unsent_;               ///< paths of what it was to send, and did not
   bool is_foreign_ = false;                    ///< the file that is being sent is somebody else's
   bool held_back_ = false;                     ///< something vanished: what follows messages waits for the next look
   bool no_room_ = false;                       ///< messages wait for room, and what follows them with them

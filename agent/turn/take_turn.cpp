@@ -128,7 +128,7 @@ class Course {
     if (order_.work.compare) {
       const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
       if (!compared) return fail(compared.error());
-      if (report_.end == TurnEnd::held) return;
+      if (report_.end != TurnEnd::sent) return;
     }
     auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
                                : sync::plan(looked->before, looked->after);
@@ -208,6 +208,7 @@ class Course {
       MAILDIRSYNC_TRY(give_own_names(*listed, looked));
       sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     }
+    if (settles_at_destination(looked.before, *listed)) return {};
     MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
     if (let_users_be_asked_about(sync::what_users_did(*listed, looked.before, ours, looked.after))) return {};
     leave_to_others(*listed, *mapped);
@@ -286,6 +287,19 @@ class Course {
         if (has_alias && is_anothers(folder.path, entry, owners)) --entry.mtime;
       }
     }
+  }
+
+  /// True when messages are missing at the destination that were not, or not yet, when it was last looked at: somebody
+  /// may be removing them, with all of the root, which is the receiver's to judge once it is done.
+  bool settles_at_destination(const sync::AccountManifest& known, const sync::AccountManifest& listed) {
+    if (order_.released || order_.work.repairs || order_.work.reindex) return false;
+    const std::uint64_t missing = sync::count_missing(known, listed);
+    if (missing <= order_.missing_there) return false;
+    report_.end = TurnEnd::settling;
+    report_.missing_there = missing;
+    report_.again.merge(order_.work);
+    report_.stamps.clear();
+    return true;
   }
 
   /// Messages that went while their folder was away at the destination are ours when it is back.

@@ -56,6 +56,8 @@ struct TurnOrder {
   Work work;
   /// Files at the destination that the receiver found to be somebody else's, though they have size and time of ours.
   std::set<std::string> not_ours;
+  /// Messages that are further names of ones which the destination refused: each is sent by itself, and is no link.
+  std::set<std::string> alone;
   bool released = false;        ///< the brake was looked at by a person
   bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
   std::uint64_t recently_removed = 0;
@@ -63,6 +65,9 @@ struct TurnOrder {
   bool root_loses = false;  ///< many accounts of its root lose much at once
   /// What a look that is old enough saw go already, when that was a mass: it is believed when it did not grow since.
   std::optional<std::uint64_t> mass_seen;
+  /// So many messages are missing at the destination, and have been for a while: they are sent again. Where more are,
+  /// somebody may be removing them at this moment.
+  std::uint64_t missing_there = 0;
   std::uint64_t generation = 0;  ///< of the flush that it answers, if any
   std::shared_ptr<Room> room;    ///< of the destination, if it is full
   bool waits_for_room = false;   ///< messages of the account do, that this turn may not see
@@ -77,6 +82,7 @@ enum class TurnEnd : std::uint8_t {
   gone,       ///< the account's directory is not there, and that is not confirmed: nothing was sent
   lost_link,  ///< the connection broke
   failed,     ///< the state or the account's directory could not be read
+  settling,   ///< more goes at the destination, perhaps all of the root: nothing was sent
 };
 
 /// What the lane found and sent; written by the lane, read by the event loop once the lane is done.
@@ -90,6 +96,7 @@ struct TurnReport {
   std::uint64_t going = 0;               ///< operations of its plan that take something away
   bool mass_waits = false;               ///< with `removals_wait`: until nothing more goes for some time, …
   bool is_mass = false;                  ///< … for they are many; else they are all that a folder had
+  std::uint64_t missing_there = 0;       ///< with TurnEnd::settling: messages that were at the destination
   std::optional<Problem> users_at_work;  ///< of TurnEnd::held, if that is why
   std::vector<Problem> problems;
   Work again;                            ///< must be looked at again
@@ -152,7 +159,8 @@ struct Turn {
   std::vector<Problem> looked_for;      ///< was refused because the destination is not as the state says
   std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
   std::set<std::string> failed_folders;
-  std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination was found to have an index
+  std::set<std::string> failed_puts;  ///< paths
+  std::set<std::string> indexed;      ///< folders of which a Dovecot at the destination was found to have an index
 };
 
 }  // namespace maildirsync::agent

@@ -34,6 +34,7 @@ const Chain& newer_copy(const Chain& file, const Chain& copy);
 struct Token {
   std::uint64_t number = 0;
   std::string id;  ///< with number 0: an agent of an earlier release, which names none
+  bool operator==(const Token&) const = default;
 };
 Token token_of(const Chain& chain);
 

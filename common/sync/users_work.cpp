@@ -230,6 +230,25 @@ bool is_evident(const UsersWork& work) {
   return (server && changes >= k_with_server) || work.added >= k_new_flags;
 }
 
+std::uint64_t count_missing(const AccountManifest& known, const AccountManifest& listed) {
+  const auto bases_of = [](const FolderManifest& folder) {
+    std::vector<std::string_view> bases;
+    for (const auto& entry : folder.entries) {
+      if (entry.area != Area::folder) bases.push_back(base_name(entry));
+    }
+    std::sort(bases.begin(), bases.end());
+    return bases;
+  };
+  std::uint64_t missing = 0;
+  for (const auto& folder : known.folders) {
+    const auto* there = listed.find(folder.path);
+    const auto bases = there == nullptr ? std::vector<std::string_view>() : bases_of(*there);
+    for (const auto base : bases_of(folder))
+      missing += std::binary_search(bases.begin(), bases.end(), base) ? 0 : 1;
+  }
+  return missing;
+}
+
 std::string describe(const UsersWork& work) {
   std::string text;
   const auto add = [&](std::uint64_t count, const char* one, const char* more) {

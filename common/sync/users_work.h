@@ -37,6 +37,10 @@ UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& k
 /// without a server, mail that is missing or has older flags is that of a disk that was restored.
 bool is_evident(const UsersWork& work);
 
+/// How many of the messages that are known to be at the destination their folders do not list there, under no flags.
+/// Pure.
+std::uint64_t count_missing(const AccountManifest& known, const AccountManifest& listed);
+
 /// "3 messages with other flags, 1 message deleted there"; of what there is.
 std::string describe(const UsersWork& work);
 

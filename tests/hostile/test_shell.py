@@ -433,6 +433,22 @@ class AtTheSource(Shell):
         self.settle()
         self.assertEqual([], self.leaked())
 
+    def test_names_that_are_found_together_are_each_left_out_and_named(self):
+        """The second name of a message is a link there, but not of one that is not there."""
+        self.start()
+        self.lab.agent.stop()
+        secret = self.secret("secret", 100, directory=self.root.source)
+        places = [b"cur/" + BASE % 500 + b":2,", b"new/" + BASE % 600, b"cur/" + BASE % 700 + b":2,S"]
+        for place in places:
+            os.link(secret, os.path.join(self.account, place))
+        self.lab.agent.start()
+        for place in places:
+            self.lab.agent.wait_problem("foreign-owner", os.path.basename(place).decode())
+        self.settle()
+        self.assertEqual({"foreign-owner"}, {problem["code"] for problem in self.lab.agent.status()["problems"]})
+        self.assertNotIn("destination-differs", self.lab.agent.log_text())
+        self.assertEqual([], self.leaked())
+
     def test_a_file_that_was_moved_there_is_left_out_and_named(self):
         """From a directory that anybody may write to; it has no other name."""
         self.start()

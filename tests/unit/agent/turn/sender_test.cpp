@@ -194,6 +194,34 @@ class SenderControlFile : public SenderTest {
   }
 };
 
+/// Two names of one message, which the plan sends as a put and a link to it.
+class SenderLinks : public SenderTest {
+ protected:
+  SenderLinks() {
+    root_.message("a/cur/1.x:2,");
+    std::filesystem::create_hard_link(root_.path("a/cur/1.x:2,"), root_.path("a/.Sent/cur/2.x:2,"));
+  }
+  Operation link() const {
+    return {.kind = OperationKind::link,
+            .from = location_of("cur/1.x:2,"),
+            .to = location_of(".Sent/cur/2.x:2,"),
+            .expected = entry_of("cur/1.x:2,"),
+            .result = entry_of(".Sent/cur/2.x:2,")};
+  }
+};
+
+TEST_F(SenderLinks, are_links_of_what_was_sent) {
+  EXPECT_EQ(sent({put("cur/1.x:2,"), link()}), (Lines{"put cur/1.x:2,", "link .Sent/cur/2.x:2,"}));
+}
+
+TEST_F(SenderLinks, of_what_was_not_sent_are_messages_of_their_own) {
+  auto first = put("cur/1.x:2,");
+  auto second = link();
+  std::filesystem::remove(root_.path("a/cur/1.x:2,"));
+  EXPECT_EQ(sent({first, second}), (Lines{"put .Sent/cur/2.x:2,"}));
+  EXPECT_EQ(turn_->pending_messages, 1U);
+}
+
 TEST_F(SenderControlFile, that_grew_arrives_as_what_was_appended) {
   const auto before = list(1, 200);
   expect_arrives(before, before + list(201, 3), Delta::always);

@@ -120,5 +120,19 @@ TEST(UsersWork, without_a_record_flags_and_moves_still_show) {
   EXPECT_TRUE(is_evident(work));
 }
 
+TEST(CountMissing, tells_messages_by_their_base_name_within_their_folder) {
+  const auto known = account({folder("", 1, {file("cur/1.x:2,", 11), file("new/2.x", 12), file("subscriptions", 13)}),
+                              folder(".Sent", 2, {file("cur/5.x:2,S", 15)})});
+  EXPECT_EQ(count_missing(known, known), 0U);
+  const auto read_there = account({folder("", 1, {file("cur/1.x:2,S", 11), file("cur/2.x:2,S", 12)}),
+                                   folder(".Sent", 2, {file("cur/5.x:2,S", 15), file("cur/9.x:2,", 19)})});
+  EXPECT_EQ(count_missing(known, read_there), 0U) << "flags, a control file and others' mail do not count";
+  const auto moved =
+      account({folder("", 1, {file("cur/1.x:2,", 11), file("cur/5.x:2,S", 15)}), folder(".Sent", 2, {})});
+  EXPECT_EQ(count_missing(known, moved), 2U);
+  EXPECT_EQ(count_missing(known, account({})), 3U);
+  EXPECT_EQ(count_missing({}, known), 0U);
+}
+
 }  // namespace
 }  // namespace maildirsync::sync
