@@ -12,6 +12,7 @@
 #include "common/sync/operation.h"
 #include "daemon/apply/tree.h"
 #include "daemon/decisions/fence.h"
+#include "daemon/decisions/given.h"
 #include "daemon/roots/served_directory.h"
 
 namespace maildirsync::daemon {
@@ -27,6 +28,7 @@ struct Account {
   std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::shared_ptr<Tree> tree;
   std::shared_ptr<const Fence> fence;  ///< what is decided of the root; null where nothing can be
+  std::shared_ptr<Given> given;        ///< what the root has had while it is drained; null with `fence`
   decisions::Token decision;           ///< that the agent goes by
 };
 

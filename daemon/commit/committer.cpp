@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include <spdlog/spdlog.h>
+
+#include "common/maildir/name.h"
+#include "common/os/names.h"
+#include "common/os/printable.h"
+
 namespace maildirsync::daemon {
 
 namespace {
@@ -82,7 +88,67 @@ bool is_there_for_a_drain(const StagedOperation& staged) {
          has("tmp", shape.tmp.has_value());
 }
 
+bool is_message_put(const StagedOperation& staged) {
+  return staged.operation.kind == sync::OperationKind::put && staged.operation.to.area != sync::Area::folder;
+}
+
+bool lists(Tree& tree, const std::string& directory, std::string_view base) {
+  const auto opened = tree.directory(directory);
+  bool found = false;
+  const auto listed = opened
+                          ? os::for_each_name(**opened, [&](const char* name, std::uint64_t,
+                                                            unsigned char) { found |= maildir::base_of(name) == base; })
+                          : Result<>(Failure(opened.error()));
+  return listed && found;
+}
+
+/// A message that the users of a drained root had, and took out of its folder. It does not come back, though the agent
+/// has forgotten that it gave it. The fence is entered.
+bool was_had(const StagedOperation& staged) {
+  const Account& account = *staged.account;
+  if (!is_message_put(staged) || !account.given || !account.tree || !account.fence->drains()) return false;
+  const sync::Location& to = staged.operation.to;
+  const auto base = maildir::base_of(to.name);
+  if (!account.given->has(*account.root, account.path, base)) return false;
+  // One that is there is for the transition: it may be torn.
+  if (lists(*account.tree, os::join(to.folder, "cur"), base) || lists(*account.tree, os::join(to.folder, "new"), base))
+    return false;
+  spdlog::info("mail-withheld account={} path={} reason=\"the users of this drained root had it, and removed it\"",
+               os::printable(account.path), os::printable(path_of(to)));
+  return true;
+}
+
+/// What a group gave to drained roots, on the disk before it is acknowledged.
+class GivenByGroup {
+ public:
+  void note(const StagedOperation& staged) {
+    const Account& account = *staged.account;
+    if (!is_message_put(staged) || !account.given || !account.fence->drains()) return;
+    account.given->note(*account.root, account.path, maildir::base_of(staged.operation.to.name));
+    roots_.emplace(account.given, account.root);
+  }
+
+  /// What could not be kept, by its memory.
+  std::map<std::shared_ptr<Given>, Error> keep() {
+    std::map<std::shared_ptr<Given>, Error> failed;
+    for (const auto& [given, root] : roots_) {
+      if (const auto kept = given->keep(*root); !kept) failed.emplace(given, kept.error());
+    }
+    return failed;
+  }
+
+ private:
+  std::map<std::shared_ptr<Given>, std::shared_ptr<const os::Directory>> roots_;
+};
+
 }  // namespace
+
+/// What its operations share.
+struct Committer::Group {
+  RootsOfGroup roots;
+  LooksOfGroup looks;
+  GivenByGroup given;
+};
 
 Committer::Committer(std::size_t most_waiting, os::Syncs& syncs)
     : most_waiting_(most_waiting), syncs_(syncs), thread_([this] { work(); }) {}
@@ -200,8 +266,7 @@ void Committer::commit(std::vector<Item> group) {
   os::SyncSet names(syncs_);
   std::vector<std::pair<std::shared_ptr<Acknowledged>, std::vector<Committed>>> answers;
   std::vector<std::function<void()>> reached;
-  RootsOfGroup roots;
-  LooksOfGroup looks;
+  Group shared;
   std::vector<std::function<void(Result<> durable)>> tasks;
   std::size_t openings = 0;
   for (auto& item : group) {
@@ -219,8 +284,8 @@ void Committer::commit(std::vector<Item> group) {
     auto& put = std::get<Put>(item);
     if (!bodies && put.staged.aside && !put.staged.error) put.staged.error = bodies.error();
     if (owes && !put.staged.error && put.staged.account->root) put.staged.error = debt(*put.staged.account->root);
-    looks.look_before(put.staged);
-    Committed done = apply(put, names, roots.away(*put.staged.account));
+    shared.looks.look_before(put.staged);
+    Committed done = apply(put, names, shared);
     if (answers.empty() || answers.back().first != put.sink) answers.emplace_back(put.sink, std::vector<Committed>());
     answers.back().second.push_back(std::move(done));
   }
@@ -233,10 +298,13 @@ void Committer::commit(std::vector<Item> group) {
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(syncing).count());
   for (auto answer = answers.rbegin(); answer != answers.rend(); ++answer) {
     for (auto one = answer->second.rbegin(); one != answer->second.rend(); ++one)
-      one->looks = looks.take(*one->account);
+      one->looks = shared.looks.take(*one->account);
   }
+  const auto forgotten = durable ? shared.given.keep() : std::map<std::shared_ptr<Given>, Error>();
   for (auto& [sink, done] : answers) {
     for (auto& one : done) {
+      const auto unkept = forgotten.find(one.account->given);
+      if (!one.error && one.kind == sync::OperationKind::put && unkept != forgotten.end()) one.error = unkept->second;
       if (!durable && !one.error) one.error = durable.error();
       if (!durable) one.untouched = false;
       count(one);
@@ -286,7 +354,7 @@ void Committer::tell_room() {
     call();
 }
 
-Committed Committer::apply(Put& put, os::SyncSet& sync, const std::optional<Error>& away) {
+Committed Committer::apply(Put& put, os::SyncSet& sync, Group& shared) {
   StagedOperation& staged = put.staged;
   Committed done{.sequence = staged.sequence,
                  .error = std::move(staged.error),
@@ -301,16 +369,17 @@ Committed Committer::apply(Put& put, os::SyncSet& sync, const std::optional<Erro
   if (!done.error && newest_[account.key] > account.serial) {
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
   }
-  if (!done.error) done.error = away;
+  if (!done.error) done.error = shared.roots.away(account);
   const auto within = account.fence ? account.fence->enter() : std::unique_lock<std::mutex>();
   if (account.fence && !done.error) done.error = account.fence->refusal(account.decision, staged.operation);
   if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
-  if (!done.error && is_there_for_a_drain(staged)) {
+  if (!done.error && (is_there_for_a_drain(staged) || was_had(staged))) {
     done.outcome = {};
   } else if (!done.error) {
     auto outcome = transition(staged, sync);
     if (outcome) {
       done.outcome = std::move(*outcome);
+      shared.given.note(staged);
       if (auto file = staged.aside ? staged.aside->take_file_to_sync() : std::nullopt) sync.add(std::move(*file));
       note_removed_account(staged);
     } else {

@@ -111,7 +111,8 @@ class Committer {
   void work();
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
-  Committed apply(Put& put, os::SyncSet& sync, const std::optional<Error>& away);
+  struct Group;
+  Committed apply(Put& put, os::SyncSet& sync, Group& shared);
   bool owes_still();
   void owe(const std::vector<Item>& group, const Error& error);
   void tell_room();

@@ -53,13 +53,16 @@ bool is_book(const std::string& name) {
   return name.starts_with(k_prefix) && name.find('.') == std::string::npos;
 }
 
-std::string place_of(const DecisionKeeper::Agent& agent, const std::string& root) {
-  const auto found = agent.places.find(root);
-  if (found == agent.places.end()) return "";
-  std::string place = found->second;
+std::string without_slashes(std::string place) {
   while (place.size() > 1 && place.back() == '/')
     place.pop_back();
   return place;
+}
+
+std::string place_of(const DecisionKeeper::Agent& agent, const std::string& root) {
+  const auto found = agent.places.find(root);
+  if (found == agent.places.end()) return "";
+  return without_slashes(found->second);
 }
 
 const Chain& chain_of(const Book& book, const std::string& root) {
@@ -111,6 +114,18 @@ std::shared_ptr<Fence> DecisionKeeper::fence_of(const std::string& fingerprint, 
 
 std::shared_ptr<const Fence> DecisionKeeper::fence(const std::string& fingerprint, const std::string& root) {
   return fence_of(fingerprint, root);
+}
+
+std::shared_ptr<Given> DecisionKeeper::given(const std::string& place) {
+  const std::lock_guard lock(fences_mutex_);
+  auto& given = given_[without_slashes(place)];
+  if (!given) given = std::make_shared<Given>();
+  return given;
+}
+
+void DecisionKeeper::on_drain(TakeStock take_stock) {
+  const std::lock_guard lock(mutex_);
+  take_stock_ = std::move(take_stock);
 }
 
 Chain DecisionKeeper::known(const std::string& fingerprint, const std::string& root) {
@@ -274,7 +289,18 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
     }
   }
   fence->set(chain, std::nullopt);
+  remember_given(agent, root, chain);
   return {chain, std::nullopt};
+}
+
+/// All that a drained root holds is remembered as had by its users.
+void DecisionKeeper::remember_given(const Agent& agent, const std::string& root, const Chain& chain) const {
+  const std::string place = place_of(agent, root);
+  const bool drains = !chain.empty() && chain.back().word == decisions::Word::drain;
+  if (!drains || !take_stock_ || !is_the_root(place)) return;
+  const auto token = decisions::token_of(chain);
+  take_stock_(agent.fingerprint, root, place,
+              agent.fingerprint + ' ' + root + ' ' + std::to_string(token.number) + ':' + token.id);
 }
 
 /// The others lose the place: should one of them come again, it is the foreign one.

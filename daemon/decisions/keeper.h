@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include "common/decisions/decision.h"
 #include "common/os/result.h"
 #include "daemon/decisions/fence.h"
+#include "daemon/decisions/given.h"
 
 namespace maildirsync::daemon {
 
@@ -52,6 +54,15 @@ class DecisionKeeper {
   /// For operations of that agent in that root.
   std::shared_ptr<const Fence> fence(const std::string& fingerprint, const std::string& root);
 
+  /// What the users of drained roots have had that land in that directory.
+  std::shared_ptr<Given> given(const std::string& place);
+
+  /// `take_stock` is called for a root that is drained, each time that its agent greets or decides; `drain` says by
+  /// which decision. Not to block.
+  using TakeStock = std::function<void(const std::string& fingerprint, const std::string& root,
+                                       const std::string& place, const std::string& drain)>;
+  void on_drain(TakeStock take_stock);
+
   /// For status: what is known of an agent's root.
   decisions::Chain known(const std::string& fingerprint, const std::string& root);
 
@@ -63,6 +74,7 @@ class DecisionKeeper {
   void number_run(const Agent& agent, Answer& answer);
   Known take(const Agent& agent, const std::string& root, const decisions::Chain& told, bool adopts);
   Known keep(const Agent& agent, const std::string& root, decisions::Chain chain);
+  void remember_given(const Agent& agent, const std::string& root, const decisions::Chain& chain) const;
   std::optional<Known> foreign(const Agent& agent, const std::string& root, const decisions::Book& copy) const;
   Result<> take_from_others(const Agent& agent, const std::string& root);
   Result<> take_pause(const Agent& agent, const decisions::Chain& told);
@@ -75,6 +87,8 @@ class DecisionKeeper {
   std::set<std::pair<std::string, std::uint64_t>> older_;       ///< sessions that began with an older copy of the state
   std::mutex fences_mutex_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Fence>> fences_;
+  std::map<std::string, std::shared_ptr<Given>> given_;  ///< by place; under fences_mutex_
+  TakeStock take_stock_;
 };
 
 }  // namespace maildirsync::daemon

@@ -136,6 +136,16 @@ Result<> ServedDirectory::check(const os::Directory& opened) {
   return Failure(std::move(error));
 }
 
+Result<> ServedDirectory::check_not_emptied(const os::Directory& opened) {
+  const auto before = known();
+  if (!before || !before->had_accounts) return {};
+  const auto empty = is_empty_root(opened);
+  if (!empty || !*empty) return {};
+  Error error = gone("is empty, and there were accounts in it");
+  set_trouble(error);
+  return Failure(std::move(error));
+}
+
 void ServedDirectory::look() {
   (void)open_and_judge(Raise::if_due);
 }

@@ -32,6 +32,8 @@ class ServedDirectory {
   /// Whether the path still leads to what open() gave: nothing was unmounted or mounted over it since, nor in it. A few
   /// calls of stat(2).
   Result<> check(const os::Directory& opened);
+  /// For an account that is not there: destination_gone when no account is there any more, though there were some.
+  Result<> check_not_emptied(const os::Directory& opened);
   /// Looks at it as open() does, and gives the marker a higher number where something was written for a while.
   void look();
   /// An agent greets: it last heard of this marker. Looks, and raises the marker's number for its session.

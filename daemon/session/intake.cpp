@@ -215,6 +215,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->root_error = root.error;
   account->served = root.served;
   account->fence = decisions_.fence(peer_->fingerprint, open.root());
+  account->given = decisions_.given(root.path);
   account->decision = {open.decision(), open.decision_id()};
   if (root.directory) {
     std::vector<std::optional<sync::Attributes>> parents;
@@ -281,6 +282,7 @@ Result<> Intake::list(const wire::List& list) {
   }
   sinks_.list({.id = list.id(),
                .root = root.directory,
+               .served = root.served,
                .account = list.account(),
                .account_key = key_of(root.path, list.account()),
                .serial = serial_of(list.turn()),

@@ -21,6 +21,7 @@ namespace maildirsync::daemon {
 struct ListRequest {
   std::uint64_t id = 0;
   std::shared_ptr<const os::Directory> root;
+  std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::string account;
   std::string account_key;
   std::uint64_t serial = 0;

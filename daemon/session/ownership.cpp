@@ -192,6 +192,15 @@ Result<> Ownership::claim(const std::string& place, const Owner& owner, const st
   return {};
 }
 
+std::vector<std::string> Ownership::accounts_of(const Owner& owner) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> places;
+  for (const auto& [place, owned] : owners_) {
+    if (known_[owned.owner] == owner) places.push_back(place);
+  }
+  return places;
+}
+
 void Ownership::end(const std::string& place, const Owner& owner) {
   const std::lock_guard lock(mutex_);
   const auto found = owners_.find(place);

@@ -38,6 +38,8 @@ class Ownership {
   Result<> check(const std::string& place, const Owner& owner) const;
   /// The same, and from now on it belongs to that one.
   Result<> claim(const std::string& place, const Owner& owner, const std::string& name);
+  /// The places of all that belong to that one.
+  std::vector<std::string> accounts_of(const Owner& owner) const;
   /// It is gone: whoever brings it next has it.
   void end(const std::string& place, const Owner& owner);
   /// Accounts of a peer (by its name) and root whose name matches a glob belong to nobody. `root` and `glob` may be

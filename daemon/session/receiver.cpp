@@ -102,6 +102,10 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     }
     return text.empty() ? "none is configured" : text;
   };
+  decisions_->on_drain([this](const std::string& fingerprint, const std::string& root, const std::string& place,
+                              const std::string& drain) {
+    asio::post(listers_, [=, this] { take_stock({fingerprint, root}, place, drain); });
+  });
   services_.note = [this](const Peer& peer, const std::vector<Committed>& done) {
     troubles_.note(peer, done);
     end_ownership(peer, done);
@@ -130,7 +134,7 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
 
 void Receiver::stop() {
   if (stopping_) return;
-  stopping_ = true;
+  stopping_ = stops_ = true;
   asio::error_code ignored;
   acceptor_.close(ignored);
   look_timer_.cancel();
@@ -152,6 +156,24 @@ void Receiver::stop() {
   mark_.end();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
+}
+
+/// Of a root that is drained: on a thread that may block. What stopped it begins again when its agent greets next.
+void Receiver::take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain) {
+  const auto given = decisions_->given(place);
+  const auto root = os::Directory::open_root(place);
+  if (!root || stops_ || given->took_stock(*root, drain)) return;
+  std::vector<std::string> accounts;
+  const std::string above = place_of(*root, "");
+  for (const auto& account : ownership_->accounts_of(owner)) {
+    if (account.starts_with(above + '/')) accounts.push_back(account.substr(above.size() + 1));
+  }
+  const auto taken = given->take_stock(*root, drain, accounts, stops_);
+  if (!taken && !stops_) {
+    spdlog::warn("stock-not-taken root={} path={} detail=\"{}\"", owner.root, place, taken.error().message());
+  } else if (taken && *taken) {
+    spdlog::info("stock-taken root={} path={} accounts={}", owner.root, place, accounts.size());
+  }
 }
 
 Result<> Receiver::use(const config::Receiver& config) {

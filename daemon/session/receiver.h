@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -61,6 +62,7 @@ class Receiver {
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   void look_at_directories();
+  void take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
@@ -96,6 +98,7 @@ class Receiver {
   int seconds_ = 0;
   asio::steady_timer look_timer_;
   bool stopping_ = false;
+  std::atomic<bool> stops_ = false;  ///< the same, for threads that block
 };
 
 }  // namespace maildirsync::daemon

@@ -516,6 +516,20 @@ asio::awaitable<void> Session::list_all_accounts(const ListRequest& request) {
   }
 }
 
+namespace {
+
+/// An account that is away with all others is the whole root's matter, and not to be sent again.
+void refuse_if_emptied(const ListRequest& request, wire::Listing& piece) {
+  if (!piece.last() || piece.exists() || piece.error() != 0 || request.looks_only || !request.served) return;
+  const auto checked = request.served->check_not_emptied(*request.root);
+  if (checked) return;
+  piece.set_error(static_cast<std::uint32_t>(checked.error().code));
+  piece.set_detail(checked.error().message());
+  piece.set_whole_root(true);
+}
+
+}  // namespace
+
 asio::awaitable<void> Session::list_account(const ListRequest& request) {
   if (const auto debt = request.looks_only ? std::nullopt : services_.committer.debt(*request.root)) {
     wire::Header header;
@@ -537,6 +551,7 @@ asio::awaitable<void> Session::list_account(const ListRequest& request) {
   while (!ended_) {
     *header.mutable_listing() = co_await on_pool(services_.listers, [&] {
       auto piece = lister.next();
+      refuse_if_emptied(request, piece);
       if (request.packed) wire::pack(piece);
       return piece;
     });

@@ -13,7 +13,7 @@ import random
 import stat
 
 ASIDE = b".maildirsync."
-KEPT = (b".maildirsync.trash", b".maildirsync.root", b".maildirsync.decisions")
+KEPT = (b".maildirsync.trash", b".maildirsync.root", b".maildirsync.decisions", b".maildirsync.given")
 AREAS = (b"cur", b"new")
 
 

@@ -147,6 +147,87 @@ class LossesOfADrainedRoot(DecisionTest):
         self.assertRegex(self.receiver.log_text(), "decisions-damaged .*decisions-[0-9a-f]{64}")
 
 
+class GivenIsGiven(DecisionTest):
+    """Mail that users of a drained root removed does not come back, though the agent has forgotten that it gave it."""
+
+    def names(self) -> set[bytes]:
+        return {name.partition(b":2,")[0] for area in (b"cur", b"new") for name in os.listdir(os.path.join(self.there, area))}
+
+    def stock_is_taken(self):
+        self.receiver.wait_log("stock-taken root=vhosts")
+
+    def assert_stays_away(self, *gone: bytes):
+        """What users removed; and new mail arrives."""
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        self.assertEqual(set(), self.names() & set(gone))
+
+    def test_a_straggler_that_users_removed_after_an_older_state_of_either_side_or_both(self):
+        self.drain()
+        self.agent.stop(), self.receiver.stop()
+        self.back_up()
+        self.receiver.start(), self.agent.start()
+        self.agent.wait_state("draining")
+        late = [self.straggler() for _ in range(3)]
+        self.agent.flush()
+        os.unlink(late[0])
+        os.rename(late[1], os.path.join(self.there, b".Lists", b"cur", os.path.basename(late[1]) + b":2,S"))
+        os.rename(late[2], os.path.join(self.there, b"cur", os.path.basename(late[2]) + b":2,S"))
+        kept = self.names() | {os.path.basename(late[2])}
+
+        def stays_away(_):
+            self.assert_stays_away(os.path.basename(late[0]), os.path.basename(late[1]))
+            self.assertLessEqual(kept, self.names())
+
+        self.each_loss(stays_away)
+        self.assertRegex(self.receiver.log_text(), "mail-withheld account=example.org/a/Maildir path=new/1900000000.M1P7.old ")
+
+    def test_mail_of_before_where_a_problem_stood_when_the_drain_was_said(self):
+        """Then nobody can say by the time alone what had been given."""
+        foreign = os.path.join(self.account, b"cur", b"1700000100.M1P1.foreign:2,")
+        write_file(foreign, b"of somebody else\n", (5099, 5099), 0o600)
+        os.link(foreign, os.path.join(os.fsencode(self.root.source), b"its-other-name"))
+        self.agent.wait_problem("foreign-owner")
+        self.drain()
+        self.stock_is_taken()
+        os.unlink(os.path.join(self.there, b"cur", self.message(0)))
+        for how in (self.lost, self.damaged):
+            for daemons in ([self.agent], [self.agent, self.receiver]):
+                with self.subTest(f"{how.__name__}: {', '.join(daemon.name for daemon in daemons)}"):
+                    self.agent.stop(), self.receiver.stop()
+                    for daemon in daemons:
+                        how(daemon)
+                    self.receiver.start(), self.agent.start()
+                    self.assert_stays_away(self.message(0).partition(b":2,")[0])
+
+    def test_an_agent_with_another_key_brings_nothing_back_either(self):
+        self.drain()
+        self.stock_is_taken()
+        late = self.straggler()
+        self.agent.flush()
+        os.unlink(late)
+        os.unlink(os.path.join(self.there, b"cur", self.message(0)))
+        self.agent.stop()
+        self.lost(self.agent)
+        self.agent.identity = keygen(os.path.join(self.agent.directory, "other"), "other")
+        self.receiver.write_config()
+        self.receiver.restart()
+        self.agent.start()
+        self.agent.wait_problem("foreign-agent")
+        self.assert_exit(0, self.agent.cli("drain", "vhosts", "--adopt"))
+        self.assert_stays_away(os.path.basename(late), self.message(0).partition(b":2,")[0])
+
+    def test_it_comes_back_by_a_mirror_that_says_so(self):
+        self.drain()
+        self.stock_is_taken()
+        os.unlink(os.path.join(self.there, b"cur", self.message(0)))
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts", "--undo-what-users-did"))
+        self.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+
+
 class LossesOfAMirroredRoot(DecisionTest):
     def test_it_mirrors_on(self):
         self.agent.stop(), self.receiver.stop()

@@ -55,6 +55,19 @@ TEST_F(ServedDirectoryTest, knows_it_again_after_a_restart_and_raises_the_number
   EXPECT_EQ(directory_->trouble(), std::nullopt);
 }
 
+TEST_F(ServedDirectoryTest, says_of_an_account_that_is_away_whether_all_of_them_are) {
+  root_.directory("a/cur");
+  const auto opened = directory_->open().value();
+  EXPECT_TRUE(directory_->check_not_emptied(opened)) << "another account is there";
+  std::filesystem::remove_all(root_.path("a"));
+  const auto checked = directory_->check_not_emptied(opened);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::destination_gone);
+  EXPECT_EQ(directory_->trouble()->code, ErrorCode::destination_gone);
+  ASSERT_TRUE(directory_->take());
+  EXPECT_TRUE(directory_->check_not_emptied(opened)) << "a person said that it is right so";
+}
+
 TEST_F(ServedDirectoryTest, is_held_without_its_marker_until_a_person_says_that_it_is_right) {
   ASSERT_TRUE(directory_->open());
   const Marker first = marker();

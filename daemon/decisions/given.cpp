@@ -1,0 +1,201 @@
+#include "daemon/decisions/given.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/codec/digest.h"
+#include "common/maildir/name.h"
+#include "common/os/names.h"
+
+namespace maildirsync::daemon {
+
+namespace {
+
+const std::string k_name = ".maildirsync.given";
+constexpr std::string_view k_head = "maildirsyncd keeps here which mail the users of drained roots have had 1\n";
+constexpr std::size_t k_longest = std::size_t{1} << 32U;
+constexpr std::size_t k_record = sizeof(std::uint64_t);
+
+std::uint64_t first_bytes(const sync::Digest& digest) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, digest.bytes.data(), sizeof number);
+  return number;
+}
+
+std::uint64_t key_of(std::string_view account, std::string_view base) {
+  std::string text(account);
+  text += '\0';
+  text += base;
+  return first_bytes(codec::digest(text));
+}
+
+/// As a message that no account has: its path is not one.
+std::uint64_t key_of_stock(const std::string& drain) {
+  return key_of("/stock", drain);
+}
+
+/// The base names in cur/ and new/, wherever below the directory.
+class Stock {
+ public:
+  Stock(std::string_view account, const std::atomic<bool>& stops) : account_(account), stops_(stops) {}
+
+  Result<> walk(const os::Directory& directory, bool has_messages) {
+    std::vector<std::string> below;
+    MAILDIRSYNC_TRY(os::for_each_name(directory, [&](const char* name, std::uint64_t, unsigned char type) {
+      const bool may_be_directory = type == DT_DIR || type == DT_UNKNOWN;
+      if (may_be_directory && !std::string_view(name).starts_with(maildir::k_aside_prefix)) below.emplace_back(name);
+      if (has_messages && type != DT_DIR) keys_.push_back(key_of(account_, maildir::base_of(name)));
+    }));
+    for (const auto& name : below) {
+      if (stops_) return failure(ErrorCode::cancelled, "", "the receiver is being stopped");
+      const auto next = directory.open_directory(name);
+      if (!next) continue;  // no directory, or gone meanwhile
+      MAILDIRSYNC_TRY(walk(*next, name == "cur" || name == "new"));
+    }
+    return {};
+  }
+
+  const std::vector<std::uint64_t>& keys() const { return keys_; }
+
+ private:
+  std::string_view account_;
+  const std::atomic<bool>& stops_;
+  std::vector<std::uint64_t> keys_;
+};
+
+}  // namespace
+
+bool Given::contains(std::uint64_t key) const {
+  return fresh_.contains(key) || std::binary_search(sorted_.begin(), sorted_.end(), key);
+}
+
+void Given::insert(std::uint64_t key) {
+  constexpr std::size_t k_few = 4096;
+  fresh_.insert(key);
+  if (fresh_.size() < std::max(k_few, sorted_.size() / 8)) return;
+  const auto middle = static_cast<std::ptrdiff_t>(sorted_.size());
+  sorted_.insert(sorted_.end(), fresh_.begin(), fresh_.end());
+  std::sort(sorted_.begin() + middle, sorted_.end());
+  std::inplace_merge(sorted_.begin(), sorted_.begin() + middle, sorted_.end());
+  fresh_.clear();
+}
+
+/// What cannot be read counts as nothing: then the agent's own record is all that there is.
+void Given::read(const os::Directory& root) {
+  if (std::exchange(is_read_, true)) return;
+  const auto fd = root.open(k_name, O_RDWR | O_NOFOLLOW);
+  if (!fd && fd.error().code == ErrorCode::vanished) return;
+  auto text = fd ? os::read_all(fd->get(), k_longest, k_name) : Result<std::string>(Failure(fd.error()));
+  if (text && !text->starts_with(k_head)) {
+    text = failure(ErrorCode::io, os::join(root.path(), k_name), "the file is damaged");
+  }
+  if (!text) {
+    spdlog::warn("given-unreadable path={} detail=\"{}\"", os::join(root.path(), k_name), text.error().message());
+    (void)::unlinkat(root.fd(), k_name.c_str(), 0);
+    return;
+  }
+  const std::size_t records = (text->size() - k_head.size()) / k_record;
+  // What a power cut left of the last one would shift those after it.
+  const std::size_t whole = k_head.size() + records * k_record;
+  if (whole != text->size()) (void)::ftruncate(fd->get(), static_cast<off_t>(whole));
+  sorted_.reserve(records);
+  for (std::size_t i = 0; i < records; ++i) {
+    std::uint64_t key = 0;
+    std::memcpy(&key, text->data() + k_head.size() + i * k_record, k_record);
+    sorted_.push_back(key);
+  }
+  std::sort(sorted_.begin(), sorted_.end());
+}
+
+bool Given::has(const os::Directory& root, std::string_view account, std::string_view base) {
+  const std::uint64_t key = key_of(account, base);
+  const std::lock_guard lock(mutex_);
+  read(root);
+  return contains(key);
+}
+
+void Given::note(const os::Directory& root, std::string_view account, std::string_view base) {
+  const std::uint64_t key = key_of(account, base);
+  const std::lock_guard lock(mutex_);
+  read(root);
+  note_key(key);
+}
+
+void Given::note_key(std::uint64_t key) {
+  if (contains(key)) return;
+  insert(key);
+  unkept_.push_back(key);
+}
+
+Result<> Given::keep(const os::Directory& root) {
+  const std::lock_guard lock(mutex_);
+  return append(root);
+}
+
+Result<> Given::append(const os::Directory& root) {
+  if (unkept_.empty()) return {};
+  const std::string path = os::join(root.path(), k_name);
+  const auto fd = root.open(k_name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+  if (!fd) return Failure(fd.error());
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  const bool is_new = status.st_size == 0;
+  std::string text(is_new ? k_head : std::string_view());
+  const std::size_t head = text.size();
+  text.resize(head + unkept_.size() * k_record);
+  std::memcpy(text.data() + head, unkept_.data(), unkept_.size() * k_record);
+  auto written = os::write_all(fd->get(), text, path);
+  if (written && ::fdatasync(fd->get()) != 0) written = os_failure(path, "cannot sync", errno);
+  if (!written) {
+    (void)::ftruncate(fd->get(), status.st_size);  // half of it would shift what comes after it
+    return written;
+  }
+  if (is_new && ::fsync(root.fd()) != 0) return os_failure(root.path(), "cannot sync", errno);
+  unkept_.clear();
+  return {};
+}
+
+bool Given::took_stock(const os::Directory& root, const std::string& drain) {
+  const std::lock_guard lock(mutex_);
+  read(root);
+  return contains(key_of_stock(drain));
+}
+
+Result<bool> Given::take_stock(const os::Directory& root, const std::string& drain,
+                               const std::vector<std::string>& accounts, const std::atomic<bool>& stops) {
+  if (is_taking_stock_.exchange(true)) return false;
+  auto noted = note_all(root, accounts, stops);
+  if (noted) {
+    const std::lock_guard lock(mutex_);
+    noted = append(root);
+    if (noted) note_key(key_of_stock(drain));  // after all that it stands for
+    if (noted) noted = append(root);
+  }
+  is_taking_stock_ = false;
+  if (!noted) return Failure(noted.error());
+  return true;
+}
+
+Result<> Given::note_all(const os::Directory& root, const std::vector<std::string>& accounts,
+                         const std::atomic<bool>& stops) {
+  for (const auto& account : accounts) {
+    const auto directory = root.open_directory(account);
+    if (!directory) continue;  // gone
+    Stock stock(account, stops);
+    MAILDIRSYNC_TRY(stock.walk(*directory, false));
+    const std::lock_guard lock(mutex_);
+    read(root);
+    for (const std::uint64_t key : stock.keys())
+      note_key(key);
+  }
+  return {};
+}
+
+}  // namespace maildirsync::daemon
