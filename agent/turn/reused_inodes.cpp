@@ -17,7 +17,7 @@ namespace {
 using sync::Area;
 using sync::Entry;
 
-bool is_message(const Entry& entry) {
+bool has_inode(const Entry& entry) {
   return entry.area != Area::folder && entry.kind == sync::EntryKind::file && entry.inode != 0;
 }
 
@@ -41,14 +41,14 @@ void read_doubtful(const os::Directory& root, const std::string& account, const 
   std::unordered_multimap<std::uint64_t, const Entry*> by_inode;
   for (const auto& folder : before.folders) {
     for (const auto& entry : folder.entries) {
-      if (is_message(entry)) by_inode.emplace(entry.inode, &entry);
+      if (has_inode(entry)) by_inode.emplace(entry.inode, &entry);
     }
   }
   if (by_inode.empty()) return;
   const auto kept = sync::kept_inodes(before.folders, after.folders);
   for (auto& folder : after.folders) {
     for (auto& entry : folder.entries) {
-      if (!is_message(entry) || kept.contains(entry.inode)) continue;
+      if (!has_inode(entry) || kept.contains(entry.inode)) continue;
       const auto [begin, end] = by_inode.equal_range(entry.inode);
       const bool doubtful = std::any_of(begin, end, [&](const auto& known) {
         return sync::sameness(*known.second, entry, kept) == sync::Sameness::doubtful;
