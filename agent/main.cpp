@@ -1,8 +1,8 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <iostream>
-#include <random>
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
@@ -12,23 +12,18 @@
 #include "common/config/document.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/os/open_beneath.h"
+#include "common/os/random.h"
 #include "common/service/configuration.h"
 #include "common/service/memory.h"
 #include "common/service/metrics.h"
+#include "common/service/privileges.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
 
 namespace {
 
 using namespace maildirsync;
-
-std::string random_bytes(std::size_t count) {
-  std::random_device device;
-  std::string bytes;
-  for (std::size_t i = 0; i < count; ++i)
-    bytes.push_back(static_cast<char>(device() & 0xff));
-  return bytes;
-}
 
 Result<agent::LinkSettings> link_settings(const config::Agent& config) {
   auto tls = net::make_context(net::Side::client, config.tls.certificate, config.tls.key);
@@ -57,12 +52,14 @@ Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
   auto instance = state.value("instance");
   if (!instance) return Failure(instance.error());
   if (!*instance) {
-    *instance = random_bytes(16);
+    *instance = std::string(16, '\0');
+    if (!os::fill_with_random((*instance)->data(), (*instance)->size()))
+      return os_failure("", "no random bytes can be had", errno);
     MAILDIRSYNC_TRY(state.set_value("instance", **instance));
   }
   link.instance = **instance;
-  std::random_device device;
-  link.session = (static_cast<std::uint64_t>(device()) << 32U) | device();
+  if (!os::fill_with_random(&link.session, sizeof link.session))
+    return os_failure("", "no random bytes can be had", errno);
   auto boot = state.value("running_since_boot");
   if (!boot) return Failure(boot.error());
   const bool unclean = *boot && !(*boot)->empty();
@@ -76,6 +73,7 @@ class Program {
   explicit Program(service::Options options) : options_(std::move(options)) {}
 
   Result<> start(config::Agent config) {
+    MAILDIRSYNC_TRY(os::check_confinement());
     auto link = link_settings(config);
     if (!link) return Failure(link.error());
     MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
@@ -97,8 +95,8 @@ class Program {
       if (!metrics) return Failure(metrics.error());
       metrics_ = std::move(*metrics);
     }
-    spdlog::info("start version={} config={} receiver={} fingerprint={}", MAILDIRSYNC_VERSION, config.file,
-                 config.receiver.text(), link->own_fingerprint);
+    spdlog::info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
+                 config.file, config.receiver.text(), link->own_fingerprint, os::to_string(os::confinement()));
     spdlog::info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
     engine_ = std::make_unique<agent::Engine>(
         loop_, agent::Engine::Parts{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
@@ -194,6 +192,11 @@ int main(int argc, char** argv) try {
   if (options.reload) return service::ask_to_reload("maildirsync-agent", config->control);
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
+  if (!options.user.empty()) {
+    const auto done = service::become(options.user, {CAP_DAC_READ_SEARCH},
+                                      {config->state_dir, std::filesystem::path(config->control).parent_path()});
+    if (!done) return complain(done.error().message());
+  }
   service::bound_heap();
   std::signal(SIGPIPE, SIG_IGN);
   service::hold_signals();

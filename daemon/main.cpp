@@ -1,19 +1,22 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <iostream>
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "common/config/document.h"
 #include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/os/open_beneath.h"
+#include "common/os/random.h"
 #include "common/service/configuration.h"
 #include "common/service/memory.h"
+#include "common/service/privileges.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
 #include "daemon/session/receiver.h"
@@ -32,7 +35,7 @@ Result<std::string> instance_of(const std::string& state_dir) {
   const std::string path = state_dir + "/instance";
   if (auto known = os::read_file(path, k_instance_size); known && known->size() == k_instance_size) return *known;
   std::string instance(k_instance_size, '\0');
-  if (::getrandom(instance.data(), instance.size(), 0) != static_cast<ssize_t>(instance.size())) {
+  if (!os::fill_with_random(instance.data(), instance.size())) {
     return os_failure("", "no random bytes can be had", errno);
   }
   const std::string between = path + ".new";
@@ -59,10 +62,12 @@ class Program {
   explicit Program(service::Options options) : options_(std::move(options)) {}
 
   Result<> start(config::Receiver config) {
+    MAILDIRSYNC_TRY(os::check_confinement());
     MAILDIRSYNC_ASSIGN(auto instance, instance_of(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto directories, daemon::ServedDirectories::open(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto decisions, daemon::DecisionKeeper::open(config.state_dir));
-    spdlog::info("start version={} config={}", MAILDIRSYNC_VERSION, config.file);
+    spdlog::info("start version={} config={} confinement={}", MAILDIRSYNC_VERSION, config.file,
+                 os::to_string(os::confinement()));
     auto control = control::Server::listen(
         loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
@@ -159,6 +164,11 @@ int main(int argc, char** argv) try {
   if (options.reload) return service::ask_to_reload("maildirsyncd", config->control);
   service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
   service::raise_file_limit();
+  if (!options.user.empty()) {
+    const auto done = service::become(options.user, {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER},
+                                      {config->state_dir, std::filesystem::path(config->control).parent_path()});
+    if (!done) return complain(done.error().message());
+  }
   service::bound_heap();
   std::signal(SIGPIPE, SIG_IGN);
   service::hold_signals();

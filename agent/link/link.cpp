@@ -5,12 +5,12 @@
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include "common/net/await.h"
 #include "common/net/cause.h"
 #include "common/os/clock.h"
 #include "common/wire/frame.h"
@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+using net::k_await;
 constexpr auto k_connect_timeout = 15s;
 constexpr auto k_heartbeat = 5s;
 constexpr auto k_silence = 30s;  // without a word from the receiver, not even to a ping, the connection is dead

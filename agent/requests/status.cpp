@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/engine/engine.h"
+#include "common/os/open_beneath.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::agent {
@@ -286,6 +287,7 @@ json Engine::status(const std::string& account_glob) {
   json status = {
       {"role", "agent"},
       {"version", MAILDIRSYNC_VERSION},
+      {"confinement", os::to_string(os::confinement())},
       {"state", state_word()},
       {"lag_seconds", lag_now ? json(*lag_now) : json(nullptr)},
       {"pending", {{"messages", pending_messages}, {"bytes", pending_bytes}}},

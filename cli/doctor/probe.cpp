@@ -6,11 +6,11 @@
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "cli/setup/address.h"
+#include "common/net/await.h"
 #include "common/net/channel.h"
 #include "common/net/tls.h"
 #include "common/os/clock.h"
@@ -20,7 +20,7 @@ namespace maildirsync::cli {
 
 namespace {
 
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+using net::k_await;
 constexpr std::size_t k_instance_size = 16;
 
 struct Target {

@@ -6,10 +6,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <grp.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cli/doctor/checks.h"
@@ -21,6 +19,7 @@
 #include "common/net/identity.h"
 #include "common/os/fd.h"
 #include "common/os/kept_times.h"
+#include "common/os/open_beneath.h"
 #include "common/os/way_to_write.h"
 
 namespace maildirsync::cli {
@@ -67,11 +66,8 @@ std::string try_root(const std::string& path) {
   const auto failed = [](const char* what) { return std::string(what) + ": " + std::strerror(errno); };
   const os::Fd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return failed("it can't be opened");
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const os::Fd beneath(static_cast<int>(::syscall(SYS_openat2, root.get(), ".", &how, sizeof how)));
-  if (!beneath) return failed("the kernel refuses openat2(2), which Linux has since 5.6");
+  const os::Fd beneath(os::open_beneath(os::confinement(), root.get(), ".", O_RDONLY | O_DIRECTORY, 0));
+  if (!beneath) return failed("no path beneath it can be opened");
   const std::string name = ".maildirsync.doctor." + std::to_string(::getpid());
   const std::string link = name + ".link";
   const os::Fd file(::openat(root.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -87,8 +83,6 @@ std::string try_root(const std::string& path) {
 std::string remedy_of(const std::string& wrong, const Places& places, const std::string& path) {
   if (wrong.find("hard links") != std::string::npos)
     return "put the mail on a file system with hard links (ext4, xfs, btrfs, zfs)";
-  if (wrong.find("openat2") != std::string::npos)
-    return "run a kernel of Linux 5.6 or later, or a container that allows the call";
   if (wrong.find(std::strerror(ENOENT)) != std::string::npos) return "mount it, or make it for the owner of its mail";
   if (wrong.find(std::strerror(EROFS)) != std::string::npos) {
     return fmt::format("add ReadWritePaths={} to {}, then systemctl daemon-reload && systemctl restart maildirsyncd",

@@ -18,6 +18,7 @@
 #include "common/net/tls.h"
 #include "common/os/clock.h"
 #include "common/os/fd.h"
+#include "common/os/open_beneath.h"
 
 namespace maildirsync::cli {
 
@@ -38,6 +39,15 @@ std::string try_to_write(const std::string& directory) {
   if (fd) return "";
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) return std::strerror(errno);
   return ::access(directory.c_str(), W_OK | X_OK) == 0 ? "" : std::strerror(errno);
+}
+
+/// How the running daemon keeps each path beneath its root. A daemon of an older release does not say.
+void check_confinement(Checks& checks, const std::string& way) {
+  if (way.empty()) return;
+  checks.good("confinement", way == os::to_string(os::Confinement::by_kernel)
+                                 ? "each path is confined by the kernel (openat2)"
+                                 : "each path is confined name by name: this kernel or container has no openat2, which "
+                                   "Linux has since 5.6; as safe, and a little slower");
 }
 
 /// Whether the daemon runs with what its file holds now. A daemon of an older release does not say.
@@ -173,6 +183,7 @@ Json check_daemon(Checks& checks, Role role, const Places& places, const std::st
                "give each daemon its own control in its configuration");
     return nullptr;
   }
+  check_confinement(checks, text_of(*answer, "confinement"));
   checks.good("daemon", fmt::format("it runs: version {}, {}", text_of(*answer, "version"), text_of(*answer, "state")));
   if (text_of(*answer, "version") != MAILDIRSYNC_VERSION) {
     checks.bad(

@@ -4,15 +4,15 @@
 #include <cstring>
 #include <tuple>
 
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
+
+#include "common/net/await.h"
 
 namespace maildirsync::net {
 
 namespace {
 
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t k_read_size = 256 * 1024;  // room for a frame of the usual size and what is read with it
 constexpr std::size_t k_record = 16 * 1024;      // of TLS, at most: what one read gives
 static_assert(std::max(wire::k_max_frame + k_record, k_read_size) < 2 * wire::k_max_frame,

@@ -7,26 +7,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/syscall.h>
+
+#include "common/os/open_beneath.h"
 
 namespace maildirsync::os {
 
 namespace {
 
 constexpr std::int64_t k_second = 1'000'000'000;
-
-int open_beneath(int directory, const char* path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  for (;;) {
-    const long fd = ::syscall(SYS_openat2, directory, path, &how, sizeof how);
-    // EAGAIN: a rename elsewhere raced with the check that the path stays beneath; openat2(2) says to try again.
-    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);
-  }
-}
 
 struct LinuxDirent {
   std::uint64_t inode;
@@ -50,7 +39,7 @@ Result<Directory> Directory::open_directory(const std::string& relative) const {
 }
 
 Result<Fd> Directory::open(const std::string& relative, int flags, mode_t mode) const {
-  Fd fd(open_beneath(fd_.get(), relative.empty() ? "." : relative.c_str(), flags, mode));
+  Fd fd(open_beneath(confinement(), fd_.get(), relative.empty() ? "." : relative.c_str(), flags, mode));
   if (!fd) return os_failure(join(path_, relative), "cannot open", errno);
   return fd;
 }
@@ -58,8 +47,8 @@ Result<Fd> Directory::open(const std::string& relative, int flags, mode_t mode) 
 Result<Fd> Directory::open_for_reading(const std::string& relative) const {
   // O_NONBLOCK: a fifo that took the place of a file must not block us.
   const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-  Fd fd(open_beneath(fd_.get(), relative.c_str(), flags | O_NOATIME, 0));
-  if (!fd && errno == EPERM) fd = Fd(open_beneath(fd_.get(), relative.c_str(), flags, 0));
+  Fd fd(open_beneath(confinement(), fd_.get(), relative.c_str(), flags | O_NOATIME, 0));
+  if (!fd && errno == EPERM) fd = Fd(open_beneath(confinement(), fd_.get(), relative.c_str(), flags, 0));
   if (!fd) return os_failure(join(path_, relative), "cannot open for reading", errno);
   return fd;
 }

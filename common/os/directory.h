@@ -21,8 +21,8 @@ struct DirectoryEntry {
 };
 
 /// A directory descriptor beneath which everything is opened: no path given here can leave it, follow a symbolic link
-/// or a magic link (openat2(2), RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS|RESOLVE_NO_MAGICLINKS). Paths are relative,
-/// "" means the directory itself. Usable from several threads; owns its descriptor.
+/// or a magic link (open_beneath.h). Paths are relative, "" means the directory itself. Usable from several threads;
+/// owns its descriptor.
 class Directory {
  public:
   Directory() = default;

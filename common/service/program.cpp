@@ -28,6 +28,8 @@ Parsed parse_options(int argc, char** argv, const std::string& name, const std::
                "read and check the configuration, then end: 0 good, 2 not");
   app.add_flag("--reload", parsed.options.reload,
                "have the running daemon read its configuration anew, then end: 0 it does, 2 it refuses, 3 no answer");
+  app.add_option("--user", parsed.options.user,
+                 "where no systemd does it: started by root, become this user and keep only what the work needs");
   app.add_option("--log-level", parsed.options.log_level, "trace, debug, info, warning or error; overrides [log] level")
       ->check([](const std::string& level) { return is_log_level(level) ? "" : "is not a log level"; });
   app.set_version_flag("--version", name + " " + MAILDIRSYNC_VERSION);

@@ -14,6 +14,7 @@ namespace maildirsync::service {
 struct Options {
   std::string config;
   std::string log_level;  ///< "" when not given
+  std::string user;       ///< whom to become when root starts the daemon; "" for nobody
   bool check_config = false;
   bool reload = false;  ///< only have the running daemon read its configuration anew
 };

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/random.h"
 
 namespace maildirsync::daemon {
 
@@ -57,7 +57,7 @@ std::string aside_name() {
   static std::atomic<std::uint64_t> counter = 0;
   static const std::uint64_t random = [] {
     std::uint64_t value = 0;
-    if (::getrandom(&value, sizeof value, 0) != sizeof value) value = static_cast<std::uint64_t>(::getpid());
+    if (!os::fill_with_random(&value, sizeof value)) value = static_cast<std::uint64_t>(::getpid());
     return value;
   }();
   char text[64];

@@ -8,11 +8,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/random.h"
 
 namespace maildirsync::daemon {
 
@@ -43,8 +43,7 @@ std::string name_of_new_one() {
 
 Result<Marker> new_marker() {
   std::array<unsigned char, k_id_bytes> random{};
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    return os_failure("", "no random bytes can be had", errno);
+  if (!os::fill_with_random(random.data(), random.size())) return os_failure("", "no random bytes can be had", errno);
   Marker marker;
   for (const unsigned char byte : random) {
     marker.id += k_digits[byte >> 4];

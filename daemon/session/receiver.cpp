@@ -5,7 +5,6 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -14,7 +13,9 @@
 #include <sys/resource.h>
 
 #include "common/config/landing.h"
+#include "common/net/await.h"
 #include "common/net/identity.h"
+#include "common/os/open_beneath.h"
 #include "common/os/way_to_write.h"
 #include "common/service/event.h"
 #include "daemon/session/room.h"
@@ -27,7 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+using net::k_await;
 constexpr std::size_t k_max_sessions = 1024;
 constexpr std::size_t k_max_strangers = 128;   // connections that have not greeted
 constexpr std::uint64_t k_failures_told = 20;  // a minute
@@ -484,6 +485,7 @@ json Receiver::status() {
   const CommitTotals& totals = committer_.totals();
   return {{"role", "receiver"},
           {"version", MAILDIRSYNC_VERSION},
+          {"confinement", os::to_string(os::confinement())},
           {"state", any_held          ? "held"
                     : address.empty() ? "waiting"
                     : usable          ? "live"

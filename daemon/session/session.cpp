@@ -4,12 +4,12 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include "common/net/await.h"
 #include "common/os/clock.h"
 #include "common/service/event.h"
 #include "common/wire/decisions.h"
@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
+using net::k_await;
 constexpr auto k_greeting_timeout = 15s;
 constexpr auto k_farewell = 1s;
 constexpr auto k_silence = 30s;  // an agent pings every 5 s

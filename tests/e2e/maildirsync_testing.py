@@ -13,7 +13,8 @@ started, and leaves none of them behind. Nothing here judges how long something 
 
 Environment: MAILDIRSYNC_E2E_PATIENCE multiplies all time limits; MAILDIRSYNC_E2E_SCALE the sizes of the trees;
 MAILDIRSYNC_E2E_SECONDS sets how long traffic lasts; MAILDIRSYNC_E2E_KEEP=1 keeps the directory of a failed test;
-MAILDIRSYNC_E2E_WATCH is the agents' [watch] backend, inotify unless it is set.
+MAILDIRSYNC_E2E_WATCH is the agents' [watch] backend, inotify unless it is set; MAILDIRSYNC_E2E_WITHOUT names system calls
+that both daemons' kernel lacks, or is "all" (old_kernel.py).
 """
 
 import ctypes
@@ -31,6 +32,7 @@ import tempfile
 import time
 import unittest
 
+import old_kernel
 from maildir_trees import TreeSpec, compare_trees, duplicates, explain, make_tree, show  # noqa: F401 (for the tests)
 from maildir_traffic import Traffic
 
@@ -40,6 +42,7 @@ SECONDS = float(os.environ.get("MAILDIRSYNC_E2E_SECONDS", "15"))
 #: Added to the seeds of the tests that kill and restart, for soaks.
 SEED = int(os.environ.get("MAILDIRSYNC_E2E_SEED", "0"))
 WATCH = os.environ.get("MAILDIRSYNC_E2E_WATCH", "inotify")
+WITHOUT = os.environ.get("MAILDIRSYNC_E2E_WITHOUT", "")
 SANITIZED = os.environ.get("MAILDIRSYNC_E2E_SANITIZED", "") not in ("", "0")
 LIMIT = 120 * PATIENCE  # seconds until a wait is given up
 LAYOUT = "%d/%n/Maildir"
@@ -190,6 +193,7 @@ class Daemon:
         self.identity = keygen(os.path.join(self.directory, "id"), name)
         self.process: subprocess.Popen | None = None
         self.prefix: list[str] = []  # a command that execs the daemon, such as setpriv
+        self.without = WITHOUT  # system calls that its kernel lacks
         self.extra: dict[str, dict] = {}  # further tables of the configuration
         if "MAILDIRSYNC_E2E_LOG" in os.environ:
             self.extra["log"] = {"level": os.environ["MAILDIRSYNC_E2E_LOG"]}
@@ -204,7 +208,7 @@ class Daemon:
             log.write(f"--- {self.name} started\n".encode())
             # Dies with the test, however that ends.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self.prefix, program(self.executable), "--config", self.config, *arguments],
+                ["setpriv", "--pdeathsig", "KILL", *old_kernel.prefix(self.without), *self.prefix, program(self.executable), "--config", self.config, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstddef>
+
+namespace maildirsync::os {
+
+/// Fills with random bytes of the kernel: getrandom(2), since Linux 3.17, else /dev/urandom. False with errno.
+bool fill_with_random(void* bytes, std::size_t count);
+
+}  // namespace maildirsync::os
