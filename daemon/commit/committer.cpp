@@ -150,16 +150,23 @@ struct Committer::Group {
   GivenByGroup given;
 };
 
-Committer::Committer(std::size_t most_waiting, os::Syncs& syncs)
-    : most_waiting_(most_waiting), syncs_(syncs), thread_([this] { work(); }) {}
+Committer::Committer(std::size_t most_waiting, os::Syncs& syncs, CommitTotals* totals)
+    : most_waiting_(most_waiting),
+      syncs_(syncs),
+      totals_(totals == nullptr ? own_totals_ : *totals),
+      thread_([this] { work(); }) {}
 
 Committer::~Committer() {
   stop();
 }
 
-void Committer::stop(Waiting waiting) {
+void Committer::close(Waiting waiting) {
   if (waiting == Waiting::is_dropped) drops_ = true;
   items_.close();
+}
+
+void Committer::stop(Waiting waiting) {
+  close(waiting);
   if (thread_.joinable()) thread_.join();
   const std::lock_guard lock(waiting_mutex_);
   want_room_.clear();

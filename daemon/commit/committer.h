@@ -54,14 +54,15 @@ struct CommitTotals {
       deltas{0}, conflicts{0}, groups{0}, sync_microseconds{0};
 };
 
-/// The one thread that gives names to what was staged. It takes all that waits as one group: syncs the bodies, does the
-/// transitions in order, syncs the directories (and bodies again, where the way to write wants that), and then
-/// acknowledges. So a name never stands for a body that a power cut could take, and under load a group costs two syncs
-/// however many messages are in it.
+/// The one thread that gives names to what was staged for a directory. It takes all that waits as one group: syncs the
+/// bodies, does the transitions in order, syncs the directories (and bodies again, where the way to write wants that),
+/// and then acknowledges. So a name never stands for a body that a power cut could take, and under load a group costs
+/// two syncs however many messages are in it.
 class Committer {
  public:
-  /// `most_waiting`: how many operations may wait before is_full() says so. `syncs` outlives it.
-  explicit Committer(std::size_t most_waiting, os::Syncs& syncs = os::system_syncs());
+  /// `most_waiting`: how many operations may wait before is_full() says so. `syncs` outlives it, and so does `totals`,
+  /// where it counts if that is not null.
+  explicit Committer(std::size_t most_waiting, os::Syncs& syncs = os::system_syncs(), CommitTotals* totals = nullptr);
   ~Committer();
 
   /// Thread-safe, as all of these.
@@ -75,6 +76,8 @@ class Committer {
   /// `done` hears whether it is, on the same thread; cancelled when the committer ends first.
   void run(std::function<void(os::SyncSet& sync)> work, std::function<void(Result<> durable)> done);
 
+  /// Another most_waiting from now on.
+  void take_most(std::size_t most_waiting) { most_waiting_ = most_waiting; }
   /// Whether no more operations should be put, each of which may hold a descriptor. If so, `room` is called once that
   /// has changed, on the committer's thread.
   bool is_full(std::function<void()> room);
@@ -89,7 +92,9 @@ class Committer {
     is_done,
     is_dropped,  ///< but for the group that is under way; none of it was acknowledged
   };
-  /// Ends the thread; what becomes of that which waits?
+  /// Takes nothing more; what becomes of that which waits?
+  void close(Waiting waiting);
+  /// The same, and blocks until the thread has ended.
   void stop(Waiting waiting = Waiting::is_done);
 
  private:
@@ -122,7 +127,7 @@ class Committer {
   void count(const Committed& done);
 
   os::BlockingQueue<Item> items_;
-  const std::size_t most_waiting_;
+  std::atomic<std::size_t> most_waiting_;
   os::Syncs& syncs_;
   std::mutex waiting_mutex_;
   std::unordered_map<std::string, std::size_t> waiting_;  ///< operations put and not done, of each account
@@ -132,7 +137,8 @@ class Committer {
   std::unordered_map<std::string, std::uint64_t> newest_;  ///< opening of each account
   std::map<std::string, Error> debts_;                     ///< by the root's path; under the mutex
   std::size_t newest_bytes_ = 0;                           ///< of its keys
-  CommitTotals totals_;
+  CommitTotals own_totals_;
+  CommitTotals& totals_;
   std::thread thread_;
 };
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/service/event.h"
+
 namespace maildirsync::daemon {
 
 using nlohmann::json;
@@ -141,17 +143,42 @@ void ServedDirectories::look_at_all() {
       all.push_back(directory);
     std::swap(abandoned, abandoned_);
   }
+  if (!abandoned.empty()) {
+    threads_.post([this, all, abandoned] { abandon(all, abandoned); });
+  }
+  for (const auto& directory : all)
+    look_at(directory);
+}
+
+void ServedDirectories::abandon(const std::vector<std::shared_ptr<ServedDirectory>>& all,
+                                const std::vector<std::shared_ptr<ServedDirectory>>& abandoned) {
   for (const auto& directory : abandoned) {
     // The same directory by another path keeps its marker.
     const bool is_served = std::any_of(all.begin(), all.end(),
                                        [&](const auto& one) { return leads_to_same(one->path(), directory->path()); });
     if (!is_served) directory->abandon();
   }
-  if (!abandoned.empty()) {
-    if (const auto saved = save(); !saved) spdlog::error("state-failed detail=\"{}\"", saved.error().message());
+  if (const auto saved = save(); !saved) spdlog::error("state-failed detail=\"{}\"", saved.error().message());
+}
+
+/// Unless a look at it is under way.
+void ServedDirectories::look_at(const std::shared_ptr<ServedDirectory>& directory) {
+  const bool answers = directory->answers();
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_silent = !answers ? !silent_.insert(directory.get()).second : silent_.erase(directory.get()) > 0;
+    if (was_silent == answers) {
+      service::log_event({answers ? service::Severity::info : service::Severity::warning,
+                          answers ? "destination-answers" : "destination-silent",
+                          {{"path", directory->path()}}});
+    }
+    if (!looked_at_.insert(directory.get()).second) return;
   }
-  for (const auto& directory : all)
+  threads_.post([this, directory] {
     directory->look();
+    const std::lock_guard lock(mutex_);
+    looked_at_.erase(directory.get());
+  });
 }
 
 Result<> ServedDirectories::save() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/os/threads.h"
 #include "daemon/roots/served_directory.h"
 
 namespace maildirsync::daemon {
@@ -33,14 +34,22 @@ class ServedDirectories {
   bool has_moved(const std::string& peer, const std::string& root) const;
   /// Those that are not what they were, as of the last look.
   std::vector<std::shared_ptr<ServedDirectory>> held() const;
-  /// Blocking; every few seconds.
+  /// Every few seconds. Each directory on a thread of its own, for one of them may hang; does not block.
   void look_at_all();
+  /// Blocks until the looks that are under way have ended.
+  void wait() { threads_.wait(); }
 
  private:
+  static constexpr std::size_t k_threads = 1000;  ///< looks at once
+
   explicit ServedDirectories(std::string file) : file_(std::move(file)) {}
   Result<> read();
   std::shared_ptr<ServedDirectory> make(const std::string& path, std::optional<KnownDirectory> known);
   Result<> save();
+
+  void abandon(const std::vector<std::shared_ptr<ServedDirectory>>& all,
+               const std::vector<std::shared_ptr<ServedDirectory>>& abandoned);
+  void look_at(const std::shared_ptr<ServedDirectory>& directory);
 
   const std::string file_;
   std::mutex saving_;
@@ -49,6 +58,9 @@ class ServedDirectories {
   std::set<ConfiguredRoot> roots_;
   std::set<std::pair<std::string, std::string>> moved_;
   std::vector<std::shared_ptr<ServedDirectory>> abandoned_;
+  std::set<const ServedDirectory*> looked_at_;  ///< a look at them is under way
+  std::set<const ServedDirectory*> silent_;     ///< the log has been told
+  os::Threads threads_{k_threads};
 };
 
 }  // namespace maildirsync::daemon

@@ -17,6 +17,8 @@ namespace {
 
 /// So long the marker keeps its number while mail is written: a snapshot of that time looks no older than it.
 constexpr auto k_raise_after = std::chrono::minutes(10);
+/// A call that takes longer hangs. A disk that is only busy takes a second or two for the few names of a look.
+constexpr auto k_patience = std::chrono::seconds(10);
 
 std::map<std::string, std::uint64_t> mounts_in(const os::Directory& directory) {
   std::map<std::string, std::uint64_t> mounts;
@@ -53,7 +55,33 @@ std::optional<KnownDirectory> ServedDirectory::known() const {
   return known_;
 }
 
+ServedDirectory::Call::Call(ServedDirectory& directory) : directory_(directory) {
+  const std::lock_guard lock(directory_.calls_mutex_);
+  begun_ = directory_.calls_.insert(Clock::now());
+}
+
+ServedDirectory::Call::~Call() {
+  const std::lock_guard lock(directory_.calls_mutex_);
+  directory_.calls_.erase(begun_);
+}
+
+bool ServedDirectory::answers() const {
+  const std::lock_guard lock(calls_mutex_);
+  return calls_.empty() || Clock::now() - *calls_.begin() < k_patience;
+}
+
+std::optional<Error> ServedDirectory::silence() const {
+  if (answers()) return std::nullopt;
+  return Error{ErrorCode::timed_out, path_,
+               "the destination's directory " + path_ +
+                   " does not answer: a disk or a mount of the network hangs. Nothing is written to it, and what "
+                   "changes at the source "
+                   "waits; all goes on by itself once it answers",
+               0};
+}
+
 std::optional<Error> ServedDirectory::trouble() const {
+  if (auto silent = silence()) return silent;
   const std::lock_guard lock(mutex_);
   return trouble_;
 }
@@ -113,6 +141,8 @@ std::optional<std::string> ServedDirectory::lost_mount(const os::Directory& dire
 }
 
 Result<os::Directory> ServedDirectory::open() {
+  if (auto silent = silence()) return Failure(std::move(*silent));
+  const Call call(*this);
   written_ = true;
   if (auto directory = os::Directory::open_root(path_)) {
     const auto now = check_writable(*directory, path_) ? seen_in(*directory) : std::nullopt;
@@ -123,6 +153,7 @@ Result<os::Directory> ServedDirectory::open() {
 }
 
 Result<> ServedDirectory::check(const os::Directory& opened) {
+  const Call call(*this);
   struct stat path {};
   const auto status = opened.status("");
   const bool is_there = ::stat(path_.c_str(), &path) == 0;
@@ -137,6 +168,7 @@ Result<> ServedDirectory::check(const os::Directory& opened) {
 }
 
 Result<> ServedDirectory::check_not_emptied(const os::Directory& opened) {
+  const Call call(*this);
   const auto before = known();
   if (!before || !before->had_accounts) return {};
   const auto empty = is_empty_root(opened);
@@ -147,10 +179,14 @@ Result<> ServedDirectory::check_not_emptied(const os::Directory& opened) {
 }
 
 void ServedDirectory::look() {
+  if (!answers()) return;  // one that began earlier is still at it
+  const Call call(*this);
   (void)open_and_judge(Raise::if_due);
 }
 
 void ServedDirectory::greet(const std::optional<Marker>& agent) {
+  if (!answers()) return;
+  const Call call(*this);
   {
     const std::lock_guard lock(looking_);
     if (agent) agent_ = agent;
@@ -242,7 +278,9 @@ Result<> ServedDirectory::set_marker(const os::Directory& directory, const Found
 }
 
 Result<> ServedDirectory::take() {
+  if (auto silent = silence()) return Failure(std::move(*silent));
   {
+    const Call call(*this);
     const std::lock_guard lock(looking_);
     auto directory = os::Directory::open_root(path_);
     if (!directory) return Failure(gone("cannot be opened (" + directory.error().message() + ")"));
@@ -259,6 +297,7 @@ Result<> ServedDirectory::take() {
 }
 
 void ServedDirectory::account_removed(const os::Directory& opened) {
+  const Call call(*this);
   const std::lock_guard lock(looking_);
   const auto empty = is_empty_root(opened);
   auto now = known();
@@ -269,6 +308,8 @@ void ServedDirectory::account_removed(const os::Directory& opened) {
 }
 
 void ServedDirectory::abandon() {
+  if (!answers()) return;
+  const Call call(*this);
   const std::lock_guard lock(looking_);
   const auto was = known();
   const auto directory = os::Directory::open_root(path_);

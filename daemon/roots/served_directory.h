@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace maildirsync::daemon {
 
 /// A directory in which roots of agents land, and what is known of it over restarts. It is served only while it is the
 /// one that it was (judge.h): where a volume is not mounted, mail must not be written into the mount point. Blocking,
-/// but for told() and trouble(); thread-safe.
+/// but for known(), trouble() and answers(); thread-safe.
 class ServedDirectory {
  public:
   /// `save` writes down what known() says; called whenever that has changed.
@@ -47,8 +48,11 @@ class ServedDirectory {
 
   const std::string& path() const { return path_; }
   std::optional<KnownDirectory> known() const;
-  /// What the last look found wrong.
+  /// What the last look found wrong; timed_out while it does not answer.
   std::optional<Error> trouble() const;
+  /// False while a call to it has been under way for long: a disk or a mount of the network that hangs. What would call
+  /// it then had better not, for it would hang too; open() and greet() do not.
+  bool answers() const;
 
  private:
   enum class Raise : std::uint8_t { no, if_due, yes };
@@ -79,8 +83,25 @@ class ServedDirectory {
   std::optional<Seen> seen_in(const os::Directory& directory) const;
   std::optional<std::string> lost_mount(const os::Directory& directory) const;
 
+  /// While it lives, a call is under way.
+  class Call {
+   public:
+    explicit Call(ServedDirectory& directory);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    ServedDirectory& directory_;
+    std::multiset<Clock::time_point>::iterator begun_;
+  };
+  std::optional<Error> silence() const;
+
   const std::string path_;
   const std::function<Result<>()> save_;
+
+  mutable std::mutex calls_mutex_;
+  std::multiset<Clock::time_point> calls_;  ///< when those that are under way began
 
   std::mutex looking_;  ///< held while the directory is judged and its marker written
   std::optional<Marker> agent_;

@@ -7,7 +7,7 @@ wire::Destination destination_of(const ServedRoot& root) {
   told.set_root(root.name);
   if (!root.directory) return told;
   const auto trouble = root.directory->trouble();
-  if (trouble && trouble->code == ErrorCode::destination_gone) {
+  if (trouble && (trouble->code == ErrorCode::destination_gone || trouble->code == ErrorCode::timed_out)) {
     told.set_held(trouble->detail);
   } else if (const auto known = root.directory->known()) {
     told.set_id(known->marker.id);

@@ -1,7 +1,8 @@
 #include "daemon/session/receiver.h"
 
 #include <algorithm>
-#include <thread>
+#include <future>
+#include <utility>
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -30,14 +31,16 @@ using namespace std::chrono_literals;
 
 using net::k_await;
 constexpr std::size_t k_max_sessions = 1024;
+constexpr std::size_t k_max_threads =
+    4096;                       // as many as a connection of each peer and its questions need, where all hang
+constexpr auto k_landing = 2s;  // for the answer of the file systems to a reload
 constexpr std::size_t k_max_strangers = 128;   // connections that have not greeted
 constexpr std::uint64_t k_failures_told = 20;  // a minute
 constexpr std::size_t k_named_fingerprints = 8;
 constexpr auto k_look_at_directories = 5s;
 
-std::size_t pool_size() {
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 16);
-}
+/// Connections that stage at the same moment; each may hold a part of its operations meanwhile.
+constexpr std::size_t k_busy = 16;
 
 double seconds_since(std::chrono::steady_clock::time_point time) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
@@ -50,10 +53,22 @@ std::string stamp_of(std::chrono::steady_clock::time_point time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(then)));
 }
 
+void tell_way(const std::string& root, const std::string& path) {
+  const auto directory = os::Directory::open_root(path);
+  const auto ground = directory ? os::ground_of(directory->fd()) : Result<os::Ground>(Failure(directory.error()));
+  if (!ground) {
+    spdlog::warn("root-way root={} path={} way=\"not known before it is there\" reason=\"{}\"", root, path,
+                 ground.error().message());
+  } else {
+    spdlog::info("root-way root={} path={} file_system={} kernel={}.{} way={}", root, path, ground->file_system,
+                 ground->kernel.major, ground->kernel.minor, os::name_of(ground->way));
+  }
+}
+
 Room room() {
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
-  return room_of(limit.rlim_cur, pool_size());
+  return room_of(limit.rlim_cur, k_busy);
 }
 
 }  // namespace
@@ -64,14 +79,13 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       config_(std::move(config)),
       directories_(std::move(directories)),
       acceptor_(loop),
-      pool_(pool_size()),
+      threads_(k_max_threads),
       decisions_(std::move(decisions)),
-      committer_(room().most_waiting),
-      trash_(loop, committer_),
+      committers_(room().most_waiting),
+      trash_(loop, committers_),
       services_{.loop = loop,
-                .pool = pool_,
-                .listers = listers_,
-                .committer = committer_,
+                .threads = threads_,
+                .committers = committers_,
                 .directories = *directories_,
                 .decisions = *decisions_,
                 .part = room().part,
@@ -105,7 +119,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
   };
   decisions_->on_drain([this](const std::string& fingerprint, const std::string& root, const std::string& place,
                               const std::string& drain) {
-    asio::post(listers_, [=, this] { take_stock({fingerprint, root}, place, drain); });
+    threads_.post([=, this] { take_stock({fingerprint, root}, place, drain); });
   });
   services_.note = [this](const Peer& peer, const std::vector<Committed>& done) {
     troubles_.note(peer, done);
@@ -141,7 +155,7 @@ void Receiver::stop() {
   look_timer_.cancel();
   for (const auto& session : sessions_)
     session->end(ErrorCode::cancelled, "the receiver is being stopped");
-  // The farewells, then the ends of all that uses the pool and the committer, before these go.
+  // The farewells, then the ends of all that uses the threads and the committers, before these go.
   std::vector<std::weak_ptr<Session>> open(sessions_.begin(), sessions_.end());
   const auto run_until = [&](auto done, std::chrono::milliseconds most) {
     loop_.restart();
@@ -150,10 +164,10 @@ void Receiver::stop() {
       loop_.run_one_for(5ms);
   };
   run_until([this] { return sessions_.empty(); }, 2s);
-  pool_.join();
-  listers_.join();
+  threads_.stop();
   trash_.stop();
-  committer_.stop(Committer::Waiting::is_dropped);  // nobody is left who could hear of it, and the agents send it again
+  committers_.stop(
+      Committer::Waiting::is_dropped);  // nobody is left who could hear of it, and the agents send it again
   mark_.end();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
@@ -196,7 +210,7 @@ Result<> Receiver::use(const config::Receiver& config) {
 }
 
 /// How mail is written on each root's file system, once for each, and again when its path is another after a reload.
-void Receiver::tell_ways(const std::vector<config::Peer>& told) const {
+void Receiver::tell_ways(const std::vector<config::Peer>& told) {
   std::set<std::string> known;
   for (const auto& peer : told) {
     for (const auto& root : peer.roots)
@@ -205,31 +219,40 @@ void Receiver::tell_ways(const std::vector<config::Peer>& told) const {
   for (const auto& peer : config_.peers) {
     for (const auto& root : peer.roots) {
       if (!known.insert(root.path).second) continue;
-      const auto directory = os::Directory::open_root(root.path);
-      const auto ground = directory ? os::ground_of(directory->fd()) : Result<os::Ground>(Failure(directory.error()));
-      if (!ground) {
-        spdlog::warn("root-way root={} path={} way=\"not known before it is there\" reason=\"{}\"", root.name,
-                     root.path, ground.error().message());
-      } else {
-        spdlog::info("root-way root={} path={} file_system={} kernel={}.{} way={}", root.name, root.path,
-                     ground->file_system, ground->kernel.major, ground->kernel.minor, os::name_of(ground->way));
-      }
+      threads_.post([name = root.name, path = root.path] { tell_way(name, path); });
     }
   }
 }
 
-/// Now and then, on a thread that may block.
+/// Now and then, on threads that may block.
 void Receiver::look_at_directories() {
-  asio::post(listers_, [this] {
-    directories_->look_at_all();
-    asio::post(loop_, [this] {
-      if (stopping_) return;
-      look_timer_.expires_after(k_look_at_directories);
-      look_timer_.async_wait([this](const asio::error_code& cancelled) {
-        if (!cancelled) look_at_directories();
-      });
+  directories_->look_at_all();
+  look_at_landing();
+  look_timer_.expires_after(k_look_at_directories);
+  look_timer_.async_wait([this](const asio::error_code& cancelled) {
+    if (!cancelled && !stopping_) look_at_directories();
+  });
+}
+
+void Receiver::look_at_landing() {
+  if (std::exchange(looks_at_landing_, true)) return;
+  threads_.post([this, config = config_] {
+    auto landing = config::check_landing(config);
+    asio::post(loop_, [this, landing = std::move(landing)] {
+      looks_at_landing_ = false;
+      landing_ = landing ? std::nullopt : std::optional(landing.error());
     });
   });
+}
+
+/// Waits a moment, not longer: a configuration is not refused for a disk that hangs.
+Result<> Receiver::landing_of(const config::Receiver& config) {
+  const auto told = std::make_shared<std::promise<Result<>>>();
+  auto landing = told->get_future();
+  threads_.post([told, config] { told->set_value(config::check_landing(config)); });
+  if (landing.wait_for(k_landing) == std::future_status::ready) return landing.get();
+  spdlog::warn("landing-unchecked seconds={} reason=\"a directory of a root does not answer\"", k_landing.count());
+  return {};
 }
 
 Result<> Receiver::listen() {
@@ -305,12 +328,12 @@ asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {
 }
 
 void Receiver::tick() {
-  if (++seconds_ % RunMark::k_sign_of_life == 0) asio::post(listers_, [this] { mark_.live(); });
+  if (++seconds_ % RunMark::k_sign_of_life == 0) threads_.post([this] { mark_.live(); });
 }
 
 Result<> Receiver::reload(config::Receiver config) {
   const auto before = config_;
-  MAILDIRSYNC_TRY(config::check_landing(config));
+  MAILDIRSYNC_TRY(landing_of(config));
   MAILDIRSYNC_TRY(use(config));
   if (config.listen.text() != before.listen.text()) {
     spdlog::warn("reload action=\"listen stays {} until a restart\"", before.listen.text());
@@ -344,7 +367,7 @@ void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>
 
 /// A person says that the directories that are held are right as they are.
 void Receiver::release(const std::shared_ptr<control::Reply>& reply) {
-  asio::post(listers_, [this, reply] {
+  threads_.post([this, reply] {
     auto taken = std::make_shared<std::vector<std::string>>();
     auto failed = std::make_shared<std::optional<Error>>();
     for (const auto& directory : directories_->held()) {
@@ -466,12 +489,12 @@ json Receiver::status() {
                         {"path", configuration_.file},
                         {"detail", configuration_.refusal()}});
   }
-  if (const auto landing = config::check_landing(config_); !landing) {
+  if (landing_) {
     problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
                         {"root", ""},
                         {"account", ""},
                         {"path", ""},
-                        {"detail", landing.error().detail}});
+                        {"detail", landing_->detail}});
   }
   for (const auto& [where, trouble] : troubles_.recent()) {
     const auto& [peer, root, account, path] = where;
@@ -482,7 +505,7 @@ json Receiver::status() {
                         {"path", path},
                         {"detail", trouble.detail}});
   }
-  const CommitTotals& totals = committer_.totals();
+  const CommitTotals& totals = committers_.totals();
   return {{"role", "receiver"},
           {"version", MAILDIRSYNC_VERSION},
           {"confinement", os::to_string(os::confinement())},
@@ -518,12 +541,12 @@ std::string Receiver::summary() {
   const auto agents = std::count_if(config_.peers.begin(), config_.peers.end(),
                                     [&](const config::Peer& peer) { return connections_of(peer.name) > 0; });
   return std::to_string(agents) + " of " + std::to_string(config_.peers.size()) + " agents connected; " +
-         std::to_string(committer_.totals().messages.load()) + " messages received";
+         std::to_string(committers_.totals().messages.load()) + " messages received";
 }
 
 std::vector<service::Metric> Receiver::metrics() {
   using Kind = service::Metric::Kind;
-  const CommitTotals& totals = committer_.totals();
+  const CommitTotals& totals = committers_.totals();
   const auto number = [](auto value) { return static_cast<double>(value); };
   std::vector<service::Metric> metrics{
       {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,

@@ -11,7 +11,6 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/control/server.h"
@@ -25,7 +24,8 @@
 
 namespace maildirsync::daemon {
 
-/// The receiver: listens, owns the sessions, the pool and the committer. Lives on the event loop.
+/// The receiver: listens, owns the sessions, the threads and the committers. Lives on the event loop, which nothing
+/// blocks: a directory of the destination may hang.
 class Receiver {
  public:
   /// Fails with ErrorCode::config when something of the configuration does not work here (a port in use, an unknown
@@ -57,12 +57,14 @@ class Receiver {
   void end_ownership(const Peer& peer, const std::vector<Committed>& done);
   void disown(const nlohmann::json& request, control::Reply& reply);
   Result<> use(const config::Receiver& config);
-  void tell_ways(const std::vector<config::Peer>& told) const;
+  void tell_ways(const std::vector<config::Peer>& told);
   Result<> listen();
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   void look_at_directories();
   void take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
+  void look_at_landing();
+  Result<> landing_of(const config::Receiver& config);
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
@@ -79,11 +81,10 @@ class Receiver {
   std::map<std::string, std::shared_ptr<PeerLoad>> loads_;  ///< by fingerprint
   std::shared_ptr<asio::ssl::context> tls_;
   asio::ip::tcp::acceptor acceptor_;
-  asio::thread_pool pool_;
-  asio::thread_pool listers_{2};
+  os::Threads threads_;
   std::unique_ptr<Ownership> ownership_;
   std::unique_ptr<DecisionKeeper> decisions_;
-  Committer committer_;
+  Committers committers_;
   TrashKeeper trash_;
   Services services_;
   Troubles troubles_;
@@ -97,6 +98,8 @@ class Receiver {
   RunMark mark_;
   int seconds_ = 0;
   asio::steady_timer look_timer_;
+  std::optional<Error> landing_;  ///< of roots that land in each other's directories, as of the last look
+  bool looks_at_landing_ = false;
   bool stopping_ = false;
   std::atomic<bool> stops_ = false;  ///< the same, for threads that block
 };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include <asio/async_result.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
@@ -28,6 +30,7 @@ using net::k_await;
 constexpr auto k_greeting_timeout = 15s;
 constexpr auto k_farewell = 1s;
 constexpr auto k_silence = 30s;  // an agent pings every 5 s
+constexpr auto k_stuck = 10s;    // for one step of staging
 constexpr std::size_t k_max_staging = 2 * wire::k_max_frame;
 constexpr std::size_t k_max_questions = 72;        // an agent asks one at a time for each of its connections
 constexpr std::size_t k_max_unread = 1024 * 1024;  // of answers; a peer that lets more lie is not listened to
@@ -43,12 +46,29 @@ std::string host_name() {
   return ::uname(&names) == 0 ? names.nodename : "";
 }
 
-/// Runs something that blocks on the pool, and goes on with its result on the loop.
+/// Runs something that blocks on a thread, and goes on with its result on the loop.
 template <class Function>
-auto on_pool(asio::thread_pool& pool, Function function) -> asio::awaitable<std::invoke_result_t<Function>> {
-  co_return co_await asio::co_spawn(
-      pool, [&function]() -> asio::awaitable<std::invoke_result_t<Function>> { co_return function(); },
-      asio::use_awaitable);
+auto on_thread(os::Threads& threads, Function function) -> asio::awaitable<std::invoke_result_t<Function>> {
+  using Value = std::invoke_result_t<Function>;
+  auto initiate = [&threads, &function](auto&& handler) {
+    using Handler = std::decay_t<decltype(handler)>;
+    auto waiting = std::make_shared<Handler>(std::forward<decltype(handler)>(handler));
+    auto loop = asio::make_work_guard(asio::get_associated_executor(*waiting));
+    threads.post([&function, waiting = std::move(waiting), loop = std::move(loop)]() mutable {
+      auto value = std::make_shared<std::optional<Value>>();
+      std::exception_ptr failed;
+      try {
+        *value = function();
+      } catch (...) {
+        failed = std::current_exception();
+      }
+      asio::post(loop.get_executor(), [waiting = std::move(waiting), value, failed]() mutable {
+        std::move (*waiting)(failed, value->has_value() ? std::move(**value) : Value());
+      });
+    });
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Value)>(
+      std::move(initiate), asio::use_awaitable);
 }
 
 }  // namespace
@@ -57,7 +77,7 @@ Session::Session(Services& services, std::shared_ptr<net::Channel> channel, std:
     : services_(services),
       channel_(std::move(channel)),
       address_(std::move(address)),
-      strand_(asio::make_strand(services.pool.get_executor())),
+      strand_(services.threads),
       wake_(services.loop),
       room_(services.loop),
       drained_(services.loop, asio::steady_timer::time_point::max()),
@@ -70,27 +90,33 @@ Session::~Session() {
 
 Intake::Sinks Session::sinks() {
   // The strand's tasks hold the session; the intake is the session's own.
-  return {
-      .staged =
-          [this](std::vector<StagedOperation> staged) {
-            services_.committer.put(std::move(staged), shared_from_this());
-          },
-      .opened = [this](const Account& account) { services_.committer.opened(account.key, account.serial, nullptr); },
-      .list =
-          [this](ListRequest request) {
-            if (request.looks_only) return begin_list(std::move(request));
-            const std::string key = request.account_key;
-            const auto serial = request.serial;
-            services_.committer.opened(
-                key, serial, [self = shared_from_this(), request = std::move(request)] { self->begin_list(request); });
-          },
-      .answer =
-          [this](wire::Header answer) {
-            asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] {
-              self->send(answer);
-              if (answer.has_listing()) self->answered();
-            });
-          }};
+  return {.staged =
+              [this](std::vector<StagedOperation> staged) {
+                for (const auto& one : staged)
+                  answers_.expect(one);
+                committer_->put(std::move(staged), shared_from_this());
+              },
+          .opened =
+              [this](const Account& account) {
+                committer_ = &services_.committers.of(account.root ? account.root->path() : "");
+                committer_->opened(account.key, account.serial, nullptr);
+              },
+          .list =
+              [this](ListRequest request) {
+                if (request.looks_only) return begin_list(std::move(request));
+                const std::string key = request.account_key;
+                const auto serial = request.serial;
+                services_.committers.of(request.root->path())
+                    .opened(key, serial,
+                            [self = shared_from_this(), request = std::move(request)] { self->begin_list(request); });
+              },
+          .answer =
+              [this](wire::Header answer) {
+                asio::post(services_.loop, [self = shared_from_this(), answer = std::move(answer)] {
+                  self->send(answer);
+                  if (answer.has_listing()) self->answered();
+                });
+              }};
 }
 
 asio::awaitable<void> Session::run() {
@@ -145,8 +171,7 @@ void Session::use(std::shared_ptr<const Peer> peer) {
   peer_ = peer;
   if (!greeted_) return;
   greeted_ = peer;
-  asio::post(strand_,
-             [self = shared_from_this(), peer = std::move(peer)]() mutable { self->intake_->use(std::move(peer)); });
+  strand_.post([self = shared_from_this(), peer = std::move(peer)] { self->intake_->use(peer); });
 }
 
 // ---- greeting ----
@@ -222,7 +247,7 @@ asio::awaitable<Result<>> Session::greet() {
     reply.mutable_unclean_end()->set_since(end->since);
   }
   if (refusal.empty()) {
-    co_await on_pool(services_.pool, [&] {
+    co_await on_thread(services_.threads, [&] {
       look_at_destinations(*peer_, hello, services_.directories);
       return true;
     });
@@ -273,6 +298,7 @@ asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wir
                               .roots = {},
                               .pause = {}};
   for (const auto& [name, root] : peer_->roots) {
+    if (root.directory && !root.directory->answers()) continue;  // what is written there cannot be read now
     agent.places[name] = root.path;
     if (root.is_shared) agent.shared.insert(name);
   }
@@ -281,7 +307,7 @@ asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wir
     if (!chain) co_return Failure(chain.error());
     (told.root().empty() ? agent.pause : agent.roots[told.root()]) = std::move(*chain);
   }
-  const auto answer = co_await on_pool(services_.pool, [&] { return services_.decisions.greet(agent); });
+  const auto answer = co_await on_thread(services_.threads, [&] { return services_.decisions.greet(agent); });
   reply.set_keeps_decisions(true);
   if (!agent.keeps_decisions) co_return agent;
   reply.set_run(answer.run);
@@ -333,8 +359,8 @@ void Session::stage(wire::Frame frame) {
   staging_bytes_ += size;
   load_->staging += size;
   if (frame.header.has_list()) ++questions_;
-  asio::post(strand_, [self = shared_from_this(), size, frame = std::move(frame)]() mutable {
-    self->frames_.push_back({std::move(frame), size});
+  strand_.post([self = shared_from_this(), arrived = Arrived{std::move(frame), size}]() mutable {
+    self->frames_.push_back(std::move(arrived));
     if (self->frames_.size() == 1) self->take_frames();
   });
 }
@@ -342,9 +368,11 @@ void Session::stage(wire::Frame frame) {
 /// Strand: a part of the first frame; then the next, once others had their turn and the committer has room.
 void Session::take_frames() {
   if (frames_.empty()) return;
-  const auto go_on = [self = shared_from_this()] { asio::post(self->strand_, [self] { self->take_frames(); }); };
-  if (services_.committer.is_full(go_on)) return;
+  const auto go_on = [self = shared_from_this()] { self->strand_.post([self] { self->take_frames(); }); };
+  if (committer_ != nullptr && committer_->is_full(go_on)) return;
+  staging_since_ = std::chrono::steady_clock::now();
   const auto done = broken_ ? Result<bool>(true) : take_part(frames_.front().frame);
+  staging_since_ = k_not_staging;
   if (!done) {
     broken_ = true;
     asio::post(services_.loop,
@@ -401,6 +429,11 @@ void Session::watch_silence() {
   silence_.async_wait([weak = weak_from_this()](const asio::error_code& cancelled) {
     const auto self = weak.lock();
     if (cancelled || !self || self->ended_) return;
+    if (self->waits_for_silent_directory()) {
+      self->give_listings_back();
+      return self->end(ErrorCode::timed_out,
+                       "a directory at the destination does not answer; what lands in others goes on anew");
+    }
     const auto most = self->greeted_ ? k_silence : k_greeting_timeout;
     const auto now = std::chrono::steady_clock::now();
     const bool takes_nothing = self->unread_ > 0 && now - self->taken_ > k_silence;
@@ -411,6 +444,29 @@ void Session::watch_silence() {
                         k_refusals_told});
     self->channel_->close();
   });
+}
+
+/// Whether something of it is under way in a directory that does not answer.
+bool Session::waits_for_silent_directory() const {
+  if (!greeted_ || violation_) return false;
+  std::set<std::shared_ptr<ServedDirectory>> silent;
+  for (const auto& [name, root] : greeted_->roots) {
+    if (root.directory && !root.directory->answers()) silent.insert(root.directory);
+  }
+  if (silent.empty()) return false;
+  const auto since = staging_since_.load();
+  if (since != k_not_staging && std::chrono::steady_clock::now() - since > k_stuck) return true;
+  const auto is_silent = [&](const auto& directory) { return silent.contains(directory); };
+  const auto missing = answers_.missing();
+  return std::any_of(missing.begin(), missing.end(), is_silent) ||
+         std::any_of(listing_in_.begin(), listing_in_.end(), is_silent);
+}
+
+/// The peer's other connections may list meanwhile.
+void Session::give_listings_back() {
+  for (; listings_ > 0; --listings_)
+    load_->end_listing();
+  gave_listings_back_ = true;
 }
 
 // ---- frames out ----
@@ -474,10 +530,12 @@ void Session::answered() {
 
 asio::awaitable<void> Session::list(ListRequest request) {
   auto self = shared_from_this();
+  ++listings_;
+  const auto listed = listing_in_.insert(request.served);
   try {
     if (!request.believed.empty()) {
       wire::Header header;
-      *header.mutable_listing() = co_await on_pool(services_.listers, [&] { return compare_looks(request); });
+      *header.mutable_listing() = co_await on_thread(services_.threads, [&] { return compare_looks(request); });
       send(header);
     } else if (request.accounts) {
       co_await list_all_accounts(request);
@@ -487,7 +545,11 @@ asio::awaitable<void> Session::list(ListRequest request) {
   } catch (const std::exception& exception) {
     end(ErrorCode::io, exception.what());
   }
-  load_->end_listing();
+  listing_in_.erase(listed);
+  if (!gave_listings_back_) {
+    --listings_;
+    load_->end_listing();
+  }
   answered();
 }
 
@@ -503,7 +565,7 @@ asio::awaitable<void> Session::list_all_accounts(const ListRequest& request) {
     end(ErrorCode::protocol, layout.error().message());
     co_return;
   }
-  auto pieces = co_await on_pool(services_.listers, [&] {
+  auto pieces = co_await on_thread(services_.threads, [&] {
     auto found = ended_ ? std::vector<wire::Listing>() : list_accounts(*request.root, *layout, request.id);
     if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
     return found;
@@ -531,7 +593,8 @@ void refuse_if_emptied(const ListRequest& request, wire::Listing& piece) {
 }  // namespace
 
 asio::awaitable<void> Session::list_account(const ListRequest& request) {
-  if (const auto debt = request.looks_only ? std::nullopt : services_.committer.debt(*request.root)) {
+  if (const auto debt =
+          request.looks_only ? std::nullopt : services_.committers.of(request.root->path()).debt(*request.root)) {
     wire::Header header;
     auto& listing = *header.mutable_listing();
     listing.set_id(request.id);
@@ -549,7 +612,7 @@ asio::awaitable<void> Session::list_account(const ListRequest& request) {
                 request.remove_indexes ? Indexes::remove : Indexes::keep, request.digests_since);
   wire::Header header;
   while (!ended_) {
-    *header.mutable_listing() = co_await on_pool(services_.listers, [&] {
+    *header.mutable_listing() = co_await on_thread(services_.threads, [&] {
       auto piece = lister.next();
       refuse_if_emptied(request, piece);
       if (request.packed) wire::pack(piece);
@@ -562,11 +625,13 @@ asio::awaitable<void> Session::list_account(const ListRequest& request) {
 }
 
 void Session::committed(std::vector<Committed> done) {
-  asio::post(services_.loop, [self = shared_from_this(), done = std::move(done)] { self->acknowledge(done); });
+  asio::post(services_.loop, [self = shared_from_this(), done = std::move(done)]() mutable {
+    self->services_.note(*self->peer_, done);
+    self->acknowledge(self->answers_.take(std::move(done)));
+  });
 }
 
-void Session::acknowledge(const std::vector<Committed>& done) {
-  services_.note(*peer_, done);
+void Session::acknowledge(std::vector<Committed> done) {
   wire::Header header;
   std::size_t special = 0;
   const auto shortened = [](const std::string& text) { return text.substr(0, k_detail); };

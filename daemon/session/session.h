@@ -6,15 +6,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/strand.hpp>
-#include <asio/thread_pool.hpp>
 
 #include "common/net/channel.h"
-#include "daemon/commit/committer.h"
+#include "common/os/threads.h"
+#include "daemon/commit/committers.h"
+#include "daemon/session/answers_in_order.h"
 #include "daemon/session/intake.h"
 #include "daemon/session/peer_load.h"
 #include "daemon/session/run_mark.h"
@@ -24,9 +25,9 @@ namespace maildirsync::daemon {
 /// What all sessions of a receiver share.
 struct Services {
   asio::io_context& loop;
-  asio::thread_pool& pool;
-  asio::thread_pool& listers;  ///< apart from `pool`: a comparison reads for hours, and no delivery waits for it
-  Committer& committer;
+  os::Threads&
+      threads;  ///< for all that blocks: a connection has one at a time, and up to PeerLoad::k_listings for comparisons
+  Committers& committers;
   ServedDirectories& directories;
   DecisionKeeper& decisions;
   Ownership* ownership = nullptr;
@@ -47,8 +48,9 @@ struct Services {
   std::function<void(const Peer& peer, const std::vector<Committed>& done)> note;
 };
 
-/// One agent's connection, from the handshake to its end. Lives on the event loop; frames are staged on a strand of the
-/// pool, committed by the committer, and acknowledged from there.
+/// One agent's connection, from the handshake to its end. Lives on the event loop; frames are staged on a strand,
+/// committed by the committers of the directories where they land, and acknowledged from there. A connection that waits
+/// for a directory which does not answer is ended, for its agent has others to go on with.
 class Session : public std::enable_shared_from_this<Session>, public Acknowledged {
  public:
   Session(Services& services, std::shared_ptr<net::Channel> channel, std::string address);
@@ -98,7 +100,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   Result<bool> take_part(const wire::Frame& frame);
   void send(const wire::Header& header);
   void made_room();
-  void acknowledge(const std::vector<Committed>& done);
+  void acknowledge(std::vector<Committed> done);
+  bool waits_for_silent_directory() const;
+  void give_listings_back();
   Intake::Sinks sinks();
 
   Services& services_;
@@ -106,7 +110,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   std::string address_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::shared_ptr<const Peer> peer_, greeted_;
-  asio::strand<asio::thread_pool::executor_type> strand_;
+  os::Strand strand_;
+  Committer* committer_ = nullptr;  ///< strand: of the account that was opened last
+  AnswersInOrder answers_;
   std::unique_ptr<Intake> intake_;  ///< strand
   struct Arrived {
     wire::Frame frame;
@@ -121,6 +127,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   std::chrono::steady_clock::time_point taken_ =
       std::chrono::steady_clock::now();  ///< when the peer took some of them, or there were none
   std::size_t questions_ = 0;            ///< listings that were asked for and are not answered
+  std::size_t listings_ = 0;             ///< those that are under way
+  bool gave_listings_back_ = false;
+  std::multiset<std::shared_ptr<ServedDirectory>> listing_in_;
   asio::steady_timer wake_, room_, drained_, silence_;
   std::chrono::steady_clock::time_point heard_;
   std::optional<Error> violation_;
@@ -131,6 +140,9 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   // Between the reader, which waits while they are high, and the threads that lower them:
   std::atomic<std::size_t> staging_bytes_{0};
   std::atomic<bool> reader_waits_{false};
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr Time k_not_staging = Time::max();
+  std::atomic<Time> staging_since_{k_not_staging};
 };
 
 }  // namespace maildirsync::daemon

@@ -47,8 +47,8 @@ struct TrashKeeper::Wish {
   std::map<std::string, Place> places;
 };
 
-TrashKeeper::TrashKeeper(asio::io_context& loop, Committer& committer)
-    : loop_(loop), committer_(committer), timer_(loop) {
+TrashKeeper::TrashKeeper(asio::io_context& loop, Committers& committers)
+    : loop_(loop), committers_(committers), timer_(loop) {
   arm();
 }
 
@@ -59,7 +59,7 @@ TrashKeeper::~TrashKeeper() {
 void TrashKeeper::stop() {
   if (stopping_.exchange(true)) return;
   timer_.cancel();
-  thread_.join();
+  threads_.stop();
 }
 
 void TrashKeeper::use(const config::Receiver& config) {
@@ -86,11 +86,11 @@ void TrashKeeper::arm() {
 
 void TrashKeeper::tend() {
   const auto now = Clock::now();
-  const std::uint64_t deletes = committer_.totals().deletes.load();
+  const std::uint64_t deletes = committers_.totals().deletes.load();
   if (tending_ || restoring_ || now < not_before_ || (now < next_ && deletes == deletes_seen_)) return;
   tending_ = true;
   deletes_seen_ = deletes;
-  asio::post(thread_, [this, places = places_, begun = now] {
+  threads_.post([this, places = places_, begun = now] {
     std::map<std::string, TrashUse> uses;
     for (const auto& [path, place] : places) {
       const auto root = os::Directory::open_root(path);
@@ -134,7 +134,7 @@ void TrashKeeper::restore(const json& request, const std::shared_ptr<control::Re
     return reply->finish(control::error("busy", "another restore runs already; wait for it"));
   }
   restoring_ = true;
-  asio::post(thread_, [this, wish = std::move(wish), reply]() mutable {
+  threads_.post([this, wish = std::move(wish), reply]() mutable {
     json answer = put_back(wish, reply);
     asio::post(loop_, [this, answer = std::move(answer), reply = std::move(reply)] {
       restoring_ = false;
@@ -211,8 +211,9 @@ json TrashKeeper::put_back_account(const DirectoryPtr& root, const TrashedAccoun
   for (bool more = true; more && durable && !stopping_;) {
     auto promise = std::make_shared<std::promise<Result<>>>();
     auto done = promise->get_future();
-    committer_.run([&](os::SyncSet& sync) { more = restoration.step(sync); },
-                   [promise](Result<> result) { promise->set_value(std::move(result)); });
+    committers_.of(root->path())
+        .run([&](os::SyncSet& sync) { more = restoration.step(sync); },
+             [promise](Result<> result) { promise->set_value(std::move(result)); });
     durable = done.get();
   }
   const Restored& result = restoration.result();

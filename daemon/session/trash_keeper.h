@@ -10,27 +10,27 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/config/config.h"
 #include "common/control/server.h"
+#include "common/os/threads.h"
 #include "daemon/apply/trash_walk.h"
-#include "daemon/commit/committer.h"
+#include "daemon/commit/committers.h"
 
 namespace maildirsync::daemon {
 
 /// Looks after the trash of all roots: unlinks what has been there for long enough, counts the rest for `status`, and
-/// puts back what the command `restore` asks for. Lives on the event loop; walks by a thread of its own, and gives
-/// names by the committer's.
+/// puts back what the command `restore` asks for. Lives on the event loop; walks on threads of its own, and gives names
+/// by the committers'.
 class TrashKeeper {
  public:
-  TrashKeeper(asio::io_context& loop, Committer& committer);
+  TrashKeeper(asio::io_context& loop, Committers& committers);
   ~TrashKeeper();
 
   /// From now on, the roots and their days are these.
   void use(const config::Receiver& config);
-  /// Ends what is under way. The committer must still run.
+  /// Ends what is under way. The committers must still run.
   void stop();
 
   /// What lies in the trash of the root with this path, as it was counted last; null for one without a trash.
@@ -52,9 +52,9 @@ class TrashKeeper {
   nlohmann::json put_back_account(const DirectoryPtr& root, const TrashedAccount& account, nlohmann::json& answer);
 
   asio::io_context& loop_;
-  Committer& committer_;
+  Committers& committers_;
   asio::steady_timer timer_;
-  asio::thread_pool thread_{1};
+  os::Threads threads_{2};               ///< one looks through, one puts back
   std::map<std::string, Place> places_;  ///< by path
   std::map<std::string, TrashUse> uses_;
   bool tending_ = false, restoring_ = false;

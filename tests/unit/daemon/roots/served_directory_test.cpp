@@ -135,6 +135,7 @@ TEST_F(ServedDirectoryTest, what_is_not_configured_any_more_loses_its_marker) {
   ASSERT_TRUE(directory_->open());
   directories_->configure({});
   directories_->look_at_all();
+  directories_->wait();
   EXPECT_FALSE(std::filesystem::exists(root_.path() + "/.maildirsync.root"));
 }
 
@@ -145,6 +146,7 @@ TEST_F(ServedDirectoryTest, another_path_of_the_same_directory_keeps_the_marker)
   directories_->find(root_.path() + "/.");
   EXPECT_TRUE(directories_->has_moved("old-server", "vhosts"));
   directories_->look_at_all();
+  directories_->wait();
   EXPECT_EQ(marker().id, first.id);
 }
 
