@@ -14,6 +14,7 @@
 #include "cli/interrupts.h"
 #include "cli/progress.h"
 #include "cli/shell.h"
+#include "cli/verify_report.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::cli {
@@ -179,7 +180,11 @@ class Cutover {
       complain(fmt::format("differs: {} {} {} {}: {}", text_of(difference, "kind"), text_of(difference, "account"),
                            text_of(difference, "folder"), text_of(difference, "name"), text_of(difference, "detail")));
     }
-    if (!differences.empty()) return {false, format_plural(differences.size(), "difference") + " in " + what};
+    const std::string extra = extra_text(*answer);
+    if (!differences.empty()) {
+      return {false,
+              format_plural(differences.size(), "difference") + " in " + what + (extra.empty() ? "" : "; ") + extra};
+    }
     const Json& left_out = list_of(*answer, "left_out");
     return {false, "the comparison is incomplete" + (left_out.empty() ? "" : ": " + left_out_text(left_out.front()))};
   }

@@ -53,9 +53,10 @@ std::string_view remedy(std::string_view code) {
       Pair{"account-gone",
            "mount its file system, or put the directory back; if the user left: maildirsync release --account NAME"},
       Pair{"root-gone", "mount the root; if it is meant: maildirsync release"},
-      Pair{"destination-gone",
-           "mount at the destination what belongs there and restart maildirsyncd; if it is right as it is: maildirsync "
-           "release"},
+      Pair{
+          "destination-gone",
+          "mount at the destination what belongs there, and it goes on by itself; if it is right as it is: maildirsync "
+          "release"},
       Pair{"mount-gone", "mount what belongs there; if it is meant to be so: maildirsync release --account NAME"},
       Pair{"decisions-lost",
            "say it anew: maildirsync drain ROOT, or, if nobody works at the destination, maildirsync mirror ROOT"},

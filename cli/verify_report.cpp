@@ -1,5 +1,6 @@
 #include "cli/verify_report.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -55,6 +56,17 @@ std::string differences_html(const Json& differences) {
 
 }  // namespace
 
+std::string extra_text(const Json& answer) {
+  const Json& differences = list_of(answer, "differences");
+  const auto extra = std::count_if(differences.begin(), differences.end(),
+                                   [](const Json& one) { return text_of(one, "kind") == "extra"; });
+  if (extra == 0) return "";
+  return fmt::format(
+      "{} at the destination only: the mirror leaves it there. Once you have looked at it, "
+      "maildirsync verify --repair --aside-extra moves it into the trash there",
+      format_plural(static_cast<std::uint64_t>(extra), "difference") + (extra == 1 ? " is" : " are"));
+}
+
 std::string verify_text(const Json& answer, Colour colour) {
   std::string text;
   const Json& differences = list_of(answer, "differences");
@@ -74,6 +86,7 @@ std::string verify_text(const Json& answer, Colour colour) {
   }
   for (const auto& left_out : list_of(answer, "left_out"))
     text += "left out: " + left_out_text(left_out) + '\n';
+  if (const auto extra = extra_text(answer); !extra.empty()) text += extra + '\n';
   const std::string repaired = repaired_text(answer);
   text += paint(colour, flag_of(answer, "equal") ? Style::good : Style::bad, verdict_text(answer));
   text += fmt::format("; {} compared {} in {}{}\n", counts_text(answer), depth_text(answer),

@@ -15,6 +15,8 @@ struct Compared {
   std::string time;      ///< RFC 3339, UTC
 };
 
+/// What becomes of the differences that are extra, and by which command; "" where there are none.
+std::string extra_text(const Json& answer);
 /// The agent's answer to `verify` for people: every difference, then the verdict.
 std::string verify_text(const Json& answer, Colour colour);
 /// The same as a page.

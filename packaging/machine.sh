@@ -47,6 +47,7 @@ machine_boot() {
   cd "$root"
   pivot_root . run/host
   umount -l /run/host
+  mount --make-rshared / # as systemd does outside of containers, so that units see what is mounted later
   exec env -i container=chroot PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=multi-user.target
 }
 

@@ -46,7 +46,9 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
   const bool compares = roots_[index].agreement.comparing;
   std::set<std::string> released;
   for (const auto& release : decisions_->book().releases) {
-    if (release.root == config.name) released.insert(release.account);
+    if (release.root != config.name) continue;
+    if (!release.account.empty()) released.insert(release.account);
+    roots_[index].released |= release.account.empty() && release.code == to_string(ErrorCode::root_gone);
   }
   std::size_t elsewhere = 0;
   for (const auto& row : *rows) {
@@ -72,7 +74,7 @@ Result<> Engine::add_root(const config::AgentRoot& config) {
       account.extra = std::strtoull((*extra)->c_str(), nullptr, 10);
     }
     account.work.compare = compare_all_ || !row.complete || compares;
-    account.released = released.contains(row.path);
+    account.released = roots_[index].released || released.contains(row.path);
     account.awaits_discovery = true;
     accounts_.emplace(row.id, std::move(account));
   }
@@ -229,7 +231,7 @@ void Engine::discovered(std::size_t index, Discovery discovery, Search search) {
   const auto known = accounts_of(index);
   if (!must_hold(root, discovery)) {
     root.discovered = true;
-    root.released = false;
+    if (std::exchange(root.released, false) && known.empty()) forget_release(root);
     root.misses_accounts = false;
     for (Account* account : known) {
       const bool was_found = found.erase(account->path) > 0;

@@ -458,6 +458,7 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     service::log_event(
         {service::Severity::info, "account-removed", {{"root", turn->order.root_name}, {"account", account.name}}});
     const std::size_t root = account.root;
+    forget_release(account);
     drop_account(turn->order.account);
     discover_root(root);  // it may have been made again meanwhile
     check_flushes();
@@ -481,15 +482,7 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
     Root& root = roots_[account.root];
     note_acls(root, root.acls + report.acls);
   }
-  if (sent && account.released) {
-    account.released = false;
-    decisions_->change(
-        [root = turn->order.root_name, path = account.path](decisions::Book& book) {
-          std::erase_if(book.releases,
-                        [&](const auto& release) { return release.root == root && release.account == path; });
-        },
-        [](const Result<>&) {});
-  }
+  if (sent) forget_release(account);
   settle_problems(account, *turn);
   settle_root_trouble(roots_[account.root], *turn);
   plan_next(account, *turn);

@@ -230,6 +230,8 @@ class Engine {
   void release(const nlohmann::json& request, control::Reply& reply);
   void let_go(Account& account);
   void let_go(Root& root, std::size_t index);
+  void forget_release(Account& account);
+  void forget_release(const Root& root);
   // mode.cpp
   void set_mode(const nlohmann::json& request, config::Mode mode, std::shared_ptr<control::Reply> reply);
   void change_mode(std::size_t root, config::Mode mode, const std::string& by);

@@ -1,6 +1,7 @@
 // `release`: what is held goes on. It says first what that is, and what would be deleted.
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -21,10 +22,15 @@ void Engine::release(const json& request, control::Reply& reply) {
   std::uint64_t messages = 0, bytes = 0;
   std::vector<Account*> accounts;
   std::vector<std::size_t> roots;
+  std::string undecided;
   for (std::size_t i = 0; glob.empty() && i < roots_.size(); ++i) {
     const Root& root = roots_[i];
     if (!root.is_held() || root.removed) continue;
-    roots.push_back(i);
+    if (root.agreement.hold) {
+      undecided = root.agreement.hold->detail;
+    } else {
+      roots.push_back(i);
+    }
     sync::Loss loss;
     for (const Account* account : accounts_of(i)) {
       if (!root.held) break;  // the destination's directory is another one: nothing of it is deleted
@@ -65,6 +71,18 @@ void Engine::release(const json& request, control::Reply& reply) {
                                "again",
                                messages)));
   }
+  // Which of two decisions counts is said by them.
+  if (accounts.empty() && roots.empty() && !undecided.empty()) {
+    return reply.finish(control::error("undecided", "nothing was released: " + undecided));
+  }
+  const bool tells =
+      std::any_of(roots.begin(), roots.end(), [&](std::size_t i) { return !roots_[i].destination_hold.empty(); });
+  if (tells && !is_connected()) {
+    return reply.finish(
+        control::error("unreachable",
+                       "the receiver holds the destination, and is not connected: nothing was released; "
+                       "once it is, ask again, or run maildirsync release on its server"));
+  }
   for (Account* account : accounts)
     let_go(*account);
   for (const std::size_t i : roots)
@@ -76,14 +94,21 @@ void Engine::release(const json& request, control::Reply& reply) {
   reply.finish(answer);
 }
 
+namespace {
+
+decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code) {
+  return {root.config.name, account, std::string(to_string(code)),
+          decisions::stamp_of(os::wall_clock() / 1'000'000'000)};
+}
+
+}  // namespace
+
 void Engine::let_go(Account& account) {
   const bool was_gone = account.is_gone();
   if (account.held && account.hold_code == ErrorCode::mount_gone) discover_root(account.root);  // which may not find it
   end_hold(account, "account-released");
   account.released = true;
-  decisions_->change([release = decisions::Release{roots_[account.root].config.name, account.path,
-                                                   std::string(to_string(account.hold_code)),
-                                                   decisions::stamp_of(os::wall_clock() / 1'000'000'000)}](
+  decisions_->change([release = release_of(roots_[account.root], account.path, account.hold_code)](
                          decisions::Book& book) { book.releases.push_back(release); },
                      [](const Result<>&) {});
   account.work.structure = true;
@@ -101,9 +126,41 @@ void Engine::let_go(Root& root, std::size_t index) {
   root.released = true;
   root.loses_until = {};
   spdlog::info("root-released root={}", root.config.name);
-  for (Account* account : accounts_of(index))
-    account->released = true;
+  decisions_->change([release = release_of(root, "", ErrorCode::root_gone)](
+                         decisions::Book& book) { book.releases.push_back(release); },
+                     [](const Result<>&) {});
+  for (Account* account : accounts_of(index)) {
+    account->released = account->work.structure = true;
+    schedule(*account);
+  }
   discover_root(index);
+}
+
+/// There is no account that it could let go.
+void Engine::forget_release(const Root& root) {
+  decisions_->change(
+      [name = root.config.name](decisions::Book& book) {
+        std::erase_if(book.releases, [&](const auto& release) {
+          return release.root == name && release.account.empty() && release.code == to_string(ErrorCode::root_gone);
+        });
+      },
+      [](const Result<>&) {});
+}
+
+/// It was made use of. A release of the root lasts, over restarts too, until every account that it let go was looked
+/// at.
+void Engine::forget_release(Account& account) {
+  if (!std::exchange(account.released, false)) return;
+  const auto accounts = accounts_of(account.root);
+  const bool is_last = std::none_of(accounts.begin(), accounts.end(), [](const Account* one) { return one->released; });
+  decisions_->change(
+      [root = roots_[account.root].config.name, path = account.path, is_last](decisions::Book& book) {
+        std::erase_if(book.releases, [&](const auto& release) {
+          const bool is_of_root = release.account.empty() && release.code == to_string(ErrorCode::root_gone);
+          return release.root == root && (release.account == path || (is_of_root && is_last));
+        });
+      },
+      [](const Result<>&) {});
 }
 
 }  // namespace maildirsync::agent

@@ -133,10 +133,12 @@ void check_links(Checks& checks, const ServiceIdentity& identity, const config::
   const auto found = find_links_out(identity, root.path, k_look_for_links);
   if (!found) return checks.skipped("links", found.error().message());
   const std::string looked_at = format_plural(found->accounts, "account") + " of the root " + root.name;
+  const bool is_one = found->links == 1;
   if (found->links > 0) {
     checks.bad("links",
-               fmt::format("{} of {} out of its account, the first is {}", format_plural(found->links, "symbolic link"),
-                           looked_at, found->first),
+               fmt::format("in {}, {} out of {}; the first is {}", looked_at,
+                           format_plural(found->links, "symbolic link") + (is_one ? " leads" : " lead"),
+                           is_one ? "its account" : "their accounts", found->first),
                "remove them: a mail server follows them with the rights of all accounts");
   } else if (found->is_whole) {
     checks.good("links", "none leads out of its account in " + looked_at);

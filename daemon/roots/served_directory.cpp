@@ -41,13 +41,12 @@ Result<> check_writable(const os::Directory& directory, const std::string& path)
 }  // namespace
 
 Error ServedDirectory::gone(const std::string& reason) const {
-  return {
-      ErrorCode::destination_gone, path_,
-      "the destination's directory " + path_ + " " + reason +
-          "; nothing is written to it, and what changes at the source waits. Mount what belongs there (a service of "
-          "systemd sees that once it is restarted: systemctl restart maildirsyncd); if it is right as it is: "
-          "maildirsync release",
-      0};
+  return {ErrorCode::destination_gone, path_,
+          "the destination's directory " + path_ + " " + reason +
+              "; nothing is written to it, and what changes at the source waits. Mount what belongs there, and it goes "
+              "on by "
+              "itself; if it is right as it is: maildirsync release",
+          0};
 }
 
 std::optional<KnownDirectory> ServedDirectory::known() const {
@@ -214,7 +213,6 @@ Result<os::Directory> ServedDirectory::open_and_judge(Raise raise) {
 }
 
 Result<os::Directory> ServedDirectory::judge_opened(os::Directory directory, Raise raise) {
-  MAILDIRSYNC_TRY(check_writable(directory, path_));
   auto marker = read_marker(directory);
   if (!marker && marker.error().code == ErrorCode::io) return Failure(gone("has a damaged file .maildirsync.root"));
   if (!marker) return Failure(marker.error());
@@ -225,6 +223,8 @@ Result<os::Directory> ServedDirectory::judge_opened(os::Directory directory, Rai
                              .mounts = mounts_in(directory)};
   const auto judgement = judge(known(), agent_, found);
   if (judgement.verdict == Verdict::held) return Failure(gone(judgement.reason));
+  // After that: under systemd, what lies below a volume that went is read-only.
+  MAILDIRSYNC_TRY(check_writable(directory, path_));
   if (judgement.verdict == Verdict::older) {
     spdlog::warn("destination-older path={} detail=\"the directory {}\" action=\"everything in it is compared\"", path_,
                  judgement.reason);

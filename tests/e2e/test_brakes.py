@@ -68,6 +68,38 @@ class Brakes(LabTest):
         self.assertEqual(self.held_tree, read_tree(self.root.destination))
         return status
 
+    def test_a_release_outlives_the_agent_until_it_was_made_use_of(self):
+        make_tree(self.root.source, TreeSpec(accounts=4, messages=60, seed=46))
+        self.copied()
+        accounts = [self.root.at_destination(self.root.account(number)) for number in range(4)]
+        for name in os.listdir(self.root.source):
+            shutil.rmtree(os.path.join(self.root.source, name))
+        self.assert_held("root-gone")
+        self.lab.receiver.stop()
+        self.assert_exit(0, self.lab.agent.cli("release"))
+        self.lab.agent.kill()
+        self.lab.agent.start()
+        self.lab.receiver.start()
+        wait_until(lambda: not any(map(os.path.exists, accounts)), "the accounts go without a second release", alive=self.lab.daemons)
+        decisions = os.path.join(self.lab.agent.state_dir, "decisions")
+
+        def kept() -> str:
+            with open(decisions, encoding="utf-8") as file:
+                return file.read()
+
+        wait_until(lambda: "\nrelease " not in kept(), "it counts once", alive=self.lab.daemons)
+
+    def test_a_release_of_a_destination_that_cannot_be_told_says_so(self):
+        make_tree(self.root.source, TreeSpec(accounts=2, messages=20, seed=47))
+        self.copied()
+        os.unlink(os.path.join(self.root.destination, ".maildirsync.root"))
+        self.lab.agent.wait_problem("destination-gone")
+        self.lab.receiver.stop()
+        wait_until(lambda: not self.lab.agent.status()["peer"]["connected"], "the receiver is away", alive=[self.lab.agent])
+        done = self.lab.agent.cli("release")
+        self.assert_exit(1, done)
+        self.assertIn("the receiver holds the destination, and is not connected: nothing was released", done.stderr)
+
     def test_a_root_that_vanished_while_watched(self):
         make_tree(self.root.source, TreeSpec(accounts=4, messages=60, seed=41))
         self.copied()

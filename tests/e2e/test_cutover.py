@@ -135,6 +135,8 @@ class Cutover(LabTest):
         self.assert_stopped(result, "verify", ["thaw"])
         self.assertEqual(["freeze", "thaw"], self.done())
         self.assertIn("1700000005.M5P5.theirs", self.errors)
+        self.assertIn("1 difference is at the destination only: ", self.errors)
+        self.assertIn("maildirsync verify --repair --aside-extra moves it into the trash there", self.errors)
         self.assertEqual("extra", result["verified"]["differences"][0]["kind"])
         self.assertTrue(os.path.exists(theirs))
 

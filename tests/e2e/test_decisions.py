@@ -191,6 +191,7 @@ class GivenIsGiven(DecisionTest):
         self.agent.wait_problem("foreign-owner")
         self.drain()
         self.stock_is_taken()
+        os.unlink(foreign)
         os.unlink(os.path.join(self.there, b"cur", self.message(0)))
         for how in (self.lost, self.damaged):
             for daemons in ([self.agent], [self.agent, self.receiver]):
@@ -420,6 +421,25 @@ class UsersAtWork(DecisionTest):
         self.agent.wait_state("live")
         self.agent.flush()
         self.assertTrue(os.path.exists(os.path.join(self.there, b"cur", self.message(0))))
+
+    def test_the_states_of_both_sides_are_lost_too(self):
+        """The root was never drained, and begins anew by its configuration: users' work is seen before anything is sent."""
+        self.users_work()
+        self.agent.stop(), self.receiver.stop()
+        self.lost(self.agent), self.lost(self.receiver)
+        self.receiver.start(), self.agent.start()
+        problem = self.agent.wait_problem("users-at-destination", "a@example.org")
+        self.assertIn("3 messages with other flags", problem["detail"])
+        self.agent.flush("--full", "--timeout", "10", complete=False)
+        self.assert_untouched()
+        self.drain()
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        # What was deleted there cannot be told from what never arrived, and comes again; all else stays as it is.
+        again = os.path.join(b"example.org", b"a", b"Maildir", b"cur", self.message(0))
+        self.worked[again] = read_tree(self.root.destination)[again]
+        self.assert_untouched()
 
     def test_a_test_login_stops_nothing(self):
         cur = os.path.join(self.there, b"cur")

@@ -12,6 +12,7 @@ import time
 import unittest
 
 from maildirsync_testing import PATIENCE, LabTest, TreeSpec, cli, free_port, keygen, make_tree, program, wait_until
+from maildir_trees import make_maildir
 from network import HEADER_HELLO, connect, field, frame, read_frame
 
 NO_CAPABILITIES = ["setpriv", "--reuid", "5999", "--regid", "5999", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
@@ -243,6 +244,36 @@ class Peer(DoctorTest):
         with socket.create_server(("127.0.0.1", self.lab.receiver.port)) as server:
             threading.Thread(target=lambda: server.accept()[0].sendall(b"220 hello\r\n"), daemon=True).start()
             self.assert_names(self.lab.agent, "identity", "TLS")
+
+
+class Links(DoctorTest):
+    """Links at the destination that others made, or that were there before: a mail server follows them all."""
+
+    def test_one_that_leads_out_of_its_account_is_named_by_doctor_and_verify(self):
+        self.lab.start()
+        self.lab.flush()
+        there = self.root.at_destination(self.root.account(0))
+        folder = os.path.join(there, b".Archive.2019")
+        make_maildir(folder, (5000, 5000))
+        os.symlink(b"../cur", os.path.join(folder, b"inside"))  # one that does not
+        self.doctor(self.lab.receiver, status=0)
+        out = {b".Boss": os.path.dirname(there), b".Archive.2019/cur/1.x:2,": b"../../../../other/Maildir/cur/1.x:2,"}
+        for name, target in out.items():
+            os.symlink(target, os.path.join(there, name))
+        checks = {check["name"]: check for check in self.doctor(self.lab.receiver, status=1)}
+        self.assertEqual("bad", checks["links"]["state"], checks)
+        self.assertIn("of the root vhosts, 2 symbolic links lead out of their accounts; the first is ", checks["links"]["detail"])
+        self.assertTrue(any(f"{os.path.join(os.fsdecode(there), os.fsdecode(name))} -> {os.fsdecode(target)}" in checks["links"]["detail"] for name, target in out.items()), checks["links"])
+        done = self.lab.agent.cli("--json", "verify")
+        self.assert_exit(1, done)
+        named = {os.path.join(one["folder"], one["name"]): one for one in json.loads(done.stdout)["differences"] if "symbolic link" in one["detail"]}
+        self.assertEqual(2, len(named), named)
+        for one in named.values():
+            self.assertEqual("extra", one["kind"])
+            self.assertIn("is at the destination only, and is a symbolic link that leads out of the account: remove it there", one["detail"])
+        for name in out:
+            os.unlink(os.path.join(there, name))
+        self.doctor(self.lab.receiver, status=0)
 
 
 class Clock(DoctorTest):

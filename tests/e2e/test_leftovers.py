@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import unittest
 
+from loop_mounts import mount
 from maildirsync_testing import LabTest, deliver
 from maildir_trees import find_accounts, make_maildir, write_file
 
@@ -59,6 +60,51 @@ class Leftovers(LabTest):
     def aside_extra(self) -> dict:
         return json.loads(self.lab.agent.cli("--json", "verify", "--repair", "--aside-extra").stdout)
 
+    def test_mail_that_was_deleted_while_its_folder_was_moved_away_at_the_destination(self):
+        """The folder comes back with it, and it goes: it was ours."""
+        self.lab.start()
+        self.flush()
+        there = self.root.at_destination(os.path.join(self.account, b".Old"))
+        aside = os.path.join(os.fsencode(self.lab.base), b"aside")
+        os.rename(there, aside)
+        gone = [b"1700000000.M%dP1.mx:2,S" % number for number in range(60, 63)]
+        for name in gone:
+            os.unlink(os.path.join(self.account, b".Old", b"cur", name))
+        self.flush()
+        self.assertEqual(set(), set(gone) & set(os.listdir(os.path.join(there, b"cur"))))
+        shutil.rmtree(there)
+        os.rename(aside, there)
+        self.assertLessEqual(set(gone), set(os.listdir(os.path.join(there, b"cur"))))
+        result = self.flush()
+        self.assertEqual(0, result["extra"])
+        self.lab.assert_equal()
+        self.assertEqual([], self.kinds())
+
+    def test_mail_that_was_deleted_while_its_folders_volume_was_away_at_the_destination(self):
+        """Nothing of the root is acknowledged until the volume is back; then the mail goes."""
+        archive = os.path.join(self.account, b".Archive")
+        names = [b"1700000001.M%dP1.mx:2,S" % number for number in range(5)]
+        for name in names:
+            deliver(archive, name, area=b"cur")
+        there = os.fsdecode(self.root.at_destination(archive))
+        make_maildir(os.path.dirname(there), (5000, 5000), is_account=True)
+        os.mkdir(there)
+        mount(self.lab, there, "ext4")
+        self.lab.start()
+        self.flush()
+        self.lab.assert_equal()
+        subprocess.run(["umount", there], check=True)
+        os.unlink(os.path.join(archive, b"cur", names[0]))
+        problem = self.lab.agent.wait_problem("destination-gone", "example.org/a/Maildir/.Archive")
+        self.assertIn("lacks the file system that was mounted in it", problem["detail"])
+        self.assertFalse(self.lab.agent.flush("--timeout", "10", complete=False)["complete"])
+        self.assertEqual([], os.listdir(there))
+        subprocess.run(["mount", "-o", "loop", os.path.join(self.lab.base, ".Archive.ext4"), there], check=True)
+        self.lab.agent.wait_state("live")
+        self.flush()
+        self.lab.assert_equal()
+        self.assertEqual(set(names[1:]), {os.fsencode(name) for name in os.listdir(os.path.join(there, "cur"))})
+
     def test_a_destination_filled_days_before(self):
         subprocess.run(["rsync", "-a", self.root.source + "/", self.root.destination + "/"], check=True)
         self.work()
@@ -85,6 +131,13 @@ class Leftovers(LabTest):
         self.assertEqual(12, self.flush()["extra"], "also after a restart")
         self.assertEqual(["extra"] * 12, self.kinds())
         self.assertEqual(["extra"] * 12, self.kinds("--repair"))
+        self.assertIn(
+            "12 differences are at the destination only: the mirror leaves it there. Once you have looked at it, maildirsync verify --repair "
+            "--aside-extra moves it into the trash there\n",
+            self.lab.agent.cli("verify").stdout,
+        )
+        self.assertIn("12 files at the destination only", self.lab.agent.cli("flush").stdout)
+        self.assertRegex(self.lab.agent.cli("status").stdout, r"EXTRA(.*\n)+.*\b12\b")
         answer = self.aside_extra()
         self.assertTrue(answer["equal"], answer)
         self.assertEqual(12, answer["aside"])
