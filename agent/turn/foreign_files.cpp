@@ -3,9 +3,24 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/os/owner_names.h"
+
 namespace maildirsync::agent {
 
-const ForeignFiles::Owner& ForeignFiles::owner_of(const std::string& directory) {
+namespace {
+
+constexpr auto k_nobody = static_cast<uid_t>(-1);
+
+}  // namespace
+
+/// In a set-group-ID directory such as /var/mail, what a user makes has a group that they need not be in. Of a user
+/// without a name only the directory tells.
+bool ForeignFiles::Owner::is_in_group() {
+  if (!in_group) in_group = uid == k_nobody || os::is_member(uid, gid).value_or(true);
+  return *in_group;
+}
+
+ForeignFiles::Owner& ForeignFiles::owner_of(const std::string& directory) {
   const auto [found, is_new] = owners_.try_emplace(directory);
   if (!is_new) return found->second;
   const auto opened = account_->open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -13,7 +28,7 @@ const ForeignFiles::Owner& ForeignFiles::owner_of(const std::string& directory) 
   if (!opened || ::fstat(opened->get(), &status) != 0) return found->second;
   const bool is_shared_of_roots = status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
   // Of a directory of root's into which others write, only the group tells who they are.
-  found->second = {true, is_shared_of_roots ? static_cast<uid_t>(-1) : status.st_uid, status.st_gid};
+  found->second = {true, is_shared_of_roots ? k_nobody : status.st_uid, status.st_gid, std::nullopt};
   return found->second;
 }
 
@@ -21,9 +36,10 @@ bool ForeignFiles::is_foreign(const sync::Location& at, const sync::Attributes& 
   if ((file.mode & S_IROTH) != 0) return false;
   const std::string own = sync::directory_of(at);
   for (const auto& directory : {own, at.folder, std::string()}) {
-    const Owner& owner = owner_of(directory);
+    Owner& owner = owner_of(directory);
     if (!owner.known) continue;
-    if (owner.uid == file.uid || ((file.mode & S_IRGRP) != 0 && owner.gid == file.gid)) return false;
+    if (owner.uid == file.uid) return false;
+    if ((file.mode & S_IRGRP) != 0 && owner.gid == file.gid && owner.is_in_group()) return false;
     // Nobody else puts anything there.
     if (owner.uid == 0 && directory == own) return false;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include <sys/types.h>
@@ -27,8 +28,11 @@ class ForeignFiles {
     bool known = false;
     uid_t uid = 0;
     gid_t gid = 0;
+    std::optional<bool> in_group;  ///< asked of the name service where it matters
+    /// Whether the owner may read what the group may.
+    bool is_in_group();
   };
-  const Owner& owner_of(const std::string& directory);
+  Owner& owner_of(const std::string& directory);
 
   const os::Directory* account_;
   std::map<std::string, Owner> owners_;

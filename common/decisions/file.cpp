@@ -13,6 +13,7 @@
 #include "common/decisions/text.h"
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "common/os/own_file.h"
 
 namespace maildirsync::decisions {
 
@@ -32,18 +33,27 @@ Result<> sync_directory(const std::string& path) {
 }
 
 Result<> write_aside(const std::string& path, const std::string& text, unsigned mode) {
-  const os::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+  // Whoever may write to the directory could have put something there in which we would wait, or that they could alter.
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_failure(path, "decisions cannot be written", errno);
+  const os::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd) return os_failure(path, "decisions cannot be written", errno);
   MAILDIRSYNC_TRY(os::write_all(fd.get(), text, path));
   if (::fsync(fd.get()) != 0) return os_failure(path, "decisions cannot be synced to the disk", errno);
   return {};
 }
 
+/// Of the program's own.
+Result<std::string> read_own(const std::string& path) {
+  MAILDIRSYNC_ASSIGN(const auto directory, os::Directory::open_root(directory_of(path)));
+  MAILDIRSYNC_ASSIGN(const auto fd, os::open_own(directory, path.substr(path.rfind('/') + 1), O_RDONLY));
+  return os::read_all(fd.get(), k_largest, path);
+}
+
 }  // namespace
 
-Result<Found> read_book(const std::string& path) {
+Result<Found> read_book(const std::string& path, Whose whose) {
   Found found;
-  const auto text = os::read_file(path, k_largest);
+  const auto text = whose == Whose::own ? read_own(path) : os::read_file(path, k_largest);
   if (!text && text.error().code == ErrorCode::vanished) return found;
   if (!text) return Failure(text.error());
   auto book = from_text(*text);

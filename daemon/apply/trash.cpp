@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/os/own_file.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/content.h"
 #include "daemon/apply/copy.h"
@@ -58,6 +59,11 @@ Result<DirectoryPtr> make_private(const DirectoryPtr& parent, const std::string&
   }
   auto directory = std::make_shared<const os::Directory>(std::move(*opened));
   MAILDIRSYNC_ASSIGN(const auto status, directory->status(""));
+  if (!os::is_own(status)) {
+    return failure(ErrorCode::permission, directory->path(),
+                   "the trash's directory belongs to user " + std::to_string(status.st_uid) +
+                       ", who could take away what comes there; it must be moved away");
+  }
   if ((status.st_mode & 07777) != 0700 && ::fchmod(directory->fd(), 0700) != 0) {
     return os_failure(directory->path(), "cannot set the mode of the trash's directory", errno);
   }

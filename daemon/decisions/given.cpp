@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/os/names.h"
+#include "common/os/own_file.h"
 
 namespace maildirsync::daemon {
 
@@ -39,6 +41,33 @@ std::uint64_t key_of(std::string_view account, std::string_view base) {
 /// As a message that no account has: its path is not one.
 std::uint64_t key_of_stock(const std::string& drain) {
   return key_of("/stock", drain);
+}
+
+void add_records(std::string& text, const std::vector<std::uint64_t>& keys) {
+  const std::size_t before = text.size();
+  text.resize(before + keys.size() * k_record);
+  std::memcpy(text.data() + before, keys.data(), keys.size() * k_record);
+}
+
+/// The topmost directories with cur/ or new/ below one: accounts, whoever brought them.
+void find_maildirs(const os::Directory& directory, const std::string& path, int depth, std::set<std::string>& found) {
+  constexpr int k_deepest = 16;
+  if (depth > k_deepest || found.contains(path)) return;
+  std::vector<std::string> below;
+  (void)os::for_each_name(directory, [&](const char* name, std::uint64_t, unsigned char type) {
+    const bool is_directory = type == DT_DIR || type == DT_UNKNOWN;
+    if (is_directory && !std::string_view(name).starts_with(maildir::k_aside_prefix)) below.emplace_back(name);
+  });
+  const auto has = [&](const char* name) { return std::find(below.begin(), below.end(), name) != below.end(); };
+  if (!path.empty() && (has("cur") || has("new"))) {
+    found.insert(path);
+    return;
+  }
+  for (const auto& name : below) {
+    if (const auto next = directory.open_directory(name)) {
+      find_maildirs(*next, os::join(path, name), depth + 1, found);
+    }
+  }
 }
 
 /// The base names in cur/ and new/, wherever below the directory.
@@ -87,30 +116,29 @@ void Given::insert(std::uint64_t key) {
   fresh_.clear();
 }
 
-/// What cannot be read counts as nothing: then the agent's own record is all that there is.
+/// What somebody else put there, or what is no such file, goes; then the agent's own record is all that there is. What
+/// cannot be read just now is tried again.
 void Given::read(const os::Directory& root) {
-  if (std::exchange(is_read_, true)) return;
-  const auto fd = root.open(k_name, O_RDWR | O_NOFOLLOW);
-  if (!fd && fd.error().code == ErrorCode::vanished) return;
+  if (is_read_) return;
+  const auto fd = os::open_own(root, k_name, O_RDWR);
+  const bool is_none = !fd && fd.error().code == ErrorCode::vanished;
   auto text = fd ? os::read_all(fd->get(), k_longest, k_name) : Result<std::string>(Failure(fd.error()));
-  if (text && !text->starts_with(k_head)) {
-    text = failure(ErrorCode::io, os::join(root.path(), k_name), "the file is damaged");
-  }
-  if (!text) {
-    spdlog::warn("given-unreadable path={} detail=\"{}\"", os::join(root.path(), k_name), text.error().message());
-    (void)::unlinkat(root.fd(), k_name.c_str(), 0);
+  const bool is_damaged = text && !text->starts_with(k_head);
+  is_read_ = text || is_none || text.error().code == ErrorCode::permission;
+  if (is_none) return;
+  if (!text || is_damaged) {
+    spdlog::warn("given-unreadable path={} detail=\"{}\"", os::join(root.path(), k_name),
+                 is_damaged ? "the file is damaged" : text.error().message());
+    if (is_read_) (void)::unlinkat(root.fd(), k_name.c_str(), 0);
     return;
   }
   const std::size_t records = (text->size() - k_head.size()) / k_record;
   // What a power cut left of the last one would shift those after it.
   const std::size_t whole = k_head.size() + records * k_record;
   if (whole != text->size()) (void)::ftruncate(fd->get(), static_cast<off_t>(whole));
-  sorted_.reserve(records);
-  for (std::size_t i = 0; i < records; ++i) {
-    std::uint64_t key = 0;
-    std::memcpy(&key, text->data() + k_head.size() + i * k_record, k_record);
-    sorted_.push_back(key);
-  }
+  const std::size_t known = sorted_.size();
+  sorted_.resize(known + records);
+  std::memcpy(sorted_.data() + known, text->data() + k_head.size(), records * k_record);
   std::sort(sorted_.begin(), sorted_.end());
 }
 
@@ -142,15 +170,20 @@ Result<> Given::keep(const os::Directory& root) {
 Result<> Given::append(const os::Directory& root) {
   if (unkept_.empty()) return {};
   const std::string path = os::join(root.path(), k_name);
-  const auto fd = root.open(k_name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+  auto fd = os::open_own(root, k_name, O_WRONLY | O_APPEND);
+  if (!fd) fd = os::create_own(root, k_name, O_WRONLY | O_APPEND);
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
   const bool is_new = status.st_size == 0;
-  std::string text(is_new ? k_head : std::string_view());
-  const std::size_t head = text.size();
-  text.resize(head + unkept_.size() * k_record);
-  std::memcpy(text.data() + head, unkept_.data(), unkept_.size() * k_record);
+  std::string text;
+  if (is_new) {  // or taken away while it was in use
+    text = k_head;
+    add_records(text, sorted_);
+    add_records(text, {fresh_.begin(), fresh_.end()});
+  } else {
+    add_records(text, unkept_);
+  }
   auto written = os::write_all(fd->get(), text, path);
   if (written && ::fdatasync(fd->get()) != 0) written = os_failure(path, "cannot sync", errno);
   if (!written) {
@@ -185,7 +218,9 @@ Result<bool> Given::take_stock(const os::Directory& root, const std::string& dra
 
 Result<> Given::note_all(const os::Directory& root, const std::vector<std::string>& accounts,
                          const std::atomic<bool>& stops) {
-  for (const auto& account : accounts) {
+  std::set<std::string> all(accounts.begin(), accounts.end());
+  find_maildirs(root, "", 0, all);
+  for (const auto& account : all) {
     const auto directory = root.open_directory(account);
     if (!directory) continue;  // gone
     Stock stock(account, stops);

@@ -23,7 +23,11 @@ constexpr const char* k_copy = "/.maildirsync.decisions";
 
 /// The copy in the root; an empty book where there is none, or it cannot be read: the root may not be mounted.
 Book read_copy(const std::string& place) {
-  auto found = decisions::read_book(place + k_copy);
+  auto found = decisions::read_book(place + k_copy, decisions::Whose::own);
+  if (!found && found.error().code == ErrorCode::permission) {
+    spdlog::warn("decisions-copy path={} detail=\"{}\"", place, found.error().message());
+    return {};
+  }
   if (!found) {
     spdlog::debug("decisions-copy path={} detail=\"{}\"", place, found.error().message());
     return {};

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/own_file.h"
 #include "common/os/random.h"
 
 namespace maildirsync::daemon {
@@ -86,7 +87,7 @@ Result<std::optional<Marker>> read_marker(const os::Directory& root) {
 Result<> write_marker(const os::Directory& root, const Marker& marker) {
   const std::string aside = name_of_new_one(), name(k_marker_name);
   const auto cannot = [&](const char* what) { return os_failure(os::join(root.path(), name), what, errno); };
-  MAILDIRSYNC_ASSIGN(const auto fd, root.open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  MAILDIRSYNC_ASSIGN(const auto fd, os::create_own(root, aside, O_WRONLY));
   MAILDIRSYNC_TRY(os::write_all(fd.get(), to_text(marker), os::join(root.path(), aside)));
   if (::fsync(fd.get()) != 0) return cannot("cannot sync");
   if (::renameat(root.fd(), aside.c_str(), root.fd(), name.c_str()) != 0) return cannot("cannot give the name");

@@ -8,11 +8,14 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 
+from loop_mounts import mount  # noqa: E402
 from maildir_trees import make_maildir  # noqa: E402
 from maildirsync_testing import SECONDS, LabTest, Timeout, TreeSpec, deliver, make_tree, programs, wait_until  # noqa: E402
 
 LIBRARY = os.path.join(os.path.dirname(programs()), "lib", "failing_calls.so")
 BASE = b"1700000000.M%dP1.mx"
+#: The destination lies on one of this kind, made for the test; "": wherever the lab is.
+FILE_SYSTEM = os.environ.get("MAILDIRSYNC_TEST_FILE_SYSTEM", "")
 
 
 class FailingCalls(LabTest):
@@ -23,6 +26,8 @@ class FailingCalls(LabTest):
         self.switch = os.path.join(self.lab.base, "failing")
         self.lab.receiver.prefix = ["env", f"LD_PRELOAD={LIBRARY}", f"MAILDIRSYNC_FAILING_CALLS={self.switch}"]
         self.root = self.lab.add_root()
+        if FILE_SYSTEM:
+            mount(self.lab, self.root.destination, FILE_SYSTEM)
         make_tree(self.root.source, TreeSpec(accounts=4, messages=100, seed=91))
 
     def fail(self, on: bool):  # noqa: A003

@@ -13,21 +13,27 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 
 from client import CODES, Client, Done  # noqa: E402,F401 (for the tests)
+from loop_mounts import mount  # noqa: E402
 from maildirsync_testing import LabTest, Root  # noqa: E402
 from service_units import run_as_service_user  # noqa: E402
 
 ACCOUNT = "example.org/user000/Maildir"
+#: Mail lies on one of this kind, made for the test; "": wherever the lab is.
+FILE_SYSTEM = os.environ.get("MAILDIRSYNC_TEST_FILE_SYSTEM", "")
 
 
 class HostileTest(LabTest):
     """`as_service = False` runs the receiver as root; `owner` is the root's owner table."""
 
     as_service = True
+    file_system = FILE_SYSTEM
     owner = {"policy": "numeric"}
 
     def setUp(self):
         super().setUp()
         self.root: Root = self.lab.add_root(owner=self.owner)
+        if self.file_system:
+            mount(self.lab, self.root.destination, self.file_system)
         self.before_start()
         if self.as_service:
             run_as_service_user(self.lab.receiver)

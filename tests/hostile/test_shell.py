@@ -1,19 +1,22 @@
 """A mail user with a shell on both servers: whatever they put in the place of what, nobody else's file becomes theirs.
 
-Both daemons run as their units' users, with their capabilities. The tests that make hard links make them as root, which is
-what a user could do without fs.protected_hardlinks.
+Both daemons run as their units' users, with their capabilities. Most of the tests that make hard links make them as root, which is
+what a user could do without fs.protected_hardlinks; HardLinksOfAUser makes them as the user, with and without it.
 """
 
+import contextlib
+import fcntl
 import os
 import random
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
-from hostile_testing import LabTest
+from hostile_testing import FILE_SYSTEM, LabTest
 from loop_mounts import mount
 from maildir_trees import make_directory, make_maildir, write_file
 from maildirsync_testing import SECONDS, TreeSpec, deliver, make_tree, wait_until
@@ -25,7 +28,7 @@ BASE = b"1690000000.M%dP1.mx"
 
 
 class Shell(LabTest):
-    file_system = ""  # that of the lab, or a mounted one
+    file_system = FILE_SYSTEM
     owner = {"policy": "numeric"}
 
     def setUp(self):
@@ -81,7 +84,7 @@ class Shell(LabTest):
         wait_until(lambda: self.lab.agent.status()["pending"]["messages"] == 0, "nothing is on its way", alive=self.lab.daemons)
 
 
-class InThePlaceOfAMessage(Shell):
+class PlaceOfAMessage(Shell):
     """A file of somebody else's has the name, the size and the time of a message at the destination."""
 
     @staticmethod
@@ -128,6 +131,8 @@ class InThePlaceOfAMessage(Shell):
 
         wait_until(is_there, f"{body[:30]!r} arrives", alive=self.lab.daemons)
 
+
+class InThePlaceOfAMessage(PlaceOfAMessage):
     def attempts(self):
         for how in ("moved", "linked"):
             for owner in ((0, 0), OTHER, (64902, 64902)):  # root's, another user's, the receiver's own
@@ -218,12 +223,67 @@ class InThePlaceOfAMessage(Shell):
         self.assertNotEqual(0, self.as_user("ls", private).returncode)
 
 
-class OnExt4(InThePlaceOfAMessage):
-    file_system = "ext4"
+@contextlib.contextmanager
+def protected_hardlinks(value: str):
+    """The kernel's setting, for all of the machine; nobody else changes it meanwhile, and it is put back."""
+    setting = "/proc/sys/fs/protected_hardlinks"
+    with open(os.path.join(tempfile.gettempdir(), "maildirsync-test-hardlinks.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(setting, encoding="ascii") as file:
+            before = file.read()
+        try:
+            with open(setting, "w", encoding="ascii") as file:
+                file.write(value)
+        except OSError as error:
+            raise unittest.SkipTest(f"{setting} cannot be changed here: {error}") from error
+        try:
+            yield
+        finally:
+            with open(setting, "w", encoding="ascii") as file:
+                file.write(before)
 
 
-class OnXfs(InThePlaceOfAMessage):
-    file_system = "xfs"
+class HardLinksOfAUser(PlaceOfAMessage):
+    """The user makes the links, as far as the kernel lets them."""
+
+    def link(self, secret: bytes, place: bytes) -> bool:
+        return self.as_user("ln", "-f", secret, place).returncode == 0
+
+    def test_a_flag_is_set(self):
+        self.start()
+        for value in ("0", "1"):
+            with self.subTest(protected_hardlinks=value), protected_hardlinks(value):
+                number = 800 + int(value)
+                body = self.body(number)
+                name = self.message(number, body)
+                place = os.path.join(self.there, b"cur", name)
+                self.lab.flush()
+                secret = self.secret(f"secret-{number}", len(body))
+                self.assertEqual(value == "0", self.link(secret, place), "the kernel does as it was told")
+                seen = os.lstat(secret)
+                os.rename(os.path.join(self.account, b"cur", name), os.path.join(self.account, b"cur", name + b"S"))
+                self.settle()
+                self.assert_kept(seen)
+                self.assert_arrived(body)
+                if value == "1":
+                    self.assertTrue(os.path.exists(place + b"S"))
+
+    def test_a_file_of_others_at_the_source(self):
+        self.start()
+        for value in ("0", "1"):
+            with self.subTest(protected_hardlinks=value), protected_hardlinks(value):
+                secret = self.secret(f"source-secret-{value}", 100, directory=self.root.source)
+                place = os.path.join(self.account, b"cur", BASE % (900 + int(value)) + b":2,")
+                self.assertEqual(value == "0", self.link(secret, place), "the kernel does as it was told")
+                if value == "0":
+                    self.lab.agent.wait_problem("foreign-owner", os.path.basename(place).decode())
+                    os.unlink(place)
+                self.settle()
+                leaked = [path for path in self.files_there() if os.lstat(path).st_uid == USER[0] and b"secret of others" in self.read(path)]
+                self.assertEqual([], leaked)
+
+    def files_there(self) -> list[str]:
+        return [os.path.join(directory, name) for directory, _, files in os.walk(self.root.destination) for name in files]
 
 
 MISCHIEF = r'''

@@ -1,6 +1,8 @@
 #include "agent/turn/foreign_files.h"
 
+#include <grp.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "tests/unit/support/tree.h"
@@ -38,6 +40,18 @@ TEST_F(ForeignFilesTest, are_those_that_the_accounts_owner_cannot_read) {
     EXPECT_FALSE(is_foreign(".Sent", area, {0640, 5001, 5000})) << "the group may read it";
     EXPECT_FALSE(is_foreign(".Sent", area, {0604, 5001, 5001})) << "everybody may read it";
   }
+}
+
+TEST_F(ForeignFilesTest, are_those_of_a_group_that_their_owner_is_not_in) {
+  const passwd* user = ::getpwnam("daemon");
+  const group* other = ::getgrnam("mail");
+  if (user == nullptr || other == nullptr) GTEST_SKIP() << "there is no user daemon, or no group mail";
+  for (const auto* directory : {"", "cur"})
+    own(directory, user->pw_uid, other->gr_gid);  // as in a set-group-ID /var/mail
+  EXPECT_TRUE(is_foreign("", sync::Area::cur, {0660, 5001, other->gr_gid}));
+  for (const auto* directory : {"", "cur"})
+    own(directory, user->pw_uid, user->pw_gid);
+  EXPECT_FALSE(is_foreign("", sync::Area::cur, {0660, 5001, user->pw_gid}));
 }
 
 TEST_F(ForeignFilesTest, are_not_those_of_the_owner_of_any_directory_on_the_way) {

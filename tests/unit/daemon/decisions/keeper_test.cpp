@@ -3,7 +3,10 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/decisions/file.h"
 #include "tests/unit/support/tree.h"
 
 namespace maildirsync::daemon {
@@ -55,6 +58,25 @@ struct Place {
     return !fence->refusal(decisions::token_of(by), operation);
   }
 };
+
+TEST(DecisionKeeper, believes_no_copy_that_others_put_into_the_root) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  Place place;
+  EXPECT_EQ(place.greeted(mirrored), mirrored);
+  const std::string copy = place.path("root/.maildirsync.decisions");
+  ASSERT_TRUE(decisions::write_book(copy, {.agent = "sha256:1", .roots = {{"vhosts", drained}}}));
+  ASSERT_EQ(::chown(copy.c_str(), 5000, 5000), 0);
+  EXPECT_EQ(place.greeted(mirrored), mirrored);
+  ASSERT_EQ(::unlink(copy.c_str()), 0);
+  ASSERT_EQ(::mkfifo(copy.c_str(), 0666), 0);
+  ASSERT_EQ(::mkfifo((copy + ".new").c_str(), 0666), 0);
+  EXPECT_EQ(place.greeted(mirrored), mirrored);
+  EXPECT_EQ(place.greeted(drained), drained);
+  std::filesystem::remove_all(place.path("state"));
+  place.tree.directory("state");
+  place.restart();
+  EXPECT_EQ(place.greeted(mirrored), drained) << "the copy is its own again";
+}
 
 TEST(DecisionKeeper, keeps_the_newer_word_and_says_so) {
   Place place;
