@@ -127,6 +127,7 @@ void Engine::let_removed_accounts_go() {
     for (Account* account : due) {
       spdlog::info("account-due root={} account={} detail=\"gone for as long as removed_accounts says\"",
                    root.config.name, account->name);
+      note_release(*account);
       let_go(*account);
     }
   }

@@ -227,7 +227,8 @@ class Engine {
   void note_indexed(Account& account, const std::vector<std::string>& folders);
   void set_paused(bool paused, std::shared_ptr<control::Reply> reply);
   // release.cpp
-  void release(const nlohmann::json& request, control::Reply& reply);
+  void release(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
+  void note_release(const Account& account);
   void let_go(Account& account);
   void let_go(Root& root, std::size_t index);
   void forget_release(Account& account);

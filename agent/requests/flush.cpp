@@ -70,7 +70,7 @@ void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) 
   } else if (command == "pause" || command == "resume") {
     set_paused(command == "pause", std::move(reply));
   } else if (command == "release" || command == "held") {
-    release(request, *reply);
+    release(request, reply);
   } else if (command == "drain" || command == "mirror") {
     set_mode(request, command == "drain" ? config::Mode::drain : config::Mode::mirror, std::move(reply));
   } else if (command == "plan") {

@@ -15,8 +15,18 @@ namespace maildirsync::agent {
 
 using nlohmann::json;
 
-/// As "held" it only tells. With "messages", what a person was told that would go: refused when it became more since.
-void Engine::release(const json& request, control::Reply& reply) {
+namespace {
+
+decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code) {
+  return {root.config.name, account, std::string(to_string(code)),
+          decisions::stamp_of(os::wall_clock() / 1'000'000'000)};
+}
+
+}  // namespace
+
+/// On the disk before it is answered. As "held" it only tells. With "messages", what a person was told that would go:
+/// refused when it became more since.
+void Engine::release(const json& request, const std::shared_ptr<control::Reply>& reply) {
   const std::string glob = request.value("account", "");
   json held = json::array();
   std::uint64_t messages = 0, bytes = 0;
@@ -64,53 +74,66 @@ void Engine::release(const json& request, control::Reply& reply) {
     bytes += one["bytes"].get<std::uint64_t>();
   }
   json answer = {{"ok", true}, {"held", std::move(held)}, {"messages", messages}, {"bytes", bytes}};
-  if (request.value("command", "") == "held") return reply.finish(answer);
+  if (request.value("command", "") == "held") return reply->finish(answer);
   if (request.contains("messages") && request.value("messages", std::uint64_t{0}) < messages) {
-    return reply.finish(control::error(
+    return reply->finish(control::error(
         "changed", fmt::format("{} messages would be deleted now, more than you were shown; nothing was released: ask "
                                "again",
                                messages)));
   }
   // Which of two decisions counts is said by them.
   if (accounts.empty() && roots.empty() && !undecided.empty()) {
-    return reply.finish(control::error("undecided", "nothing was released: " + undecided));
+    return reply->finish(control::error("undecided", "nothing was released: " + undecided));
   }
   const bool tells =
       std::any_of(roots.begin(), roots.end(), [&](std::size_t i) { return !roots_[i].destination_hold.empty(); });
   if (tells && !is_connected()) {
-    return reply.finish(
+    return reply->finish(
         control::error("unreachable",
                        "the receiver holds the destination, and is not connected: nothing was released; "
                        "once it is, ask again, or run maildirsync release on its server"));
   }
-  for (Account* account : accounts)
-    let_go(*account);
-  for (const std::size_t i : roots)
-    let_go(roots_[i], i);
-  dispatch();
-  const std::size_t released = accounts.size() + roots.size();
-  answer["released"] = released;
-  answer["message"] = released == 0 ? "nothing was held" : "released: " + std::to_string(released);
-  reply.finish(answer);
+  std::vector<decisions::Release> said;
+  std::vector<AccountId> ids;
+  for (const Account* account : accounts) {
+    said.push_back(release_of(roots_[account->root], account->path, account->hold_code));
+    ids.push_back(account->id);
+  }
+  for (const std::size_t i : roots) {
+    if (roots_[i].held) said.push_back(release_of(roots_[i], "", ErrorCode::root_gone));
+  }
+  decisions_->change(
+      [said](decisions::Book& book) { book.releases.insert(book.releases.end(), said.begin(), said.end()); },
+      [this, reply, ids, roots, answer = std::move(answer)](const Result<>& kept) mutable {
+        if (!kept) return reply->finish(control::error("state", kept.error().message()));
+        std::size_t released = roots.size();
+        for (const AccountId id : ids) {
+          const auto found = accounts_.find(id);
+          if (found == accounts_.end() || !found->second.held) continue;  // it came back meanwhile
+          let_go(found->second);
+          ++released;
+        }
+        for (const std::size_t i : roots)
+          let_go(roots_[i], i);
+        dispatch();
+        answer["released"] = released;
+        answer["message"] = released == 0 ? "nothing was held" : "released: " + std::to_string(released);
+        reply->finish(answer);
+      });
 }
 
-namespace {
-
-decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code) {
-  return {root.config.name, account, std::string(to_string(code)),
-          decisions::stamp_of(os::wall_clock() / 1'000'000'000)};
+/// Where it is let go by another word than this command's.
+void Engine::note_release(const Account& account) {
+  decisions_->change([release = release_of(roots_[account.root], account.path, account.hold_code)](
+                         decisions::Book& book) { book.releases.push_back(release); },
+                     [](const Result<>&) {});
 }
-
-}  // namespace
 
 void Engine::let_go(Account& account) {
   const bool was_gone = account.is_gone();
   if (account.held && account.hold_code == ErrorCode::mount_gone) discover_root(account.root);  // which may not find it
   end_hold(account, "account-released");
   account.released = true;
-  decisions_->change([release = release_of(roots_[account.root], account.path, account.hold_code)](
-                         decisions::Book& book) { book.releases.push_back(release); },
-                     [](const Result<>&) {});
   account.work.structure = true;
   account.work.settled = true;
   if (was_gone) {
@@ -126,9 +149,6 @@ void Engine::let_go(Root& root, std::size_t index) {
   root.released = true;
   root.loses_until = {};
   spdlog::info("root-released root={}", root.config.name);
-  decisions_->change([release = release_of(root, "", ErrorCode::root_gone)](
-                         decisions::Book& book) { book.releases.push_back(release); },
-                     [](const Result<>&) {});
   for (Account* account : accounts_of(index)) {
     account->released = account->work.structure = true;
     schedule(*account);

@@ -71,7 +71,10 @@ void Engine::repair_index(const std::string& glob, std::shared_ptr<control::Repl
     spdlog::info("repair-index account={}", name);
     // What a mail server did there too early is what a person wants put right: it is no reason to wait for one.
     Account& account = accounts_.at(id);
-    if (account.held && account.hold_code == ErrorCode::users_at_destination) let_go(account);
+    if (account.held && account.hold_code == ErrorCode::users_at_destination) {
+      note_release(account);
+      let_go(account);
+    }
     Work work;
     work.structure = work.compare = work.reindex = true;
     settle_account(id, std::move(work), [repair, one_done, name = name](const std::string& why) {
