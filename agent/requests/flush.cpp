@@ -34,6 +34,7 @@ struct Engine::Flush {
   bool accounts_marked = false;
   enum class Looks : std::uint8_t { to_ask, asked, known } looks = Looks::to_ask;  ///< at the destination's tree
   Time last_progress{};
+  mutable AccountId waited_for = 0;  ///< one that was, when it was asked last
 };
 
 /// Where a flush stands at a moment.
@@ -172,12 +173,18 @@ bool Engine::waits_for_looks(const Flush& flush) const {
 /// Whether anything waits that ends by itself. Asked at the end of each turn, of all accounts: so it says no more.
 bool Engine::waits(const Flush& flush) const {
   if (!flush.accounts_marked || waits_for_looks(flush)) return true;
-  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& found) {
-    const Account& account = found.second;
+  const auto is_waited_for = [&](const Account& account) {
     if (account.verified_generation >= flush.generation) return false;
     if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) return false;
     return standing(flush_facts(flush, account)).end == FlushEnd::waits;
-  });
+  };
+  // Mostly it is still the one that it was, and thousands of others need not be asked at the end of each turn.
+  const auto last = accounts_.find(flush.waited_for);
+  if (last != accounts_.end() && is_waited_for(last->second)) return true;
+  const auto found = std::find_if(accounts_.begin(), accounts_.end(),
+                                  [&](const auto& account) { return is_waited_for(account.second); });
+  if (found != accounts_.end()) flush.waited_for = found->first;
+  return found != accounts_.end();
 }
 
 /// What of the flush is done, what waits and for what, and what cannot end without a person.
