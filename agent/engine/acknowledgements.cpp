@@ -293,6 +293,11 @@ bool may_be_done(ErrorCode code, const wire::Ack::Failed& failed) {
   }
 }
 
+/// Refused for what the message itself is, and so each time, until a person does something.
+bool is_by_rule(ErrorCode code) {
+  return code == ErrorCode::unmapped_owner || code == ErrorCode::foreign_owner || code == ErrorCode::bad_name;
+}
+
 }  // namespace
 
 void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::Ack::Failed& failed) {
@@ -302,7 +307,7 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   const auto code = static_cast<ErrorCode>(failed.code());
   if (may_be_done(code, failed)) turn.in_doubt = true;
   turn.failed_folders.insert(at.folder);
-  if (operation.kind == sync::OperationKind::put) turn.failed_puts.insert(path_of(at));
+  if (operation.kind == sync::OperationKind::put && is_by_rule(code)) turn.refused_puts.insert(path_of(at));
   std::erase_if(turn.report.signatures, [&](const auto& signature) { return signature.first == at; });
   if (operation.kind == sync::OperationKind::set_attributes) {
     asio::post(keeper_, [this, id = turn.order.account, at] {
@@ -337,7 +342,7 @@ void Engine::refused(Turn& turn, const sync::Operation& operation, const wire::A
   }
   const auto account = accounts_.find(turn.order.account);
   const bool is_link_of_nothing = code == ErrorCode::unexpected && operation.kind == sync::OperationKind::link &&
-                                  turn.failed_puts.contains(path_of(operation.from));
+                                  turn.refused_puts.contains(path_of(operation.from));
   if (account != accounts_.end() && is_link_of_nothing) {
     account->second.alone.insert(path_of(at));
     turn.retry = true;

@@ -159,8 +159,8 @@ struct Turn {
   std::vector<Problem> looked_for;      ///< was refused because the destination is not as the state says
   std::optional<Problem> root_trouble;  ///< the destination cannot use the whole root
   std::set<std::string> failed_folders;
-  std::set<std::string> failed_puts;  ///< paths
-  std::set<std::string> indexed;      ///< folders of which a Dovecot at the destination was found to have an index
+  std::set<std::string> refused_puts;  ///< paths of messages that a rule of the receiver's keeps out
+  std::set<std::string> indexed;       ///< folders of which a Dovecot at the destination was found to have an index
 };
 
 }  // namespace maildirsync::agent
