@@ -76,6 +76,8 @@ class Comparison {
     if (!source_.exists && !destination_.exists) return {};
     if (!source_.exists) {
       add(DifferenceKind::extra, "", "", "the account is not at the source", "");
+      for (const auto& folder : destination_.folders)
+        add_links_out(folder);
       return std::move(found_);
     }
     if (!destination_.exists) {
@@ -102,6 +104,7 @@ class Comparison {
     for (const auto& folder : destination_.folders) {
       if (!source_.structure_whole || source_.find(folder.path) != nullptr) continue;
       add(DifferenceKind::extra, folder.path, "", "the folder is not at the source: " + content_of(folder), "");
+      add_links_out(folder);
     }
     return std::move(found_);
   }
@@ -158,15 +161,26 @@ class Comparison {
       add_extra(source, *entry);
   }
 
+  static bool leads_out(const FolderManifest& folder, const Entry& entry) {
+    return entry.kind == EntryKind::symlink &&
+           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target);
+  }
+
+  /// In what is extra as a whole, and named so.
+  void add_links_out(const FolderManifest& folder) {
+    for (const auto& entry : folder.entries) {
+      if (leads_out(folder, entry)) add_extra(folder, entry);
+    }
+  }
+
   /// A mail server follows a link with the rights of every account: what others made there is named.
   void add_extra(const FolderManifest& folder, const Entry& entry) {
-    const bool leads_out = entry.kind == EntryKind::symlink &&
-                           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target);
     add(DifferenceKind::extra, folder, nullptr, &entry,
-        leads_out ? fmt::format("{} is at the destination only, and is a symbolic link that leads out of the account: "
-                                "remove it there",
-                                place(entry))
-                  : fmt::format("{} is at the destination only", place(entry)));
+        leads_out(folder, entry)
+            ? fmt::format("{} is at the destination only, and is a symbolic link that leads out of the account: "
+                          "remove it there",
+                          place(entry))
+            : fmt::format("{} is at the destination only", place(entry)));
   }
 
   void add_missing(const FolderManifest& folder, const Entry& entry) {

@@ -404,6 +404,30 @@ def default_acl() -> bytes:
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
+class SeveralNames(LabTest):
+    """A second name of a message is a link at the destination, but not of one that is kept out."""
+
+    def test_each_is_named_while_its_owner_is_not_mapped_and_both_arrive_as_one_when_it_is(self):
+        root = self.lab.add_root(owner={"policy": "map", "users": {"5000": "5000"}, "groups": {"5000": "5000"}})
+        make_tree(root.source, TreeSpec(accounts=1, messages=10, seed=33, owners=((5000, 5000),), extras=False))
+        account = root.account(0)
+        first, second = (os.path.join(account, name) for name in (b"cur/1700000900.M1P1.mx:2,S", b"new/1700000901.M2P1.mx"))
+        write_file(first, b"of a user whom the table does not name\n", (5001, 5001), 0o644)
+        os.link(first, second)
+        self.lab.start()
+        for path in (first, second):
+            self.lab.agent.wait_problem("unmapped-owner", os.path.basename(path).decode())
+        self.lab.agent.flush("--timeout", "10", complete=False)
+        self.assertEqual({"unmapped-owner"}, {problem["code"] for problem in self.lab.agent.status()["problems"]})
+        root.owner["users"]["5001"] = root.owner["groups"]["5001"] = "5001"
+        self.lab.receiver.write_config()
+        self.lab.receiver.signal(signal.SIGHUP)
+        self.lab.receiver.wait_log("reloaded")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+
+
 class AsRoot(Ownership, LabTest):
     is_service = False
 
