@@ -64,6 +64,18 @@ std::string verdict(const Json& answer) {
                                   : fmt::format("not ready: {} to put right first", format_plural(count, "thing"));
 }
 
+std::string trash_sentence(const Json& trash) {
+  const auto files = count_of(trash, "files");
+  const std::string oldest = text_of(trash, "oldest");
+  const std::string there = fmt::format("{}, {}{} in it, counted as used", format_plural(files, "file"),
+                                        bytes_of(trash, "bytes"), oldest.empty() ? "" : " since " + oldest);
+  if (const auto days = count_of(trash, "days"); days > 0) {
+    return fmt::format("what is deleted in masses takes its space at the destination for {} more; {}",
+                       format_plural(days, "day"), there);
+  }
+  return "none (trash_days = 0)" + (files > 0 ? "; " + there : "");
+}
+
 /// What was found, one fact a line.
 std::vector<std::pair<std::string, std::string>> facts(const Json& answer) {
   std::vector<std::pair<std::string, std::string>> facts;
@@ -92,6 +104,8 @@ std::vector<std::pair<std::string, std::string>> facts(const Json& answer) {
                                    bytes_of(space, "needed_bytes"), bytes_of(space, "free_bytes"),
                                    bytes_of(space, "there_bytes"), flag_of(space, "enough") ? "enough" : "NOT ENOUGH"));
     if (const auto times = text_of(space, "times"); !times.empty()) facts.emplace_back("times of " + roots, times);
+    for (const auto& trash : list_of(space, "trash"))
+      facts.emplace_back("trash of " + text_of(trash, "root"), trash_sentence(trash));
   }
   const Json& watches = object_of(answer, "watches");
   const auto limit = number_of(watches, "limit");

@@ -1,9 +1,10 @@
-# A small Debian 12 with a systemd of its own, for packaging/test: namespaces and a debootstrap tree instead of a virtual machine.
+# A small Debian 12 with a systemd of its own, for packaging/test and packaging/reboot: namespaces and a debootstrap tree instead of a virtual machine.
 # The network is the host's; kernel settings (/proc/sys, /sys) are read-only.
 #
 #   machine_base DIRECTORY            makes the tree that machines are copies of, once
 #   machine_start NAME                boots a copy of it
 #   machine NAME COMMAND...           runs a command in it
+#   machine_reboot NAME               ends it in order, and boots it again
 #   machine_stop_all                  ends them and removes all that they leave
 #
 # Wants $base (the tree) and $work (a directory of the caller's).
@@ -79,6 +80,18 @@ machine() {
   local name=$1
   shift
   nsenter --target "${machine_pid[$name]}" --all --root --wd env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+machine_reboot() {
+  local name=$1 tries
+  machine "$name" systemctl poweroff || true
+  for ((tries = 0; tries < 300; ++tries)); do
+    kill -0 "${machine_keeper[$name]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "${machine_keeper[$name]}" 2>/dev/null || true # what --kill-child holds ends with it
+  wait "${machine_keeper[$name]}" 2>/dev/null || true
+  machine_start "$name"
 }
 
 machine_stop_all() {

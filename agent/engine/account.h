@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/engine/recent_losses.h"
 #include "agent/engine/refusals.h"
 #include "agent/scan/discovery.h"
 #include "agent/turn/turn.h"
@@ -68,6 +68,7 @@ struct Account {
   std::map<std::string, Problem> problems;  ///< by path
   std::set<std::string> conflicts;          ///< of these, the paths of messages under another name at the destination
   std::set<std::string> indexed;            ///< folders of which a Dovecot at the destination has written an index
+  std::optional<Time> indexed_since;        ///< when the first of them was seen
   Time not_before{};                        ///< its next turn does not begin earlier
   std::set<std::string> not_ours;           ///< files there that have size and time of ours, but not the content
   std::set<std::string> alone;              ///< paths of messages whose other names did not arrive: no links there
@@ -87,10 +88,8 @@ struct Account {
   std::uint64_t verified_generation = 0;  ///< the newest flush that it satisfied
   std::uint64_t folders = 0, messages = 0, bytes = 0;
   std::size_t unwatched = 0, extra = 0;
-  std::deque<std::pair<Time, std::uint64_t>> removed;  ///< messages removed lately, for the brake
+  RecentLosses losses;  ///< messages removed, for the brake
 
-  /// Messages removed within the brake's window.
-  std::uint64_t recently_removed(Time now);
   /// Held, and no turn is to find out whether it still must be.
   bool is_stopped() const { return held && !rechecks; }
   bool is_gone() const { return held && hold_code == ErrorCode::account_gone; }
@@ -172,6 +171,9 @@ struct Root {
   bool misses_accounts = false;  ///< the last walk did not find some that are not held yet
   Time loses_until{};            ///< many of its accounts lose much at once: until it has been quiet for some time
   Time losses_looked_at{};
+  RecentLosses losses;  ///< of all its accounts
+  bool wanes = false;   ///< sync::wanes, …
+  Time wanes_as_of{};   ///< … as it was then
 };
 
 }  // namespace maildirsync::agent

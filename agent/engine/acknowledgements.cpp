@@ -475,7 +475,10 @@ void Engine::finished(const std::shared_ptr<Turn>& turn, const Result<State::Acc
   if (sent && !report.mass_waits) account.mass.reset();
   if (sent && report.listed_destination) account.missing_there.reset();
   if (sent && !report.removals_wait && report.lost.messages > 0) {
-    if (!turn->order.released) account.removed.emplace_back(Clock::now(), report.lost.messages);
+    if (!turn->order.released) {
+      account.losses.add(Clock::now(), report.lost.messages);
+      roots_[account.root].losses.add(Clock::now(), report.lost.messages);
+    }
     check_losses(account.root);
   }
   if (sent && report.listed_destination) account.compared = true;
@@ -512,6 +515,7 @@ void Engine::settle_problems(Account& account, const Turn& turn) {
   if (report.compared && (report.end == TurnEnd::sent || turn.order.work.reindex)) account.indexed.clear();
   note_indexed(account, {report.indexed.begin(), report.indexed.end()});
   note_indexed(account, {turn.indexed.begin(), turn.indexed.end()});
+  if (account.indexed.empty()) account.indexed_since.reset();
   if (turn.lost) return;
   const auto before = account.problems;
   if (report.structure) {

@@ -29,6 +29,7 @@ constexpr auto k_longest_emptying = 10s;      ///< … and sooner, where it only
 constexpr auto k_longest_first_look = 30min;  ///< at all accounts, after the start
 constexpr auto k_alarm = 10min;               ///< after many accounts lost much
 constexpr auto k_losses_apart = 200ms;
+constexpr auto k_waning_is_counted = 5s;  ///< apart
 constexpr std::int64_t k_together = 600;  ///< seconds
 
 std::int64_t wall_seconds() {
@@ -248,6 +249,21 @@ bool Engine::loses_much(std::size_t root) {
   return Clock::now() < roots_[root].loses_until;
 }
 
+bool Engine::wanes(std::size_t index) {
+  Root& root = roots_[index];
+  const Time now = Clock::now();
+  if (now - root.wanes_as_of < k_waning_is_counted) return root.wanes;
+  const std::uint64_t lost = root.losses.in_hour(now);
+  root.wanes = false;
+  if (!sync::wanes(0, lost)) return false;  // little, of however many: not worth counting them
+  std::uint64_t messages = lost;
+  for (const Account* account : accounts_of(index))
+    messages += account->messages;
+  root.wanes = sync::wanes(messages, lost);
+  root.wanes_as_of = now;
+  return root.wanes;
+}
+
 void Engine::check_losses(std::size_t index) {
   Root& root = roots_[index];
   const Time now = Clock::now();
@@ -256,7 +272,7 @@ void Engine::check_losses(std::size_t index) {
   const auto window = std::chrono::seconds(sync::k_brake_window_seconds);
   sync::RootLosses losses;
   for (Account* account : accounts_of(index)) {
-    const std::uint64_t gone = account->recently_removed(now);
+    const std::uint64_t gone = account->losses.in_window(now);
     const bool is_recent = account->mass && now - account->mass->changed <= window;
     const std::uint64_t lost = gone + (is_recent ? account->mass->lost : 0);
     const std::uint64_t had = account->messages + gone;

@@ -118,6 +118,7 @@ class Engine {
   static void note_missing_there(Account& account, std::uint64_t messages);
   void let_removed_accounts_go();
   bool loses_much(std::size_t root);
+  bool wanes(std::size_t root);
   void check_losses(std::size_t root);
   std::optional<std::uint64_t> mass_that_may_be_believed(const Account& account);
   static std::uint64_t missing_that_may_be_believed(const Account& account);

@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_brake_window = std::chrono::seconds(sync::k_brake_window_seconds);
 constexpr int k_reads_for_later = 64;
 
 /// A look at the structure does not list what has not changed. So what is a problem is looked at by its name: it is
@@ -30,15 +29,6 @@ void look_at_problems(const Account& account, Work& work) {
 }
 
 }  // namespace
-
-std::uint64_t Account::recently_removed(Time now) {
-  while (!removed.empty() && now - removed.front().first > k_brake_window)
-    removed.pop_front();
-  std::uint64_t count = 0;
-  for (const auto& [at, some] : removed)
-    count += some;
-  return count;
-}
 
 void Engine::schedule(Account& account) {
   const Root& root = roots_[account.root];
@@ -173,7 +163,9 @@ void Engine::give(Lane& lane, Account& account) {
                  .alone = account.alone,
                  .released = account.released,
                  .gone_confirmed = account.gone_confirmed,
-                 .recently_removed = account.recently_removed(Clock::now()),
+                 .recently_removed = account.losses.in_window(Clock::now()),
+                 .removed_within_hour = account.losses.in_hour(Clock::now()),
+                 .root_wanes = wanes(account.root),
                  .has_trash = has_trash(account),
                  .root_loses = account.hold == sync::Hold::root_loses || loses_much(account.root),
                  .mass_seen = mass_seen,

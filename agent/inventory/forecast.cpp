@@ -213,6 +213,15 @@ class Forecast {
     return text;
   }
 
+  /// What lies there is not free, and so it is counted.
+  static json to_json(const std::string& root, const Space::Trash& trash) {
+    return {{"root", root},
+            {"days", trash.days},
+            {"files", trash.files},
+            {"bytes", trash.bytes},
+            {"oldest", trash.oldest.empty() ? json(nullptr) : json(os::printable(trash.oldest))}};
+  }
+
   /// Roots on one file system share its room.
   json space() {
     std::map<std::uint64_t, std::vector<const Facts::Root*>> by_file_system;
@@ -222,7 +231,7 @@ class Forecast {
     json list = json::array();
     for (const auto& [file_system, roots] : by_file_system) {
       std::uint64_t disk_bytes = 0, inodes = 0, there_bytes = 0, there_inodes = 0;
-      json names = json::array();
+      json names = json::array(), trash = json::array();
       std::string named;
       for (const auto* root : roots) {
         const Sum sum = sum_of_root(root->name);
@@ -231,6 +240,7 @@ class Forecast {
         there_bytes += sum.there_bytes;
         there_inodes += sum.there_messages;
         names.push_back(root->name);
+        if (root->space->trash) trash.push_back(to_json(root->name, *root->space->trash));
         named += (named.empty() ? "" : ", ") + root->name;
       }
       const Space& space = *roots.front()->space;
@@ -263,6 +273,7 @@ class Forecast {
                       {"free_inodes", space.total_inodes == 0 ? json(nullptr) : json(space.free_inodes)},
                       {"time_grain_seconds", static_cast<double>(space.times.grain) / 1e9},
                       {"times", times_text(space.times)},
+                      {"trash", std::move(trash)},
                       {"enough", enough_bytes && enough_inodes}});
     }
     return list;

@@ -19,6 +19,13 @@ struct Space {
   std::uint64_t free_inodes = 0;
   std::uint64_t longest_name = 0;  ///< bytes; 0: not told
   os::KeptTimes times;             ///< of its files
+  struct Trash {
+    unsigned days = 0;        ///< for which the root keeps what is deleted in masses; 0: not at all
+    std::uint64_t files = 0;  ///< that lie there now
+    std::uint64_t bytes = 0;
+    std::string oldest;  ///< the day; "" without any
+  };
+  std::optional<Trash> trash;  ///< of the root; nothing where the receiver does not tell
 };
 
 /// What `plan` found out, before it is judged.

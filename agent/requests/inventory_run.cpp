@@ -19,13 +19,19 @@ using Clock = std::chrono::steady_clock;
 constexpr auto k_progress = 250ms;
 
 Space from_wire(const wire::MappedOwners::Space& space) {
+  std::optional<Space::Trash> trash;
+  if (space.has_trash()) {
+    const auto& told = space.trash();
+    trash = Space::Trash{.days = told.days(), .files = told.files(), .bytes = told.bytes(), .oldest = told.oldest()};
+  }
   return {.file_system = space.file_system(),
           .total_bytes = space.total_bytes(),
           .free_bytes = space.free_bytes(),
           .total_inodes = space.total_inodes(),
           .free_inodes = space.free_inodes(),
           .longest_name = space.longest_name(),
-          .times = wire::from_wire(space.times())};
+          .times = wire::from_wire(space.times()),
+          .trash = std::move(trash)};
 }
 
 }  // namespace

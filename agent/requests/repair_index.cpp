@@ -20,6 +20,7 @@ std::string indexed_detail(const Account& account) {
 void Engine::note_indexed(Account& account, const std::vector<std::string>& folders) {
   const bool known = !account.indexed.empty();
   account.indexed.insert(folders.begin(), folders.end());
+  if (!account.indexed.empty() && !account.indexed_since) account.indexed_since = Clock::now();
   if (known || account.indexed.empty() || roots_[account.root].mode != config::Mode::mirror) return;
   log_problem("stale-index", roots_[account.root].config.name, account.name, *account.indexed.begin(),
               indexed_detail(account));

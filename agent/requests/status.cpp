@@ -214,7 +214,8 @@ void Engine::for_each_problem(const std::string& account_glob, const std::functi
     for (const auto& [path, problem] : account.problems)
       tell({to_string(problem.code), name, account.name, path, problem.detail, problem.since});
     if (!account.indexed.empty() && root.mode == config::Mode::mirror) {
-      tell({"stale-index", name, account.name, *account.indexed.begin(), indexed_detail(account), std::nullopt});
+      tell({"stale-index", name, account.name, *account.indexed.begin(), indexed_detail(account),
+            account.indexed_since});
     }
   }
 }

@@ -58,6 +58,31 @@ bool has_directory(const os::Directory& directory, const std::string& path) {
   return ::fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool is_directory(const os::Directory& directory, const os::DirectoryEntry& entry) {
+  if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+  const auto status = directory.status(entry.name);
+  return status && S_ISDIR(status->st_mode);
+}
+
+/// The path of the first mailbox, a directory with cur/ in it, that `name` is or holds, however deep; "" for none. An
+/// error for what cannot be looked into: nobody knows then.
+Result<std::string> mailbox_in(const os::Directory& above, const std::string& name, int depth = 0) {
+  if (has_directory(above, os::join(name, "cur"))) return name;
+  const auto directory = above.open_directory(name);
+  const auto entries =
+      directory ? directory->list() : Result<std::vector<os::DirectoryEntry>>(Failure(directory.error()));
+  if (!entries) {
+    if (entries.error().code == ErrorCode::vanished) return std::string();
+    return Failure(entries.error());
+  }
+  for (const auto& entry : *entries) {
+    if (depth >= k_max_depth || !is_directory(*directory, entry)) continue;
+    auto found = mailbox_in(*directory, entry.name, depth + 1);
+    if (!found || !found->empty()) return found ? os::join(name, *found) : found;
+  }
+  return std::string();
+}
+
 bool is_area(const std::string& name) {
   return name == "cur" || name == "new" || name == "tmp";
 }
@@ -326,12 +351,19 @@ class FolderWalk {
       if (acls > 0 && sync::find_entry(known_, area, name) == nullptr) ++scan_.new_acls;
     }
     if (S_ISREG(status.st_mode)) return entry;
-    if (S_ISDIR(status.st_mode) && (name == "cur" || has_directory(directory, os::join(name, "cur")))) {
-      problem(ErrorCode::mail_left_out, area, name,
-              std::string("it is a mailbox inside of ") + (area == Area::cur ? "cur/" : "new/") +
-                  ", as a mailbox or user of that name makes it: its mail is not mirrored. Rename it at the source, or "
-                  "make it an account of its own");
-      return std::nullopt;
+    if (S_ISDIR(status.st_mode)) {
+      const auto mailbox = name == "cur" ? Result<std::string>(name) : mailbox_in(directory, name);
+      if (!mailbox) {
+        problem(mailbox.error().code, area, name, "nobody knows whether mail lies in it: " + mailbox.error().message());
+        return std::nullopt;
+      }
+      if (!mailbox->empty()) {
+        problem(ErrorCode::mail_left_out, area, *mailbox,
+                std::string("it is a mailbox inside of ") + (area == Area::cur ? "cur/" : "new/") +
+                    ", as a mailbox or user of that name makes it: its mail is not mirrored. Rename it at the source, "
+                    "or make it an account of its own");
+        return std::nullopt;
+      }
     }
     if (!is_link) {
       problem(ErrorCode::special_file, area, name,
@@ -567,18 +599,18 @@ class StructureWalk {
     if (!names) return;
     for (const auto& name : *names) {
       if (!is_directory(tmp, name)) continue;
-      if (name.name != "cur" && !has_directory(tmp, os::join(name.name, "cur"))) continue;
+      const auto mailbox = name.name == "cur" ? Result<std::string>("") : mailbox_in(tmp, name.name);
+      if (!mailbox) {
+        scan_.problems.push_back({mailbox.error().code, os::join(path, name.name),
+                                  "nobody knows whether mail lies in it: " + mailbox.error().message()});
+        continue;
+      }
+      if (mailbox->empty() && name.name != "cur") continue;
       scan_.problems.push_back(
-          {ErrorCode::mail_left_out, name.name == "cur" ? path : os::join(path, name.name),
+          {ErrorCode::mail_left_out, os::join(path, *mailbox),
            "it is a mailbox in the place of a tmp/, as a mailbox or user called \"tmp\" makes it: its mail is not "
            "mirrored. Rename it at the source, or make it an account of its own"});
     }
-  }
-
-  static bool is_directory(const os::Directory& directory, const os::DirectoryEntry& entry) {
-    if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
-    const auto status = directory.status(entry.name);
-    return status && S_ISDIR(status->st_mode);
   }
 
   /// What is not seen is not removed for that; what vanished meanwhile is seen by the next walk.

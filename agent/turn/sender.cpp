@@ -92,6 +92,7 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   account_ = &account;
   aliases_ = &aliases;
   foreign_files_.reset();
+  foreign_links_.clear();
   if (turn->order.owners == config::AccountOwners::own) foreign_files_.emplace(account);
   held_back_ = false;
   no_room_ = turn->order.waits_for_room;
@@ -224,10 +225,20 @@ Sender::Step Sender::send_one(sync::Operation& operation) {
   return send_header(operation);
 }
 
-/// A file of somebody else's with names elsewhere is not sent; one without goes with a mark, for only the receiver
-/// knows whether it would become its account's owner's there.
+/// A file of somebody else's with names elsewhere is not sent, under none of its names; one without goes with a mark,
+/// for only the receiver knows whether it would become its account's owner's there.
 Result<> Sender::judge_owner(const sync::Operation& operation) {
   is_foreign_ = false;
+  const auto refused = [&](uid_t uid) {
+    return failure(
+        ErrorCode::foreign_owner, path_of(operation.to),
+        "it is a hard link of a file of user " + std::to_string(uid) +
+            ", which its account's owner cannot read; left out. Take it away, or say owners = \"mixed\" for its "
+            "root in agent.toml");
+  };
+  if (operation.kind == sync::OperationKind::link && foreign_links_.contains(operation.result.inode)) {
+    return refused(operation.result.attributes.uid);
+  }
   const bool puts = operation.kind == sync::OperationKind::put || operation.kind == sync::OperationKind::put_control;
   const sync::Entry& file = operation.result;
   if (!puts || file.kind != sync::EntryKind::file || !foreign_files_) return {};
@@ -237,11 +248,8 @@ Result<> Sender::judge_owner(const sync::Operation& operation) {
   const auto fd = account_->open(path, O_PATH | O_NOFOLLOW);
   struct stat status {};
   if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_nlink < 2) return {};
-  return failure(
-      ErrorCode::foreign_owner, path,
-      "it is a hard link of a file of user " + std::to_string(status.st_uid) +
-          ", which its account's owner cannot read; left out. Take it away, or say owners = \"mixed\" for its "
-          "root in agent.toml");
+  foreign_links_.insert(file.inode);
+  return refused(status.st_uid);
 }
 
 Result<> Sender::read_digest(sync::Operation& operation) const {

@@ -99,6 +99,7 @@ class Sender {
   std::optional<ForeignFiles> foreign_files_;  ///< none where owners are mixed
   std::set<std::string> unsent_;               ///< paths of what it was to send, and did not
   bool is_foreign_ = false;                    ///< the file that is being sent is somebody else's
+  std::set<std::uint64_t> foreign_links_;      ///< inodes of what was refused, in this turn, as a link of such a file
   bool held_back_ = false;                     ///< something vanished: what follows messages waits for the next look
   bool no_room_ = false;                       ///< messages wait for room, and what follows them with them
 };

@@ -406,7 +406,10 @@ class Course {
       if (const auto hold = sync::should_hold(removals); hold != sync::Hold::none) return held(hold);
     }
     if (order_.has_trash) {
-      sync::mark_for_trash(operations, report_.lost.messages + order_.recently_removed, report_.account_gone);
+      sync::mark_for_trash(operations, {.in_window = report_.lost.messages + order_.recently_removed,
+                                        .in_hour = report_.lost.messages + order_.removed_within_hour,
+                                        .root_wanes = order_.root_wanes || order_.root_loses,
+                                        .account_gone = report_.account_gone});
     }
     return Brake::go;
   }

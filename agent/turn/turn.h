@@ -58,11 +58,13 @@ struct TurnOrder {
   std::set<std::string> not_ours;
   /// Messages that are further names of ones which the destination refused: each is sent by itself, and is no link.
   std::set<std::string> alone;
-  bool released = false;        ///< the brake was looked at by a person
-  bool gone_confirmed = false;  ///< the account's directory is gone, and the root is healthy
-  std::uint64_t recently_removed = 0;
-  bool has_trash = false;   ///< the destination can put aside what is removed
-  bool root_loses = false;  ///< many accounts of its root lose much at once
+  bool released = false;                  ///< the brake was looked at by a person
+  bool gone_confirmed = false;            ///< the account's directory is gone, and the root is healthy
+  std::uint64_t recently_removed = 0;     ///< messages of the account, within the brake's window …
+  std::uint64_t removed_within_hour = 0;  ///< … and within an hour
+  bool root_wanes = false;                ///< sync::wanes
+  bool has_trash = false;                 ///< the destination can put aside what is removed
+  bool root_loses = false;                ///< many accounts of its root lose much at once
   /// What a look that is old enough saw go already, when that was a mass: it is believed when it did not grow since.
   std::optional<std::uint64_t> mass_seen;
   /// So many messages are missing at the destination, and have been for a while: they are sent again. Where more are,

@@ -10,6 +10,8 @@ namespace maildirsync::sync {
 namespace {
 
 constexpr std::uint64_t k_trash_from = 10;
+constexpr std::uint64_t k_trash_from_in_hour = 30;
+constexpr std::uint64_t k_waning = 100;
 constexpr std::uint64_t k_much = 20;
 constexpr std::uint64_t k_much_without_trash = 50;
 constexpr std::size_t k_folders = 4;
@@ -146,8 +148,8 @@ bool is_most(std::uint64_t messages, std::uint64_t lost) {
   return lost >= k_much && lost * 2 > messages;
 }
 
-void mark_for_trash(std::vector<Operation>& plan, std::uint64_t lost_within_window, bool everything) {
-  const bool many = lost_within_window >= k_trash_from;
+void mark_for_trash(std::vector<Operation>& plan, const Company& company) {
+  const bool many = company.in_window >= k_trash_from || company.in_hour >= k_trash_from_in_hour || company.root_wanes;
   std::set<std::string_view> removed;
   for (const auto& operation : plan) {
     if (operation.kind == OperationKind::remove_folder) removed.insert(operation.from.folder);
@@ -155,8 +157,12 @@ void mark_for_trash(std::vector<Operation>& plan, std::uint64_t lost_within_wind
   for (auto& operation : plan) {
     if (operation.kind != OperationKind::remove && operation.kind != OperationKind::remove_folder) continue;
     const bool of_message = operation.from.area != Area::folder;
-    operation.to_trash |= everything || (many && of_message) || removed.contains(operation.from.folder);
+    operation.to_trash |= company.account_gone || (many && of_message) || removed.contains(operation.from.folder);
   }
+}
+
+bool wanes(std::uint64_t messages, std::uint64_t lost_in_hour) {
+  return lost_in_hour >= k_waning && lost_in_hour * 100 >= messages;
 }
 
 bool is_catastrophe(const RootLosses& losses) {

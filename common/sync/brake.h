@@ -68,9 +68,24 @@ bool is_mass(std::uint64_t messages, std::uint64_t lost);
 /// At least 20 messages, and more than half.
 bool is_most(std::uint64_t messages, std::uint64_t lost);
 
-/// Has the removals go to the destination's trash that are many (the tenth within the window, and what follows), or
-/// that go with their folder. `everything`: with the account.
-void mark_for_trash(std::vector<Operation>& plan, std::uint64_t lost_within_window, bool everything);
+/// With what a plan's removals go.
+struct Company {
+  std::uint64_t in_window = 0;  ///< messages that the account loses: by the plan and within k_brake_window_seconds
+  std::uint64_t in_hour = 0;    ///< the same, within k_slow_window_seconds
+  bool root_wanes = false;      ///< see wanes()
+  bool account_gone = false;
+};
+
+inline constexpr std::uint64_t k_slow_window_seconds = 3600;
+
+/// Has the removals go to the destination's trash that are many: the tenth of an account within the window and what
+/// follows, the thirtieth within the hour; what goes with its folder or account, or while the root wanes. Unlinked is
+/// only what users delete one by one.
+void mark_for_trash(std::vector<Operation>& plan, const Company& company);
+
+/// Whether a root loses so much within the hour that each account's few may be a part of one slow deletion: at least
+/// 100 messages, and a hundredth of what it had.
+bool wanes(std::uint64_t messages, std::uint64_t lost_in_hour);
 
 /// What the accounts of a root lost within the window, or are about to lose.
 struct RootLosses {

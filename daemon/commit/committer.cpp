@@ -258,6 +258,13 @@ void Committer::owe(const std::vector<Item>& group, const Error& error) {
   }
 }
 
+void Committer::forget_claims(const std::vector<Item>& group) {
+  for (const auto& item : group) {
+    const auto* put = std::get_if<Put>(&item);
+    if (put != nullptr && put->staged.account->claim) put->staged.account->claim->not_durable();
+  }
+}
+
 std::optional<Error> Committer::debt(const os::Directory& root) {
   const std::lock_guard lock(waiting_mutex_);
   const auto found = debts_.find(root.path());
@@ -298,7 +305,10 @@ void Committer::commit(std::vector<Item> group) {
   }
   const auto before = std::chrono::steady_clock::now();
   const auto durable = names.sync();
-  if (!durable) owe(group, durable.error());
+  if (!durable) {
+    owe(group, durable.error());
+    forget_claims(group);
+  }
   syncing += std::chrono::steady_clock::now() - before;
   ++totals_.groups;
   totals_.sync_microseconds +=
@@ -380,6 +390,9 @@ Committed Committer::apply(Put& put, os::SyncSet& sync, Group& shared) {
   const auto within = account.fence ? account.fence->enter() : std::unique_lock<std::mutex>();
   if (account.fence && !done.error) done.error = account.fence->refusal(account.decision, staged.operation);
   if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
+  if (account.claim && !done.error) {
+    if (auto ours = account.claim->check(); !ours) done.error = std::move(ours.error());
+  }
   if (!done.error && (is_there_for_a_drain(staged) || was_had(staged))) {
     done.outcome = {};
   } else if (!done.error) {
@@ -389,6 +402,9 @@ Committed Committer::apply(Put& put, os::SyncSet& sync, Group& shared) {
       shared.given.note(staged);
       if (auto file = staged.aside ? staged.aside->take_file_to_sync() : std::nullopt) sync.add(std::move(*file));
       note_removed_account(staged);
+      if (account.claim) {
+        if (auto claimed = account.claim->done(staged.operation, sync); !claimed) done.error = claimed.error();
+      }
     } else {
       done.error = outcome.error();
     }

@@ -21,10 +21,12 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
+constexpr std::size_t k_day = 10;                              // of a trash's name: "2026-11-28.1"
 constexpr std::size_t k_max_details = wire::k_max_header / 2;  // bytes of sentences in an answer about owners
 
-std::string key_of(const std::string& root, const std::string& account) {
-  return root + '\0' + account;
+/// Of each agent its own: of two that would bring one account, neither takes over what the other began.
+std::string key_of(const Peer& peer, const std::string& root, const std::string& account) {
+  return peer.name + '\0' + root + '\0' + account;
 }
 
 Result<> check_account(const std::string& account) {
@@ -196,20 +198,20 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   MAILDIRSYNC_TRY(check_account(open.account()));
   if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
   auto root = open_root(open.root());
-  auto key = key_of(root.path, open.account());
+  std::shared_ptr<OwnedAccount> claim;
   if (root.directory && ownership_ != nullptr) {
-    const auto claimed =
-        ownership_->claim(place_of(*root.directory, open.account()), {peer_->fingerprint, open.root()}, open.name());
-    if (!claimed) {
-      root.error = claimed.error();
+    claim = std::make_shared<OwnedAccount>(*ownership_, place_of(*root.directory, open.account()),
+                                           Ownership::Owner{peer_->fingerprint, open.root()}, open.name());
+    if (auto ours = claim->open(*root.directory, open.account()); !ours) {
+      root.error = std::move(ours.error());
       root.directory = nullptr;
-      key += '\0' + peer_->fingerprint;  // takes nothing over from whoever it belongs to
     }
   }
   auto account = std::make_shared<Account>();
   account->root_name = open.root();
   account->path = open.account();
-  account->key = std::move(key);
+  account->key = key_of(*peer_, root.path, open.account());
+  account->claim = std::move(claim);
   account->serial = serial_of(open.turn());
   account->root = root.directory;
   account->root_error = root.error;
@@ -284,7 +286,7 @@ Result<> Intake::list(const wire::List& list) {
                .root = root.directory,
                .served = root.served,
                .account = list.account(),
-               .account_key = key_of(root.path, list.account()),
+               .account_key = key_of(*peer_, root.path, list.account()),
                .serial = serial_of(list.turn()),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
@@ -355,6 +357,14 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
   if (question.space()) {
     const auto root = open_root(question.root());
     tell_space(root.directory.get(), root.error, *mapped.mutable_space());
+    if (found != peer_->roots.end() && sinks_.trash_use) {
+      const TrashUse use = sinks_.trash_use(found->second.path);
+      auto& trash = *mapped.mutable_space()->mutable_trash();
+      trash.set_days(found->second.trash_days);
+      trash.set_files(use.files);
+      trash.set_bytes(use.bytes);
+      trash.set_oldest(use.oldest.substr(0, k_day));
+    }
   }
   if (question.has_room()) MAILDIRSYNC_TRY(tell_room(question, *mapped.mutable_room()));
   sinks_.answer(std::move(answer));

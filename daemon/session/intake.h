@@ -10,6 +10,7 @@
 #include "common/codec/compression.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/stage.h"
+#include "daemon/apply/trash_walk.h"
 #include "daemon/decisions/keeper.h"
 #include "daemon/session/ownership.h"
 #include "daemon/session/peer_load.h"
@@ -45,6 +46,7 @@ class Intake {
     std::function<void(const Account& account)> opened;
     std::function<void(ListRequest)> list;
     std::function<void(wire::Header)> answer;
+    std::function<TrashUse(const std::string& path)> trash_use = {};  ///< of the root with this path; may be empty
   };
 
   /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the

@@ -19,6 +19,7 @@ namespace maildirsync::daemon {
 namespace {
 
 constexpr std::size_t k_longest_file = std::size_t{1} << 30U;
+constexpr std::size_t k_outdated_lines = 10'000;  // then the file is written anew
 
 bool is_below(const std::string& path, const std::string& above) {
   return path.size() > above.size() && path.starts_with(above) && path[above.size()] == '/';
@@ -98,17 +99,45 @@ Result<> Ownership::write_anew() {
   for (const auto& [place, owned] : owners_)
     text += line_of(place, known_[owned.owner], owned.name);
   MAILDIRSYNC_TRY(os::write_all(fd.get(), text, between));
+  lines_ = owners_.size();
   if (::fsync(fd.get()) != 0 || ::rename(between.c_str(), path_.c_str()) != 0) {
     return os_failure(path_, "cannot write to the state directory (state_dir)", errno);
   }
   file_ = std::move(fd);
+  const auto directory = os::Directory::open_root(std::filesystem::path(path_).parent_path().string());
+  if (!directory) return Failure(directory.error());
+  if (::fsync(directory->fd()) != 0) {
+    return os_failure(path_, "cannot sync the state directory (state_dir)", errno);
+  }
+  unsynced_ = doubtful_ = false;
   return {};
 }
 
-void Ownership::append(const std::string& line) {
-  if (const auto written = os::write_all(file_.get(), line, path_); !written) {
-    spdlog::error("owners-unwritten detail=\"{}\"", os::printable(written.error().message()));
-  }
+/// All of it or, on a full disk, nothing: the next line would go on where half a one ends.
+Result<> Ownership::append(const std::string& lines) {
+  if (lines.empty()) return {};
+  lines_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
+  if (doubtful_ || lines_ > 2 * owners_.size() + k_outdated_lines) return write_anew();
+  const auto before = ::lseek(file_.get(), 0, SEEK_END);
+  auto written = os::write_all(file_.get(), lines, path_);
+  if (!written && ::ftruncate(file_.get(), before) != 0) doubtful_ = true;
+  unsynced_ = true;
+  return written;
+}
+
+Result<> Ownership::add_unsynced(os::SyncSet& sync) {
+  const std::lock_guard lock(mutex_);
+  if (doubtful_) return write_anew();
+  if (!std::exchange(unsynced_, false)) return {};
+  os::Fd file(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!file) return write_anew();
+  sync.add(std::move(file));
+  return {};
+}
+
+void Ownership::not_durable() {
+  const std::lock_guard lock(mutex_);
+  doubtful_ = true;
 }
 
 std::uint32_t Ownership::number_of(const Owner& owner) {
@@ -130,6 +159,7 @@ void Ownership::use(const config::Receiver& config) {
   const auto ended =
       std::erase_if(owners_, [&](const auto& owned) { return !there.contains(known_[owned.second.owner]); });
   if (ended == 0) return;
+  ++endings_;
   spdlog::info("owners-ended accounts={} reason=\"their peer or root is not in the configuration any more\"", ended);
   if (const auto written = write_anew(); !written) {
     spdlog::error("owners-unwritten detail=\"{}\"", os::printable(written.error().message()));
@@ -188,8 +218,9 @@ Result<> Ownership::claim(const std::string& place, const Owner& owner, const st
     if (owners_.erase(place.substr(0, slash)) > 0) text += "- " + word(place.substr(0, slash)) + '\n';
   }
   owners_[place] = {number_of(owner), name};
-  append(text + line_of(place, owner, name));
-  return {};
+  auto written = append(text + line_of(place, owner, name));
+  if (!written) owners_.erase(place);
+  return written;
 }
 
 std::vector<std::string> Ownership::accounts_of(const Owner& owner) const {
@@ -201,15 +232,16 @@ std::vector<std::string> Ownership::accounts_of(const Owner& owner) const {
   return places;
 }
 
-void Ownership::end(const std::string& place, const Owner& owner) {
+Result<> Ownership::end(const std::string& place, const Owner& owner) {
   const std::lock_guard lock(mutex_);
   const auto found = owners_.find(place);
-  if (found == owners_.end() || known_[found->second.owner] != owner) return;
+  if (found == owners_.end() || known_[found->second.owner] != owner) return {};
   owners_.erase(found);
-  append("- " + word(place) + '\n');
+  ++endings_;
+  return append("- " + word(place) + '\n');
 }
 
-std::size_t Ownership::disown(const std::string& peer, const std::string& root, const std::string& glob) {
+Result<std::size_t> Ownership::disown(const std::string& peer, const std::string& root, const std::string& glob) {
   const std::lock_guard lock(mutex_);
   std::string text;
   std::size_t count = 0;
@@ -222,8 +254,32 @@ std::size_t Ownership::disown(const std::string& peer, const std::string& root, 
     ++count;
     return true;
   });
-  append(text);
+  ++endings_;
+  MAILDIRSYNC_TRY(append(text));
   return count;
+}
+
+Result<> OwnedAccount::open(const os::Directory& root, const std::string& account) {
+  if (!root.status(account)) return ownership_.check(place_, owner_);
+  return ownership_.claim(place_, owner_, name_);
+}
+
+Result<> OwnedAccount::check() {
+  const std::uint64_t now = ownership_.endings();
+  if (ours_at_ == now) return {};
+  return ownership_.check(place_, owner_);
+}
+
+Result<> OwnedAccount::done(const sync::Operation& operation, os::SyncSet& sync) {
+  const bool removed_it = operation.kind == sync::OperationKind::remove_folder && operation.from.folder.empty();
+  if (removed_it) {
+    MAILDIRSYNC_TRY(ownership_.end(place_, owner_));
+    ours_at_ = k_never;
+  } else if (const std::uint64_t now = ownership_.endings(); ours_at_ != now) {
+    MAILDIRSYNC_TRY(ownership_.claim(place_, owner_, name_));
+    ours_at_ = now;
+  }
+  return ownership_.add_unsynced(sync);
 }
 
 }  // namespace maildirsync::daemon

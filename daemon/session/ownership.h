@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,13 +14,16 @@
 #include "common/os/directory.h"
 #include "common/os/fd.h"
 #include "common/os/result.h"
+#include "common/os/sync_set.h"
+#include "daemon/apply/account.h"
 
 namespace maildirsync::daemon {
 
 /// Which agent and root each account here belongs to: those that brought it first. Another that would write to it, or
-/// to what lies in it or around it, is refused by name. Kept in the file `owners` of the state directory, a line for
-/// each account, written as accounts come; a power cut may take the last seconds' lines, which come again when the
-/// account is opened next. Thread-safe, by a lock: the strands of all connections ask.
+/// to what lies in it or around it, is refused by name. An account is claimed by the first operation that was done in
+/// it, or by whoever opens one that is there and nobody's; so there are never more entries than directories. Kept in
+/// the file `owners` of the state directory, a line for each change, on the disk before that operation is acknowledged.
+/// Thread-safe, by a lock: the strands of all connections and the committer ask.
 class Ownership {
  public:
   struct Owner {
@@ -36,15 +40,21 @@ class Ownership {
   /// `place`: the account's absolute path, without links. owned_by_another when it, or an account below or above it,
   /// belongs to somebody else.
   Result<> check(const std::string& place, const Owner& owner) const;
-  /// The same, and from now on it belongs to that one.
+  /// The same, and from now on it belongs to that one; not when that cannot be written.
   Result<> claim(const std::string& place, const Owner& owner, const std::string& name);
   /// The places of all that belong to that one.
   std::vector<std::string> accounts_of(const Owner& owner) const;
   /// It is gone: whoever brings it next has it.
-  void end(const std::string& place, const Owner& owner);
+  Result<> end(const std::string& place, const Owner& owner);
   /// Accounts of a peer (by its name) and root whose name matches a glob belong to nobody. `root` and `glob` may be
   /// empty: all. Their number.
-  std::size_t disown(const std::string& peer, const std::string& root, const std::string& glob);
+  Result<std::size_t> disown(const std::string& peer, const std::string& root, const std::string& glob);
+  /// Adds what was written and may not be on the disk yet.
+  Result<> add_unsynced(os::SyncSet& sync);
+  /// The sync of that failed.
+  void not_durable();
+  /// Rises whenever an account stops belonging to somebody.
+  std::uint64_t endings() const { return endings_; }
 
  private:
   struct Owned {
@@ -56,7 +66,7 @@ class Ownership {
   explicit Ownership(std::string path) : path_(std::move(path)) {}
   Result<> read();
   Result<> write_anew();
-  void append(const std::string& line);
+  Result<> append(const std::string& lines);
   std::uint32_t number_of(const Owner& owner);
   Result<> check_locked(const std::string& place, const Owner& owner) const;
   const Owners::value_type* other_than(const std::string& place, const Owner& owner) const;
@@ -65,9 +75,34 @@ class Ownership {
   const std::string path_;
   mutable std::mutex mutex_;
   os::Fd file_;
+  std::size_t lines_ = 0;  ///< of the file
+  bool unsynced_ = false;
+  bool doubtful_ = false;  ///< a sync failed: what was written since the last one may be lost
+  std::atomic<std::uint64_t> endings_{0};
   std::vector<Owner> known_;
   Owners owners_;
   std::map<std::string, std::string> peer_names_;  ///< by fingerprint
+};
+
+/// An account as one agent opened it, at `place`.
+class OwnedAccount : public AccountClaim {
+ public:
+  OwnedAccount(Ownership& ownership, std::string place, Ownership::Owner owner, std::string name)
+      : ownership_(ownership), place_(std::move(place)), owner_(std::move(owner)), name_(std::move(name)) {}
+
+  /// As it is opened; what is there is claimed at once.
+  Result<> open(const os::Directory& root, const std::string& account);
+  Result<> check() override;
+  Result<> done(const sync::Operation& operation, os::SyncSet& sync) override;
+  void not_durable() override { ownership_.not_durable(); }
+
+ private:
+  Ownership& ownership_;
+  const std::string place_;
+  const Ownership::Owner owner_;
+  const std::string name_;
+  std::uint64_t ours_at_ = k_never;  ///< Ownership::endings() when it was ours last
+  static constexpr std::uint64_t k_never = ~std::uint64_t{0};
 };
 
 /// Where an account really is, whatever links lead to its root.

@@ -121,10 +121,8 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                               const std::string& drain) {
     threads_.post([=, this] { take_stock({fingerprint, root}, place, drain); });
   });
-  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) {
-    troubles_.note(peer, done);
-    end_ownership(peer, done);
-  };
+  services_.trash_use = [this](const std::string& path) { return trash_.use_of(path); };
+  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { troubles_.note(peer, done); };
 }
 
 Receiver::~Receiver() {
@@ -358,7 +356,7 @@ void Receiver::handle(const json& request, const std::shared_ptr<control::Reply>
   if (command == "status") return reply->finish(status());
   if (command == "release") return release(reply);
   if (command == "restore") return trash_.restore(request, reply);
-  if (command == "disown") return disown(request, *reply);
+  if (command == "disown") return disown(request, reply);
   reply->finish({{"error",
                   {{"code", "usage"},
                    {"message", "the receiver only knows status, release, restore and disown; give '" + command +
@@ -389,27 +387,31 @@ void Receiver::release(const std::shared_ptr<control::Reply>& reply) {
   });
 }
 
-/// An account that went here, for it went at the source, may be brought by another.
-void Receiver::end_ownership(const Peer& peer, const std::vector<Committed>& done) {
-  for (const auto& one : done) {
-    const bool is_account = one.kind == sync::OperationKind::remove_folder && one.path.empty() && !one.error;
-    if (!is_account || !one.account->root) continue;
-    ownership_->end(place_of(*one.account->root, one.account->path), {peer.fingerprint, one.account->root_name});
-  }
-}
-
-/// Accounts are to be brought by another from now on.
-void Receiver::disown(const json& request, control::Reply& reply) {
+/// Accounts are to be brought by another from now on. On the disk before it is answered.
+void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>& reply) {
   const std::string peer = request.value("peer", "");
   const bool known = std::any_of(config_.peers.begin(), config_.peers.end(),
                                  [&](const config::Peer& configured) { return configured.name == peer; });
-  if (!known) return reply.finish(control::error("usage", "there is no peer '" + peer + "' in the configuration"));
-  const auto count = ownership_->disown(peer, request.value("root", ""), request.value("account", ""));
-  spdlog::info("disowned peer={} accounts={}", peer, count);
-  reply.finish({{"ok", true},
-                {"accounts", count},
-                {"message", std::to_string(count) + (count == 1 ? " account is" : " accounts are") +
-                                " free; the agent that brings one next has it"}});
+  if (!known) return reply->finish(control::error("usage", "there is no peer '" + peer + "' in the configuration"));
+  const auto count = std::make_shared<Result<std::size_t>>(0);
+  const auto work = [this, peer, root = request.value("root", ""), glob = request.value("account", ""),
+                     count](os::SyncSet& sync) {
+    *count = ownership_->disown(peer, root, glob);
+    if (!*count) return;
+    if (auto added = ownership_->add_unsynced(sync); !added) *count = Failure(added.error());
+  };
+  committer_.run(work, [this, peer, count, reply](const Result<>& durable) {
+    if (!durable) ownership_->not_durable();
+    if (!durable && *count) *count = Failure(durable.error());
+    asio::post(loop_, [peer, count, reply] {
+      if (!*count) return reply->finish(control::error(to_string(count->error().code), count->error().message()));
+      spdlog::info("disowned peer={} accounts={}", peer, **count);
+      reply->finish({{"ok", true},
+                     {"accounts", **count},
+                     {"message", std::to_string(**count) + (**count == 1 ? " account is" : " accounts are") +
+                                     " free; the agent that brings one next has it"}});
+    });
+  });
 }
 
 std::size_t Receiver::connections_of(const std::string& peer) const {

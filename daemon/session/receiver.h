@@ -54,8 +54,7 @@ class Receiver {
  private:
   Receiver(asio::io_context& loop, config::Receiver config, std::string instance, RunMark mark,
            std::unique_ptr<ServedDirectories> directories, std::unique_ptr<DecisionKeeper> decisions);
-  void end_ownership(const Peer& peer, const std::vector<Committed>& done);
-  void disown(const nlohmann::json& request, control::Reply& reply);
+  void disown(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
   Result<> use(const config::Receiver& config);
   void tell_ways(const std::vector<config::Peer>& told);
   Result<> listen();

@@ -116,7 +116,8 @@ Intake::Sinks Session::sinks() {
                   self->send(answer);
                   if (answer.has_listing()) self->answered();
                 });
-              }};
+              },
+          .trash_use = services_.trash_use};
 }
 
 asio::awaitable<void> Session::run() {

@@ -46,6 +46,8 @@ struct Services {
   std::function<std::shared_ptr<PeerLoad>(const std::string& fingerprint)> load_of;
   /// Event loop: what became of operations, for `status`.
   std::function<void(const Peer& peer, const std::vector<Committed>& done)> note;
+  /// Any thread: what lies in the trash of the root with this path.
+  std::function<TrashUse(const std::string& path)> trash_use;
 };
 
 /// One agent's connection, from the handshake to its end. Lives on the event loop; frames are staged on a strand,

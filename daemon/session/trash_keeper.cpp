@@ -91,7 +91,7 @@ void TrashKeeper::tend() {
   tending_ = true;
   deletes_seen_ = deletes;
   threads_.post([this, places = places_, begun = now] {
-    std::map<std::string, TrashUse> uses;
+    Uses uses;
     for (const auto& [path, place] : places) {
       const auto root = os::Directory::open_root(path);
       // With trash_days = 0, what came before it was set goes now.
@@ -102,17 +102,22 @@ void TrashKeeper::tend() {
     }
     asio::post(loop_, [this, uses = std::move(uses), took = Clock::now() - begun]() mutable {
       tending_ = false;
-      uses_ = std::move(uses);
+      uses_ = std::make_shared<const Uses>(std::move(uses));
       next_ = Clock::now() + k_at_least;
       not_before_ = Clock::now() + std::max<Clock::duration>(k_at_most, took * k_rest);
     });
   });
 }
 
+TrashUse TrashKeeper::use_of(const std::string& path) const {
+  const auto uses = uses_.load();
+  const auto found = uses->find(path);
+  return found == uses->end() ? TrashUse() : found->second;
+}
+
 json TrashKeeper::status_of(const std::string& path) const {
   const auto place = places_.find(path);
-  const auto found = uses_.find(path);
-  const TrashUse use = found == uses_.end() ? TrashUse() : found->second;
+  const TrashUse use = use_of(path);
   if (place == places_.end() || (place->second.days == 0 && use.files == 0)) return nullptr;
   return {{"days", place->second.days},
           {"files", use.files},

@@ -35,6 +35,8 @@ class TrashKeeper {
 
   /// What lies in the trash of the root with this path, as it was counted last; null for one without a trash.
   nlohmann::json status_of(const std::string& path) const;
+  /// The same, for whoever plans; any thread.
+  TrashUse use_of(const std::string& path) const;
 
   void restore(const nlohmann::json& request, const std::shared_ptr<control::Reply>& reply);
 
@@ -56,7 +58,8 @@ class TrashKeeper {
   asio::steady_timer timer_;
   os::Threads threads_{2};               ///< one looks through, one puts back
   std::map<std::string, Place> places_;  ///< by path
-  std::map<std::string, TrashUse> uses_;
+  using Uses = std::map<std::string, TrashUse>;
+  std::atomic<std::shared_ptr<const Uses>> uses_{std::make_shared<const Uses>()};
   bool tending_ = false, restoring_ = false;
   std::uint64_t deletes_seen_ = 0;
   std::chrono::steady_clock::time_point next_{}, not_before_{};

@@ -214,6 +214,18 @@ class Keeping(TrashTest):
         self.assertIn("trash of vhosts: 30 files", self.lab.receiver.cli("status").stdout)
         self.assertEqual(datetime.datetime.now(datetime.timezone.utc).date().isoformat(), trash["oldest"])
 
+    def test_plan_names_it(self):
+        self.trashed()
+        wait_until(lambda: self.lab.receiver.status()["roots"][0]["trash"]["files"] == 30, "it is counted")
+        plan = json.loads(self.lab.agent.cli("--json", "plan").stdout)
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        trash, = plan["space"][0]["trash"]
+        self.assertEqual(("vhosts", 14, 30, today), (trash["root"], trash["days"], trash["files"], trash["oldest"]))
+        self.assertGreater(trash["bytes"], 0)
+        text = self.lab.agent.cli("plan").stdout
+        self.assertRegex(text, "trash of vhosts: what is deleted in masses takes its space at the destination for 14 days more; 30 files, .* in it since "
+                         f"{today}, counted as used")  # fmt: skip
+
     def test_it_goes_after_its_days_and_not_before(self):
         self.root.landing["trash_days"] = 3
         self.trashed()

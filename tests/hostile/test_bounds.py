@@ -137,7 +137,7 @@ class Invented(HostileTest):
     @unittest.skipIf(SANITIZED, "a sanitizer's own memory is what would be measured")
     def test_accounts_that_are_not_there(self):
         client = self.client()
-        for number in range(12_000):
+        for number in range(20_000):
             client.open_account("vhosts", "/".join(f"{number}{'a' * 240}" for _ in range(15)))
         client.ping()
         self.assertLess(peak(self.lab.receiver.process.pid), BOUND)

@@ -31,6 +31,20 @@ TEST(PlanReport, text_has_the_largest_account_first_and_each_remedy) {
   }
 }
 
+TEST(PlanReport, the_trash_has_a_line_of_its_own) {
+  auto plan = answer();
+  plan["space"][0]["trash"] = Json::parse(R"([
+    {"root": "r", "days": 14, "files": 30, "bytes": 2048, "oldest": "2026-11-14"},
+    {"root": "s", "days": 0, "files": 0, "bytes": 0, "oldest": null}])");
+  const std::string text = plan_text(plan, Colour::off);
+  EXPECT_NE(text.find("trash of r: what is deleted in masses takes its space at the destination for 14 days more; 30 "
+                      "files, 2.0 KiB in it since 2026-11-14, counted as used\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("trash of s: none (trash_days = 0)\n"), std::string::npos) << text;
+  EXPECT_NE(plan_html(plan, {}).find("trash of r"), std::string::npos);
+}
+
 TEST(PlanReport, a_page_has_no_markup_from_names) {
   const std::string html = plan_html(answer(), {"old", "", "2026-01-01T00:00:00Z"});
   EXPECT_EQ(html.find("<big>"), std::string::npos);

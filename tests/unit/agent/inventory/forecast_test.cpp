@@ -79,6 +79,18 @@ TEST(Forecast, wants_inodes_where_they_are_numbered) {
   EXPECT_EQ(codes(forecast(few)), Codes{});
 }
 
+TEST(Forecast, tells_what_the_trash_takes_and_how_long) {
+  Facts one = facts();
+  EXPECT_TRUE(forecast(one)["space"][0]["trash"].empty()) << "an older receiver tells nothing of it";
+  one.roots[0].space->trash = Space::Trash{.days = 14, .files = 30, .bytes = k_gib, .oldest = "2026-11-14"};
+  const auto trash = forecast(one)["space"][0]["trash"];
+  ASSERT_EQ(trash.size(), 1U);
+  EXPECT_EQ(trash[0], nlohmann::json::parse(R"({"root": "r", "days": 14, "files": 30, "bytes": 1073741824,
+                                                "oldest": "2026-11-14"})"));
+  one.roots[0].space->trash = Space::Trash{};
+  EXPECT_TRUE(forecast(one)["space"][0]["trash"][0]["oldest"].is_null());
+}
+
 TEST(Forecast, roots_on_one_file_system_share_its_space) {
   auto two = facts();
   two.roots.push_back(two.roots[0]);

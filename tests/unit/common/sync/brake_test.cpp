@@ -255,8 +255,57 @@ TEST(Lost, adds_up_the_bytes_of_what_goes) {
 
 // ---- the trash ----
 
-std::vector<bool> to_trash(std::vector<Operation> plan, std::uint64_t lost_within_window, bool everything = false) {
-  mark_for_trash(plan, lost_within_window, everything);
+struct TrashCase {
+  const char* what;
+  Company company;
+  bool put_aside;
+};
+
+class TrashCases : public ::testing::TestWithParam<TrashCase> {};
+
+TEST_P(TrashCases, are_decided) {
+  std::vector<Operation> plan{removal("cur/1.x:2,", 11)};
+  mark_for_trash(plan, GetParam().company);
+  EXPECT_EQ(plan[0].to_trash, GetParam().put_aside) << GetParam().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OneByOne, TrashCases,
+    ::testing::Values(TrashCase{"a message that was read", {.in_window = 1, .in_hour = 1}, false},
+                      TrashCase{"the ninth of a quick hand", {.in_window = 9, .in_hour = 9}, false},
+                      TrashCase{"one after another, while mail is read", {.in_window = 2, .in_hour = 29}, false}));
+
+INSTANTIATE_TEST_SUITE_P(
+    ByMasses, TrashCases,
+    ::testing::Values(TrashCase{"an emptied Trash", {.in_window = 60, .in_hour = 60}, true},
+                      TrashCase{"rm -rf, a message every ten seconds", {.in_window = 6, .in_hour = 30}, true},
+                      TrashCase{"the same half an hour later", {.in_window = 6, .in_hour = 180}, true},
+                      TrashCase{"one of an account, while hundreds lose one each",
+                                {.in_window = 1, .in_hour = 1, .root_wanes = true},
+                                true},
+                      TrashCase{"an account's only message, with the account",
+                                {.in_window = 1, .in_hour = 1, .account_gone = true},
+                                true}));
+
+TEST(Wanes, a_root_that_loses_a_twentieth_a_minute_and_not_one_whose_users_delete) {
+  struct {
+    const char* what;
+    std::uint64_t messages, lost_in_hour;
+    bool wanted;
+  } const cases[] = {
+      {"a small root, whose user empties a mailbox", 400, 99, false},
+      {"5 % in the first minute, of 10,000 accounts with 20 messages each", 200'000, 10'000, true},
+      {"a domain of 42 accounts with nine messages each, of 300", 2'700, 378, true},
+      {"users of a million messages who delete 9,000 of them within an hour", 1'000'000, 9'000, false},
+      {"the hundredth of its messages", 10'000, 100, true},
+      {"one fewer", 10'000, 99, false},
+  };
+  for (const auto& one : cases)
+    EXPECT_EQ(wanes(one.messages, one.lost_in_hour), one.wanted) << one.what;
+}
+
+std::vector<bool> to_trash(std::vector<Operation> plan, const Company& company) {
+  mark_for_trash(plan, company);
   std::vector<bool> marks;
   for (const auto& operation : plan)
     marks.push_back(operation.to_trash);
@@ -265,8 +314,8 @@ std::vector<bool> to_trash(std::vector<Operation> plan, std::uint64_t lost_withi
 
 TEST(ToTrash, goes_what_is_much_and_not_what_is_little) {
   const std::vector<Operation> plan{removal("cur/1.x:2,", 11), removal("dovecot-keywords", 12)};
-  EXPECT_EQ(to_trash(plan, 9), (std::vector<bool>{false, false}));
-  EXPECT_EQ(to_trash(plan, 10), (std::vector<bool>{true, false}));
+  EXPECT_EQ(to_trash(plan, {.in_window = 9, .in_hour = 9}), (std::vector<bool>{false, false}));
+  EXPECT_EQ(to_trash(plan, {.in_window = 10, .in_hour = 10}), (std::vector<bool>{true, false}));
 }
 
 TEST(ToTrash, goes_all_of_a_folder_that_is_removed) {
@@ -274,11 +323,11 @@ TEST(ToTrash, goes_all_of_a_folder_that_is_removed) {
                                     removal("cur/2.x:2,", 12, ".A"),
                                     removal("dovecot-uidlist", 13, ".A"),
                                     {.kind = OperationKind::remove_folder, .from = {".A", Area::folder, ""}}};
-  EXPECT_EQ(to_trash(plan, 2), (std::vector<bool>{false, true, true, true}));
+  EXPECT_EQ(to_trash(plan, {.in_window = 2, .in_hour = 2}), (std::vector<bool>{false, true, true, true}));
 }
 
 TEST(ToTrash, goes_all_of_an_account_that_is_removed) {
-  EXPECT_EQ(to_trash({removal("cur/1.x:2,", 11), removal("subscriptions", 13)}, 1, true),
+  EXPECT_EQ(to_trash({removal("cur/1.x:2,", 11), removal("subscriptions", 13)}, {.account_gone = true}),
             (std::vector<bool>{true, true}));
 }
 

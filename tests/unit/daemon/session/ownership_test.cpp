@@ -73,14 +73,14 @@ TEST_F(AnOwner, ends_with_the_peer_the_account_or_by_a_word) {
   ownership_->use(configuration(false));
   EXPECT_EQ(refusal("/srv/a", k_second), "");
   ownership_->use(configuration());
-  ownership_->end("/srv/a", k_first);
+  EXPECT_TRUE(ownership_->end("/srv/a", k_first));
   EXPECT_NE(refusal("/srv/a", k_first), "") << "only its owner ends it";
-  ownership_->end("/srv/a", k_second);
+  EXPECT_TRUE(ownership_->end("/srv/a", k_second));
   EXPECT_EQ(refusal("/srv/a", k_first), "");
-  EXPECT_EQ(ownership_->disown("two", "", ""), 0U);
-  EXPECT_EQ(ownership_->disown("one", "more", ""), 0U);
-  EXPECT_EQ(ownership_->disown("one", "", "x@*"), 0U);
-  EXPECT_EQ(ownership_->disown("one", "vhosts", "a@b"), 1U);
+  EXPECT_EQ(ownership_->disown("two", "", "").value(), 0U);
+  EXPECT_EQ(ownership_->disown("one", "more", "").value(), 0U);
+  EXPECT_EQ(ownership_->disown("one", "", "x@*").value(), 0U);
+  EXPECT_EQ(ownership_->disown("one", "vhosts", "a@b").value(), 1U);
   open();
   EXPECT_EQ(refusal("/srv/a", k_second), "");
 }
@@ -90,6 +90,104 @@ TEST_F(AnOwner, may_find_its_accounts_elsewhere_by_another_layout) {
   EXPECT_EQ(refusal("/srv/a", k_first), "");
   EXPECT_EQ(refusal("/srv/a/Maildir", k_first), "");
   EXPECT_EQ(refusal("/srv/a/sieve", k_second), "") << "/srv/a is nobody's account any more";
+}
+
+/// Counts what is synced, and fails when told to.
+class CountingSyncs : public os::Syncs {
+ public:
+  Result<> file(int) override {
+    ++synced;
+    return fails ? Result<>(failure(ErrorCode::io, "", "")) : Result<>();
+  }
+  Result<> file_system(int fd) override { return file(fd); }
+
+  int synced = 0;
+  bool fails = false;
+};
+
+class AClaim : public AnOwner {
+ protected:
+  void SetUp() override {
+    AnOwner::SetUp();
+    auto opened = os::Directory::open_root(mail_.path());
+    ASSERT_TRUE(opened);
+    root_ = std::move(*opened);
+  }
+
+  std::unique_ptr<OwnedAccount> opened(const std::string& account, const Ownership::Owner& owner) {
+    auto claim = std::make_unique<OwnedAccount>(*ownership_, mail_.path(account), owner, account);
+    EXPECT_TRUE(claim->open(root_, account));
+    return claim;
+  }
+  Result<> done(OwnedAccount& claim, sync::OperationKind kind = sync::OperationKind::put) {
+    os::SyncSet set(syncs_);
+    sync::Operation operation;
+    operation.kind = kind;
+    MAILDIRSYNC_TRY(claim.done(operation, set));
+    auto synced = set.sync();
+    if (!synced) claim.not_durable();
+    return synced;
+  }
+  std::string kept() const {
+    std::ifstream file(state_.path("owners"));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  maildirsync::testing::Tree mail_;
+  os::Directory root_;
+  CountingSyncs syncs_;
+};
+
+TEST_F(AClaim, is_made_by_what_was_done_and_not_by_a_name) {
+  const auto first = opened("a", k_first), second = opened("a", k_second);
+  EXPECT_EQ(kept(), "");
+  EXPECT_TRUE(second->check());
+  EXPECT_TRUE(done(*first));
+  EXPECT_NE(kept().find("sha256:aa"), std::string::npos);
+  EXPECT_EQ(syncs_.synced, 1) << "before it is acknowledged";
+  EXPECT_TRUE(done(*first));
+  EXPECT_EQ(syncs_.synced, 1) << "once an account";
+  const auto refused = second->check();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::owned_by_another);
+}
+
+TEST_F(AClaim, is_made_at_once_of_what_is_there) {
+  mail_.directory("a");
+  const auto first = opened("a", k_first);
+  EXPECT_FALSE(ownership_->check(mail_.path("a"), k_second));
+  EXPECT_TRUE(done(*first));
+  EXPECT_EQ(syncs_.synced, 1);
+}
+
+TEST_F(AClaim, ends_with_the_account_and_is_made_again_after_somebody_was_told_to_hand_it_over) {
+  const auto first = opened("a", k_first);
+  EXPECT_TRUE(done(*first));
+  EXPECT_TRUE(done(*first, sync::OperationKind::remove_folder));
+  EXPECT_TRUE(ownership_->check(mail_.path("a"), k_second));
+  EXPECT_TRUE(done(*first));
+  EXPECT_EQ(ownership_->disown("one", "", "").value(), 1U);
+  EXPECT_TRUE(ownership_->claim(mail_.path("a"), k_second, "a"));
+  EXPECT_FALSE(first->check());
+}
+
+TEST_F(AClaim, is_written_again_after_a_sync_that_failed) {
+  const auto first = opened("a", k_first);
+  syncs_.fails = true;
+  EXPECT_FALSE(done(*first));
+  syncs_.fails = false;
+  std::ofstream(state_.path("owners"), std::ios::trunc);  // what the failure may have lost
+  EXPECT_TRUE(done(*first));
+  EXPECT_NE(kept().find("sha256:aa"), std::string::npos);
+}
+
+TEST_F(AClaim, file_is_bounded_by_the_accounts_that_are_there) {
+  const auto first = opened("a", k_first);
+  for (int i = 0; i < 20'000; ++i) {
+    ASSERT_TRUE(done(*first));
+    ASSERT_TRUE(done(*first, sync::OperationKind::remove_folder));
+  }
+  EXPECT_LT(kept().size(), 2'000'000U);
 }
 
 }  // namespace
