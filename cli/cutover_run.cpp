@@ -97,7 +97,7 @@ class Cutover {
   Ended attempt(const Task& task) {
     switch (task.step) {
       case Step::presync:
-        return flush(false, arguments_.timeout_seconds);
+        return presync();
       case Step::freeze:
         return task.undoes ? undo(arguments_.thaw) : shell(arguments_.freeze, time_left());
       case Step::flush:
@@ -129,6 +129,24 @@ class Cutover {
 
   static Ended of(const ShellEnd& end, const std::string& command) {
     return {end.good, end.good ? "" : end.detail + ": " + command};
+  }
+
+  /// The flush has looked at the destination; what its Dovecot has remembered too early is not mended by equal trees.
+  Ended presync() {
+    Ended flushed = flush(false, arguments_.timeout_seconds);
+    if (!flushed.good) return flushed;
+    const auto status = try_ask(options_, {{"command", "status"}}, {});
+    if (!status) return {false, status.error().sentence};
+    std::string first;
+    std::size_t count = 0;
+    for (const auto& problem : list_of(*status, "problems")) {
+      if (text_of(problem, "code") == "stale-index" && ++count == 1) first = text_of(problem, "account");
+    }
+    if (count == 0) return flushed;
+    return {false, fmt::format("stale-index: a Dovecot at the destination has opened {} before the time ({}{}), and "
+                               "their users could see messages expunged or with new UIDs. Keep it from serving them, "
+                               "then: maildirsync repair-index",
+                               format_plural(count, "account"), first, count == 1 ? "" : " first")};
   }
 
   Ended flush(bool full, double timeout) {

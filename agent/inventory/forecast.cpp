@@ -36,6 +36,8 @@ class Forecast {
   json run() {
     judge_roots();
     judge_receiver();
+    for (const auto& one : facts_.standing)
+      must(one.code, one.root, one.account, one.path, one.detail, "do as it says, or see maildirsync status");
     json answer = {{"accounts", accounts()}, {"roots", roots()},   {"totals", totals()},     {"space", space()},
                    {"watches", watches()},   {"owners", owners()}, {"left_out", left_out()}, {"expected", expected()}};
     judge_names();

@@ -50,6 +50,11 @@ struct Facts {
     bool is_mapped = false;
     std::string detail;  ///< when it is not
   };
+  /// What `status` names and no inventory shows, and what stops a cutover.
+  struct Standing {
+    std::string code, root, account, path, detail;
+  };
+  std::vector<Standing> standing;
   bool is_of_all = true;  ///< and not of some accounts
   std::vector<Account> accounts;
   std::vector<Root> roots;

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
 
 #include <inotifytools/inotifytools.h>
 
@@ -20,6 +22,16 @@ constexpr std::chrono::seconds k_connect{5};
 /// What the first copy moved while it had the wire: less says little.
 constexpr double k_least_seconds = 10;
 constexpr double k_least_bytes = 32.0 * 1024 * 1024;
+
+/// What is known of accounts by the mirror's work, and neither by a walk nor by a question about owners and space.
+bool is_standing(std::string_view code) {
+  static constexpr std::array k_standing{
+      std::string_view("account-gone"),         std::string_view("mass-deletion"), std::string_view("mount-gone"),
+      std::string_view("users-at-destination"), std::string_view("conflict"),      std::string_view("not-empty"),
+      std::string_view("owned-by-another"),     std::string_view("stale-index"),   std::string_view("foreign-owner"),
+      std::string_view("time-range"),           std::string_view("unexpected"),    std::string_view("basis-mismatch")};
+  return std::find(k_standing.begin(), k_standing.end(), code) != k_standing.end();
+}
 
 }  // namespace
 
@@ -96,6 +108,11 @@ void Engine::begin_plan(const std::shared_ptr<Plan>& plan) {
     return plan->reply->finish(control::error("usage", "no account matches '" + plan->glob + "'"));
   }
   facts.is_of_all = plan->glob.empty();
+  for_each_problem(plan->glob, [&](const Told& told) {
+    if (is_standing(told.code) && !told.account.empty()) {
+      facts.standing.push_back({std::string(told.code), told.root, told.account, told.path, told.detail});
+    }
+  });
   facts.directories_above = above.size();
   facts.receiver_address = config_.receiver.text();
   facts.receiver_trouble = link_error_ ? link_error_->message() : "it is not connected yet";

@@ -1,6 +1,7 @@
 #include "agent/verify/compare.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -51,6 +52,11 @@ std::string evidence_of(const Attributes& attributes) {
 /// Of a content, which no change of a name or an owner touches.
 std::string content_evidence_of(const Entry& entry) {
   return fmt::format("{}:{}:{}", entry.size, entry.mtime, entry.digest ? codec::to_hex(*entry.digest) : "unread");
+}
+
+/// The first and the last moment that an mtime in ns can have stand for all beyond.
+bool is_beyond_carried(std::int64_t mtime) {
+  return mtime == std::numeric_limits<std::int64_t>::max() || mtime == std::numeric_limits<std::int64_t>::min();
 }
 
 bool same_time(const Entry& left, const Entry& right) {
@@ -328,6 +334,10 @@ class Comparison {
       differs(word(DifferenceKind::content),
               fmt::format("has the same {} bytes in number, but not the same bytes{}", source.size,
                           same_time(source, destination) ? "" : ", and another time"));
+    } else if (is_beyond_carried(source.mtime) && source.kind == EntryKind::file) {
+      differs(DifferenceKind::time,
+              "has a time beyond the years 1677 to 2262 at the source, which does not come along; " +
+                  time_text(destination.mtime) + " at the destination");
     } else if (!same_time(source, destination)) {
       differs(DifferenceKind::time, fmt::format("has time {} at the source, {} at the destination",
                                                 time_text(source.mtime), time_text(destination.mtime)));

@@ -277,7 +277,7 @@ Result<> Intake::list(const wire::List& list) {
     listing.set_id(list.id());
     listing.set_last(true);
     listing.set_error(static_cast<std::uint32_t>(root.error->code));
-    listing.set_whole_root(true);
+    listing.set_whole_root(root.error->code != ErrorCode::owned_by_another);
     listing.set_detail(root.error->message());
     sinks_.answer(std::move(answer));
     return {};

@@ -393,22 +393,20 @@ void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>
   const bool known = std::any_of(config_.peers.begin(), config_.peers.end(),
                                  [&](const config::Peer& configured) { return configured.name == peer; });
   if (!known) return reply->finish(control::error("usage", "there is no peer '" + peer + "' in the configuration"));
-  const auto count = std::make_shared<Result<std::size_t>>(0);
-  const auto work = [this, peer, root = request.value("root", ""), glob = request.value("account", ""),
-                     count](os::SyncSet& sync) {
-    *count = ownership_->disown(peer, root, glob);
-    if (!*count) return;
-    if (auto added = ownership_->add_unsynced(sync); !added) *count = Failure(added.error());
-  };
-  committer_.run(work, [this, peer, count, reply](const Result<>& durable) {
-    if (!durable) ownership_->not_durable();
-    if (!durable && *count) *count = Failure(durable.error());
+  asio::post(listers_, [this, peer, root = request.value("root", ""), glob = request.value("account", ""), reply] {
+    os::SyncSet sync;
+    auto count = ownership_->disown(peer, root, glob);
+    if (auto added = count ? ownership_->add_unsynced(sync) : Result<>(); !added) count = Failure(added.error());
+    if (auto durable = sync.sync(); !durable) {
+      ownership_->not_durable();
+      count = Failure(durable.error());
+    }
     asio::post(loop_, [peer, count, reply] {
-      if (!*count) return reply->finish(control::error(to_string(count->error().code), count->error().message()));
-      spdlog::info("disowned peer={} accounts={}", peer, **count);
+      if (!count) return reply->finish(control::error(to_string(count.error().code), count.error().message()));
+      spdlog::info("disowned peer={} accounts={}", peer, *count);
       reply->finish({{"ok", true},
-                     {"accounts", **count},
-                     {"message", std::to_string(**count) + (**count == 1 ? " account is" : " accounts are") +
+                     {"accounts", *count},
+                     {"message", std::to_string(*count) + (*count == 1 ? " account is" : " accounts are") +
                                      " free; the agent that brings one next has it"}});
     });
   });

@@ -645,7 +645,7 @@ void Session::acknowledge(std::vector<Committed> done) {
       failed.set_sequence(one.sequence);
       failed.set_code(static_cast<std::uint32_t>(one.error->code));
       failed.set_detail(shortened(one.error->message()));
-      failed.set_whole_root(one.account->root_error.has_value());
+      failed.set_whole_root(one.account->root_error && one.account->root_error->code != ErrorCode::owned_by_another);
       failed.set_untouched(one.untouched);
     } else if (!one.outcome.renamed.empty()) {
       ++special;
