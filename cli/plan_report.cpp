@@ -67,7 +67,7 @@ std::string verdict(const Json& answer) {
 std::string trash_sentence(const Json& trash) {
   const auto files = count_of(trash, "files");
   const std::string oldest = text_of(trash, "oldest");
-  const std::string there = fmt::format("{}, {}{} in it, counted as used", format_plural(files, "file"),
+  const std::string there = fmt::format("{}, {} in it{}, counted as used", format_plural(files, "file"),
                                         bytes_of(trash, "bytes"), oldest.empty() ? "" : " since " + oldest);
   if (const auto days = count_of(trash, "days"); days > 0) {
     return fmt::format("what is deleted in masses takes its space at the destination for {} more; {}",

@@ -358,8 +358,11 @@ class FolderWalk {
         return std::nullopt;
       }
       if (!mailbox->empty()) {
-        problem(ErrorCode::mail_left_out, area, *mailbox,
-                std::string("it is a mailbox inside of ") + (area == Area::cur ? "cur/" : "new/") +
+        // By the name of the entry, by which it is looked at again.
+        const std::string of = *mailbox == name ? "" : " (" + *mailbox + ")";
+        problem(ErrorCode::mail_left_out, area, name,
+                std::string("it is a mailbox") + (of.empty() ? "" : ", or holds one,") + " inside of " +
+                    (area == Area::cur ? "cur/" : "new/") + of +
                     ", as a mailbox or user of that name makes it: its mail is not mirrored. Rename it at the source, "
                     "or make it an account of its own");
         return std::nullopt;

@@ -52,7 +52,7 @@ class TroubledTree:
 
     @staticmethod
     def name(kind: str, i: int) -> str:
-        return f"{kind.replace('-', '.')}.{i}"
+        return f"{kind.replace('-', '')}{i}"
 
     @classmethod
     def worst(cls, kind: str) -> str | None:
