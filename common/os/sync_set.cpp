@@ -68,6 +68,8 @@ Result<> SyncSet::sync_file_systems(const std::vector<int>& fds) {
 
 Result<> SyncSet::sync() {
   std::vector<int> fds = std::move(fds_);
+  for (const auto& file : shared_)
+    fds.push_back(file->get());
   for (const auto& directory : directories_)
     fds.push_back(directory->fd());
   const auto synced = fds.size() <= k_one_by_one ? sync_each(fds) : sync_file_systems(fds);

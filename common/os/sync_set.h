@@ -34,10 +34,12 @@ class SyncSet {
   void add(std::shared_ptr<const Directory> directory);
   /// A file, kept open until sync().
   void add(Fd file);
+  /// One that others may add too: it is synced once.
+  void add(std::shared_ptr<const Fd> file) { shared_.insert(std::move(file)); }
   /// A file that stays open elsewhere until sync().
   void add(int fd) { fds_.push_back(fd); }
 
-  bool empty() const { return fds_.empty() && directories_.empty(); }
+  bool empty() const { return fds_.empty() && shared_.empty() && directories_.empty(); }
 
   /// Blocks until all of it is durable, then forgets it. On failure nothing may be promised of any of it.
   Result<> sync();
@@ -51,6 +53,7 @@ class SyncSet {
   std::vector<std::shared_ptr<const Directory>> directories_;
   std::unordered_set<const Directory*> known_;
   std::vector<Fd> files_;
+  std::unordered_set<std::shared_ptr<const Fd>> shared_;
 };
 
 }  // namespace maildirsync::os

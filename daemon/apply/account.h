@@ -28,8 +28,8 @@ class AccountClaim {
   /// After an operation was done: from now on the account is this agent's, or nobody's if it was removed. What makes
   /// that outlive a power cut is added to `sync`.
   virtual Result<> done(const sync::Operation& operation, os::SyncSet& sync) = 0;
-  /// The sync failed: what done() wrote may not be on the disk.
-  virtual void not_durable() = 0;
+  /// Whether that sync worked, if there was one. If it did not, what done() wrote may not be on the disk.
+  virtual void synced(bool durable) = 0;
 };
 
 /// An account as one connection opened it. The connection's strand makes it; the committer alone uses `tree`.

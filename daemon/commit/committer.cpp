@@ -258,10 +258,10 @@ void Committer::owe(const std::vector<Item>& group, const Error& error) {
   }
 }
 
-void Committer::forget_claims(const std::vector<Item>& group) {
+void Committer::tell_claims(const std::vector<Item>& group, bool durable) {
   for (const auto& item : group) {
     const auto* put = std::get_if<Put>(&item);
-    if (put != nullptr && put->staged.account->claim) put->staged.account->claim->not_durable();
+    if (put != nullptr && put->staged.account->claim) put->staged.account->claim->synced(durable);
   }
 }
 
@@ -305,10 +305,8 @@ void Committer::commit(std::vector<Item> group) {
   }
   const auto before = std::chrono::steady_clock::now();
   const auto durable = names.sync();
-  if (!durable) {
-    owe(group, durable.error());
-    forget_claims(group);
-  }
+  if (!durable) owe(group, durable.error());
+  tell_claims(group, durable.has_value());
   syncing += std::chrono::steady_clock::now() - before;
   ++totals_.groups;
   totals_.sync_microseconds +=

@@ -120,7 +120,7 @@ class Committer {
   Committed apply(Put& put, os::SyncSet& sync, Group& shared);
   bool owes_still();
   void owe(const std::vector<Item>& group, const Error& error);
-  static void forget_claims(const std::vector<Item>& group);
+  static void tell_claims(const std::vector<Item>& group, bool durable);
   void tell_room();
   void forget_waiting(const std::vector<Committed>& done);
   void take_over(Opened& opened);

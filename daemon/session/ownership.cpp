@@ -103,13 +103,14 @@ Result<> Ownership::write_anew() {
   if (::fsync(fd.get()) != 0 || ::rename(between.c_str(), path_.c_str()) != 0) {
     return os_failure(path_, "cannot write to the state directory (state_dir)", errno);
   }
-  file_ = std::move(fd);
+  file_ = std::make_shared<const os::Fd>(std::move(fd));
   const auto directory = os::Directory::open_root(std::filesystem::path(path_).parent_path().string());
   if (!directory) return Failure(directory.error());
   if (::fsync(directory->fd()) != 0) {
     return os_failure(path_, "cannot sync the state directory (state_dir)", errno);
   }
-  unsynced_ = doubtful_ = false;
+  durable_ = written_;
+  doubtful_ = false;
   return {};
 }
 
@@ -118,26 +119,29 @@ Result<> Ownership::append(const std::string& lines) {
   if (lines.empty()) return {};
   lines_ += static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n'));
   if (doubtful_ || lines_ > 2 * owners_.size() + k_outdated_lines) return write_anew();
-  const auto before = ::lseek(file_.get(), 0, SEEK_END);
-  auto written = os::write_all(file_.get(), lines, path_);
-  if (!written && ::ftruncate(file_.get(), before) != 0) doubtful_ = true;
-  unsynced_ = true;
+  const auto before = ::lseek(file_->get(), 0, SEEK_END);
+  auto written = os::write_all(file_->get(), lines, path_);
+  if (!written && ::ftruncate(file_->get(), before) != 0) doubtful_ = true;
+  ++written_;
   return written;
 }
 
-Result<> Ownership::add_unsynced(os::SyncSet& sync) {
+Result<std::uint64_t> Ownership::add_unsynced(os::SyncSet& sync) {
   const std::lock_guard lock(mutex_);
-  if (doubtful_) return write_anew();
-  if (!std::exchange(unsynced_, false)) return {};
-  os::Fd file(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!file) return write_anew();
-  sync.add(std::move(file));
-  return {};
+  if (doubtful_) MAILDIRSYNC_TRY(write_anew());
+  if (durable_ == written_) return 0;
+  sync.add(file_);
+  return written_;
 }
 
-void Ownership::not_durable() {
+void Ownership::synced(std::uint64_t written, bool durable) {
+  if (written == 0) return;
   const std::lock_guard lock(mutex_);
-  doubtful_ = true;
+  if (durable) {
+    durable_ = std::max(durable_, written);
+  } else {
+    doubtful_ = true;
+  }
 }
 
 std::uint32_t Ownership::number_of(const Owner& owner) {
@@ -279,7 +283,12 @@ Result<> OwnedAccount::done(const sync::Operation& operation, os::SyncSet& sync)
     MAILDIRSYNC_TRY(ownership_.claim(place_, owner_, name_));
     ours_at_ = now;
   }
-  return ownership_.add_unsynced(sync);
+  MAILDIRSYNC_ASSIGN(written_, ownership_.add_unsynced(sync));
+  return {};
+}
+
+void OwnedAccount::synced(bool durable) {
+  ownership_.synced(std::exchange(written_, 0), durable);
 }
 
 }  // namespace maildirsync::daemon

@@ -49,10 +49,10 @@ class Ownership {
   /// Accounts of a peer (by its name) and root whose name matches a glob belong to nobody. `root` and `glob` may be
   /// empty: all. Their number.
   Result<std::size_t> disown(const std::string& peer, const std::string& root, const std::string& glob);
-  /// Adds what was written and may not be on the disk yet.
-  Result<> add_unsynced(os::SyncSet& sync);
-  /// The sync of that failed.
-  void not_durable();
+  /// Adds what was written and may not be on the disk yet. It is once `written`, the number that is returned, is told
+  /// to be durable; 0: it is already.
+  Result<std::uint64_t> add_unsynced(os::SyncSet& sync);
+  void synced(std::uint64_t written, bool durable);
   /// Rises whenever an account stops belonging to somebody.
   std::uint64_t endings() const { return endings_; }
 
@@ -74,10 +74,11 @@ class Ownership {
 
   const std::string path_;
   mutable std::mutex mutex_;
-  os::Fd file_;
-  std::size_t lines_ = 0;  ///< of the file
-  bool unsynced_ = false;
-  bool doubtful_ = false;  ///< a sync failed: what was written since the last one may be lost
+  std::shared_ptr<const os::Fd> file_;
+  std::size_t lines_ = 0;      ///< of the file
+  std::uint64_t written_ = 0;  ///< times that something was appended …
+  std::uint64_t durable_ = 0;  ///< … and how many of these are on the disk
+  bool doubtful_ = false;      ///< a sync failed: what was written since the last one may be lost
   std::atomic<std::uint64_t> endings_{0};
   std::vector<Owner> known_;
   Owners owners_;
@@ -94,13 +95,14 @@ class OwnedAccount : public AccountClaim {
   Result<> open(const os::Directory& root, const std::string& account);
   Result<> check() override;
   Result<> done(const sync::Operation& operation, os::SyncSet& sync) override;
-  void not_durable() override { ownership_.not_durable(); }
+  void synced(bool durable) override;
 
  private:
   Ownership& ownership_;
   const std::string place_;
   const Ownership::Owner owner_;
   const std::string name_;
+  std::uint64_t written_ = 0;        ///< see Ownership::add_unsynced
   std::uint64_t ours_at_ = k_never;  ///< Ownership::endings() when it was ours last
   static constexpr std::uint64_t k_never = ~std::uint64_t{0};
 };

@@ -396,11 +396,11 @@ void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>
   asio::post(listers_, [this, peer, root = request.value("root", ""), glob = request.value("account", ""), reply] {
     os::SyncSet sync;
     auto count = ownership_->disown(peer, root, glob);
-    if (auto added = count ? ownership_->add_unsynced(sync) : Result<>(); !added) count = Failure(added.error());
-    if (auto durable = sync.sync(); !durable) {
-      ownership_->not_durable();
-      count = Failure(durable.error());
-    }
+    const auto added = ownership_->add_unsynced(sync);
+    if (!added) count = Failure(added.error());
+    const auto durable = sync.sync();
+    if (added) ownership_->synced(*added, durable.has_value());
+    if (!durable) count = Failure(durable.error());
     asio::post(loop_, [peer, count, reply] {
       if (!count) return reply->finish(control::error(to_string(count.error().code), count.error().message()));
       spdlog::info("disowned peer={} accounts={}", peer, *count);

@@ -125,7 +125,7 @@ class AClaim : public AnOwner {
     operation.kind = kind;
     MAILDIRSYNC_TRY(claim.done(operation, set));
     auto synced = set.sync();
-    if (!synced) claim.not_durable();
+    claim.synced(synced.has_value());
     return synced;
   }
   std::string kept() const {
