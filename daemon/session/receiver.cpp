@@ -393,7 +393,7 @@ void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>
   const bool known = std::any_of(config_.peers.begin(), config_.peers.end(),
                                  [&](const config::Peer& configured) { return configured.name == peer; });
   if (!known) return reply->finish(control::error("usage", "there is no peer '" + peer + "' in the configuration"));
-  asio::post(listers_, [this, peer, root = request.value("root", ""), glob = request.value("account", ""), reply] {
+  threads_.post([this, peer, root = request.value("root", ""), glob = request.value("account", ""), reply] {
     os::SyncSet sync;
     auto count = ownership_->disown(peer, root, glob);
     const auto added = ownership_->add_unsynced(sync);
