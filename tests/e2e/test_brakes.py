@@ -306,6 +306,21 @@ class Brakes(LabTest):
         self.lab.assert_equal()
         self.assertEqual([], self.in_trash())
 
+    def test_a_little_of_each_account_again_and_again_lies_in_the_trash(self):
+        """No account loses much, and the root loses all."""
+        accounts = [self.account(f"u{i}", 4) for i in range(60)]
+        self.copied()
+        for account in accounts:
+            self.delete(account, 2)
+        self.lab.flush()
+        before = len(self.in_trash())
+        for account in accounts:
+            self.delete(account, 1)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+        self.assertEqual(60, len(self.in_trash()) - before)
+
     def test_nightly_expiry_over_all_accounts(self):
         accounts = [self.account(f"u{i}", 30) for i in range(25)]
         self.copied()
