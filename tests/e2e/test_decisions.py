@@ -535,6 +535,64 @@ class Between:
                 pass
 
 
+class LateAnswers(Between):
+    """Holds the receiver's answer about a decision back until the agent tells the next one."""
+
+    DECIDE, DECIDED = 41, 42
+
+    def __init__(self, lab):
+        self.holds = False
+        self.held: list[tuple[socket.socket, bytes]] = []
+        super().__init__(lab)
+
+    def _pump(self, source, target) -> None:
+        try:
+            while True:
+                header, payload = read_frame(source)
+                text = frame(b"".join(field(kind, message) for kind, messages in header.items() for message in messages), payload)
+                if self.holds and self.DECIDED in header and not self.held:
+                    self.held.append((target, text))
+                    continue
+                target.sendall(text)
+                if self.DECIDE in header and self.held:
+                    self.holds = False
+                    held_for, answer = self.held.pop()
+                    held_for.sendall(answer)
+        except (EOFError, OSError, ValueError):
+            self._end(source, target)
+
+
+class AnswersThatComeLate(LabTest):
+    def test_an_answer_about_a_decision_that_was_replaced_meanwhile_says_nothing(self):
+        root = self.lab.add_root()
+        account = os.path.join(os.fsencode(root.source), b"example.org", b"a", b"Maildir")
+        os.makedirs(os.path.dirname(account), 0o755)
+        make_maildir(account, OWNER, is_account=True)
+        deliver(account, b"1700000000.M1P1.mx")
+        agent = self.lab.agent
+        agent.port = free_port()
+        between = LateAnswers(self.lab)
+        self.addCleanup(between.close)
+        self.lab.start()
+        self.lab.flush()
+        between.holds = True
+        root.options["mode"] = "drain"
+        agent.write_config()
+        agent.signal(1)
+        wait_until(lambda: between.held, "the answer about the drain is held back", alive=self.lab.daemons)
+        root.options["mode"] = "mirror"
+        agent.write_config()
+        agent.signal(1)
+        wait_until(lambda: not between.held, "the mirror is told", alive=self.lab.daemons)
+        wait_until(lambda: agent.status()["roots"][0]["decision"]["receiver_knows"], "the receiver knows the newest", alive=self.lab.daemons)
+        self.assertEqual("mirror", agent.status()["roots"][0]["mode"])
+        deliver(account, b"1700000001.M1P1.mx")
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertNotIn("does not keep what was decided", agent.log_text())
+        self.assertEqual([], agent.problems())
+
+
 class EarlierRelease(LabTest):
     def test_a_neighbour_that_keeps_no_decisions_is_told_of(self):
         root = self.lab.add_root()
