@@ -38,6 +38,7 @@ constexpr std::size_t k_max_strangers = 128;   // connections that have not gree
 constexpr std::uint64_t k_failures_told = 20;  // a minute
 constexpr std::size_t k_named_fingerprints = 8;
 constexpr auto k_look_at_directories = 5s;
+constexpr auto k_stock_again = 60s;
 
 /// Connections that stage at the same moment; each may hold a part of its operations meanwhile.
 constexpr std::size_t k_busy = 16;
@@ -183,10 +184,24 @@ void Receiver::take_stock(const Ownership::Owner& owner, const std::string& plac
   }
   const auto taken = given->take_stock(*root, drain, accounts, stops_);
   if (!taken && !stops_) {
-    spdlog::warn("stock-not-taken root={} path={} detail=\"{}\"", owner.root, place, taken.error().message());
+    spdlog::warn("stock-not-taken root={} path={} detail=\"{}\" action=\"it is tried again in a minute\"", owner.root,
+                 place, taken.error().message());
+    asio::post(loop_, [this, owner, place, drain] { take_stock_again(owner, place, drain); });
   } else if (taken && *taken) {
     spdlog::info("stock-taken root={} path={} accounts={}", owner.root, place, accounts.size());
   }
+}
+
+/// In a minute, once, however often it failed.
+void Receiver::take_stock_again(const Ownership::Owner& owner, const std::string& place, const std::string& drain) {
+  const std::string key = place + ' ' + drain;
+  if (stopping_ || !stocks_again_.insert(key).second) return;
+  auto timer = std::make_shared<asio::steady_timer>(loop_, k_stock_again);
+  timer->async_wait([this, timer, key, owner, place, drain](const asio::error_code& cancelled) {
+    if (cancelled || stopping_) return;
+    stocks_again_.erase(key);
+    threads_.post([this, owner, place, drain] { take_stock(owner, place, drain); });
+  });
 }
 
 Result<> Receiver::use(const config::Receiver& config) {

@@ -62,6 +62,7 @@ class Receiver {
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   void look_at_directories();
   void take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
+  void take_stock_again(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
   void look_at_landing();
   Result<> landing_of(const config::Receiver& config);
   void release(const std::shared_ptr<control::Reply>& reply);
@@ -99,6 +100,7 @@ class Receiver {
   asio::steady_timer look_timer_;
   std::optional<Error> landing_;  ///< of roots that land in each other's directories, as of the last look
   bool looks_at_landing_ = false;
+  std::set<std::string> stocks_again_;  ///< those that wait for their next time
   bool stopping_ = false;
   std::atomic<bool> stops_ = false;  ///< the same, for threads that block
 };
