@@ -1,0 +1,136 @@
+"""The bundle on systems that are not the one it was built on: it installs, mirrors, and goes again without a trace.
+
+The systems come from the package archive by mmdebstrap, so this needs the network, root, and some minutes; MAILDIRSYNC_SYSTEMS names
+the releases (default: bullseye). A system that cannot be had is a skipped test.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+BIN = os.path.abspath(os.environ.get("MAILDIRSYNC_BIN", "build/release/bin"))
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SYSTEMS = os.environ.get("MAILDIRSYNC_SYSTEMS", "bullseye").split()
+
+# Both sides on one machine: what matters is that the programs of the bundle do all their work beside another C library.
+WORK = r"""
+set -eu
+cd /root/maildirsync-*
+find / -xdev -path '*maildirsync*' ! -path '/root/*' | sort >/root/before
+useradd --system --uid 5000 --shell /sbin/nologin vmail
+for user in anna bert; do
+  box=/var/vmail/example.org/$user/Maildir
+  mkdir -p $box/cur $box/new $box/tmp
+  for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
+done
+chown -R vmail:vmail /var/vmail
+./install receiver
+./install agent
+mkdir -p /srv/mail
+maildirsync setup receiver --yes --listen 127.0.0.1:4465 --address 127.0.0.1 --path /srv/mail >/root/line
+maildirsync setup agent --yes --root vhosts=/var/vmail --accounts %d/%n/Maildir --pair "$(tail -n 1 /root/line)" >/root/back
+maildirsync pair --name old --path vhosts=/srv/mail --owner vmail:vmail "$(tail -n 1 /root/back)"
+/etc/init.d/maildirsyncd start
+/etc/init.d/maildirsync-agent start
+for n in $(seq 100); do maildirsync status >/dev/null 2>&1 && break; sleep 0.3; done
+printf 'Subject: late\n\nx\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
+chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
+maildirsync flush
+maildirsync verify --deep
+diff -r /var/vmail /srv/mail -x '.maildirsync*'
+test "$(stat -c %U /srv/mail/example.org/anna/Maildir/new/1700000009.M1P1.mx)" = vmail
+for program in maildirsync-agent maildirsyncd; do
+  pid=$(cat /run/$program.pid)
+  test "$(readlink /proc/$pid/exe)" = /opt/maildirsync/bin/$program
+  test "$(stat -c %U /proc/$pid)" = $program
+  echo "$program $(grep -E 'CapEff|NoNewPrivs' /proc/$pid/status | tr '\t\n' '  ')"
+  ! grep -E ' /(usr/)?lib' /proc/$pid/maps || { echo "a library of the system is loaded"; exit 1; }
+  /etc/init.d/$program keep && test "$(cat /run/$program.pid)" = $pid
+done
+kill -9 "$(cat /run/maildirsync-agent.pid)"
+/etc/init.d/maildirsync-agent status && exit 1
+/etc/init.d/maildirsync-agent keep
+/etc/init.d/maildirsync-agent status
+./install agent # again, over what runs
+/opt/maildirsync/uninstall
+rm -rf /etc/maildirsync /etc/systemd/system/maildirsync* /var/lib/maildirsync* /var/log/maildirsync* /run/maildirsync* /var/run/maildirsync*
+rm -rf /var/vmail /srv/mail
+find / -xdev -path '*maildirsync*' ! -path '/root/*' | sort >/root/after
+diff /root/before /root/after
+echo "all of it worked"
+"""
+
+
+class Bundle(unittest.TestCase):
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can enter another system")
+        for tool in ("patchelf", "mmdebstrap"):
+            if not shutil.which(tool):
+                self.skipTest(f"{tool} is not installed")
+        self.base = tempfile.mkdtemp(prefix="maildirsync-bundle-")
+        self.addCleanup(shutil.rmtree, self.base)
+        made = subprocess.run([os.path.join(REPOSITORY, "packaging", "bundle"), "--programs", BIN, self.base], capture_output=True, text=True)
+        self.assertEqual(0, made.returncode, made.stderr)
+        self.archive = next(os.path.join(self.base, name) for name in os.listdir(self.base) if name.endswith(".tar.zst"))
+
+    def enter(self, system: str, script: str) -> str:
+        with open(os.path.join(system, "root", "work"), "w", encoding="utf-8") as file:
+            file.write(script)
+        inside = f"ip link set lo up && mount --bind {system} {system} && mount -t proc proc {system}/proc && exec chroot {system} /bin/bash /root/work"
+        done = subprocess.run(
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", inside], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_on_other_systems(self):
+        for release in SYSTEMS:
+            with self.subTest(release=release):
+                system = os.path.join(self.base, release)
+                made = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", release, system], capture_output=True, text=True)
+                if made.returncode != 0:
+                    self.skipTest(f"no {release} can be had: {made.stderr[-300:]}")
+                subprocess.run(["tar", "-C", os.path.join(system, "root"), "-xf", self.archive], check=True)
+                self.assertIn("all of it worked", self.enter(system, WORK))
+
+    def test_what_stands_in_the_way_is_named_and_leaves_nothing(self):
+        """In a private view of this machine, whose own directories are hidden."""
+        unpacked = next(os.path.join(self.base, name) for name in os.listdir(self.base) if os.path.isdir(os.path.join(self.base, name)))
+        place = os.path.join(self.base, "place")
+        os.mkdir(place)
+
+        def install(*options: str, before: str = "true") -> subprocess.CompletedProcess:
+            hidden = "mount -t tmpfs tmpfs /usr/local/bin && mount -t tmpfs tmpfs " + place
+            command = f"{hidden} && {before} && {unpacked}/install agent --no-service {' '.join(options)}; status=$?; ls -A {place}; exit $status"
+            return subprocess.run(["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+        done = install("--prefix", place + "/here")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual("here", done.stdout.splitlines()[-1])
+        for words, options, before in (
+            ("is it read-only?", ("--prefix", place + "/here"), f"mount -o remount,ro {place}"),
+            ("is it mounted noexec?", ("--prefix", place + "/here"), f"mount -o remount,noexec {place}"),
+            ("KiB free", ("--prefix", place + "/here"), f"mount -o remount,size=4M {place}"),
+            ("is too long", ("--prefix", place + "/" + "x" * 200), "true"),
+            ("is not ours", ("--prefix", place + "/here"), f"mkdir {place}/here"),
+            ("an absolute path is needed", ("--prefix", "here"), "true"),
+        ):
+            with self.subTest(words=words):
+                done = install(*options, before=before)
+                self.assertEqual(1, done.returncode, done.stdout + done.stderr)
+                self.assertIn(words, done.stderr)
+                self.assertEqual(1, len(done.stderr.splitlines()), done.stderr)
+                self.assertIn(done.stdout.split(), ([], ["here"]))
+        broken = os.path.join(unpacked, "lib", "libzstd.so.1")
+        with open(broken, "ab") as file:
+            file.write(b"x")
+        done = install("--prefix", place + "/here")
+        self.assertIn("copy and unpack it anew", done.stderr)
+        self.assertEqual(2, subprocess.run([os.path.join(unpacked, "install")], capture_output=True).returncode)
+
+
+if __name__ == "__main__":
+    unittest.main()
