@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "agent/engine/engine.h"
+#include "agent/requests/requests.h"
+#include "agent/requests/status.h"
 #include "common/config/document.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
@@ -71,6 +73,11 @@ Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
 class Program {
  public:
   explicit Program(service::Options options) : options_(std::move(options)) {}
+  ~Program() {
+    if (engine_) engine_->stop();
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
 
   Result<> start(config::Agent config) {
     MAILDIRSYNC_TRY(os::check_confinement());
@@ -99,31 +106,33 @@ class Program {
                  config.file, config.receiver.text(), link->own_fingerprint, os::to_string(os::confinement()));
     spdlog::info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
     engine_ = std::make_unique<agent::Engine>(
-        loop_, agent::Engine::Parts{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
+        loop_, agent::Engine::Given{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
                                     std::move(*link), *compare});
     engine_->note_configuration(configuration_);
-    return engine_->start();
+    requests_ = std::make_unique<agent::Requests>(engine_->parts());
+    return engine_->start(*requests_);
   }
 
   void run() {
     service::run(loop_, {.reload = [this] { (void)reload(); },
-                         .summary = [this] { return engine_->summary(); },
+                         .summary = [this] { return agent::summary(requests_->parts()); },
                          .each_second =
                              [this] {
-                               if (metrics_) metrics_->show(engine_->metrics());
+                               if (metrics_) metrics_->show(agent::metrics(*requests_));
                              }});
     control_.reset();
     engine_->stop();
     if (const auto stored = state_->set_value("running_since_boot", ""); !stored) {
       spdlog::error("state-failed detail=\"{}\"", stored.error().message());
     }
+    requests_.reset();
     engine_.reset();
     spdlog::info("stop");
   }
 
  private:
   void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply) {
-    if (request["command"] != "reload") return engine_->handle(request, std::move(reply));
+    if (request["command"] != "reload") return requests_->handle(request, std::move(reply));
     const auto done = reload();
     if (!done) return reply->finish(control::error("config", done.error().message()));
     reply->finish({{"ok", true}, {"message", options_.config + " was read anew"}});
@@ -165,6 +174,7 @@ class Program {
   agent::State* state_ = nullptr;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<agent::Engine> engine_;
+  std::unique_ptr<agent::Requests> requests_;
   std::unique_ptr<service::Metrics> metrics_;
 };
 

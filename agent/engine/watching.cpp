@@ -1,36 +1,67 @@
-#include <spdlog/spdlog.h>
+#include "agent/engine/watching.h"
 
-#include "agent/engine/engine.h"
+#include <spdlog/spdlog.h>
 
 namespace maildirsync::agent {
 
-void Engine::watch() {
-  watch_descriptor_.assign(watcher_->fd());
-  watch_events();
-  if (mounts_.fd() < 0) return;
-  mount_descriptor_.assign(mounts_.fd());
-  watch_mounts();
+Watching::Watching(asio::io_context& loop, Roster& roster, Watcher& watcher, Walks& walks, Schedule& schedule,
+                   Totals& totals)
+    : roster_(roster),
+      watcher_(watcher),
+      walks_(walks),
+      schedule_(schedule),
+      totals_(totals),
+      watch_descriptor_(loop),
+      mount_descriptor_(loop) {}
+
+Watching::~Watching() {
+  watch_descriptor_.release();  // their owners close them
+  mount_descriptor_.release();
 }
 
-void Engine::watch_events() {
-  watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
-    if (error || stopping_) return;
-    for (const auto& event : watcher_->read().events)
+void Watching::stop() {
+  asio::error_code ignored;
+  watch_descriptor_.cancel(ignored);
+  mount_descriptor_.cancel(ignored);
+}
+
+bool Watching::read_all(int most_reads) {
+  for (int i = 0; i < most_reads; ++i) {
+    const auto taken = watcher_.read();
+    for (const auto& event : taken.events)
       take_event(event);
-    dispatch();
-    watch_events();
+    if (!taken.more) return true;
+  }
+  return false;
+}
+
+void Watching::begin() {
+  watch_descriptor_.assign(watcher_.fd());
+  wait_for_events();
+  if (mounts_.fd() < 0) return;
+  mount_descriptor_.assign(mounts_.fd());
+  wait_for_mounts();
+}
+
+void Watching::wait_for_events() {
+  watch_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+    if (error || roster_.stopping) return;
+    for (const auto& event : watcher_.read().events)
+      take_event(event);
+    schedule_.dispatch();
+    wait_for_events();
   });
 }
 
-void Engine::take_event(const Event& event) {
+void Watching::take_event(const Event& event) {
   if (event.kind == EventKind::overflow) return lost_events();
   if (event.place.part == Part::root) {
-    if (event.place.owner < roots_.size()) discover_root(event.place.owner);
+    if (event.place.owner < roster_.roots.size()) walks_.walk(event.place.owner);
     return;
   }
-  const auto found = accounts_.find(event.place.owner);
-  if (found == accounts_.end()) return;
-  Account& account = found->second;
+  Account* const found = roster_.find(event.place.owner);
+  if (found == nullptr) return;
+  Account& account = *found;
   const Time now = Clock::now();
   if (event.kind == EventKind::self_gone) {
     account.work.add_structure(now);
@@ -46,46 +77,46 @@ void Engine::take_event(const Event& event) {
   } else {
     account.work.add_structure(now);
   }
-  schedule(account);
+  schedule_.add(account);
 }
 
-void Engine::lost_events() {
+void Watching::lost_events() {
   ++totals_.overflows;
-  spdlog::warn("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"", watcher_->backend(),
-               watcher_->overflow_remedy());
+  spdlog::warn("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"", watcher_.backend(),
+               watcher_.overflow_remedy());
   const Time now = Clock::now();
-  for (auto& [id, account] : accounts_) {
+  for (auto& [id, account] : roster_.accounts) {
     account.work.full = true;
     account.work.add_structure(now);
-    schedule(account);
+    schedule_.add(account);
   }
-  for (std::size_t i = 0; i < roots_.size(); ++i)
-    discover_root(i);
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i)
+    walks_.walk(i);
 }
 
 /// Another file system may be at a root, an account or a folder now.
-void Engine::watch_mounts() {
+void Watching::wait_for_mounts() {
   mount_descriptor_.async_wait(asio::posix::stream_descriptor::wait_error, [this](const asio::error_code& error) {
-    if (error || stopping_) return;
+    if (error || roster_.stopping) return;
     for (const auto& point : mounts_.changed())
       mount_changed(point);
-    dispatch();
-    watch_mounts();
+    schedule_.dispatch();
+    wait_for_mounts();
   });
 }
 
-void Engine::mount_changed(const std::string& point) {
+void Watching::mount_changed(const std::string& point) {
   const Time now = Clock::now();
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    const Root& root = roots_[i];
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    const Root& root = roster_.roots[i];
     if (root.removed || !decides(point, root.directory ? root.real_path : root.config.path)) continue;
     spdlog::info("mount-changed root={} at={}", root.config.name, point);
-    discover_root(i);
-    for (Account* account : accounts_of(i)) {
+    walks_.walk(i);
+    for (Account* account : roster_.accounts_of(i)) {
       if (!decides(point, os::join(root.real_path, account->path))) continue;
       account->work.add_structure(now);
       account->rechecks = account->held && account->hold_code == ErrorCode::mount_gone;
-      schedule(*account);
+      schedule_.add(*account);
     }
   }
 }

@@ -315,7 +315,7 @@ class Forecast {
     return list;
   }
 
-  /// What is no mail is left out and hinders nothing; what cannot be read is mail that would be missing.
+  /// What is not mail is left out and hinders nothing; what cannot be read is mail that would be missing.
   json left_out() {
     json list = json::array();
     for (const auto& account : facts_.accounts) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "agent/scan/folder.h"
+#include "agent/scan/structure.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -25,8 +27,8 @@ class Taker {
  public:
   Inventory run(const os::Directory& root, const std::string& account, const std::atomic<bool>& stop) {
     const auto start = Clock::now();
-    auto structure = scan_structure(root, account, [this](const os::Directory&, const std::string&, char part) {
-      inventory_.directories += part == 't' ? 0 : 1;
+    auto structure = scan_structure(root, account, [this](const os::Directory&, const std::string&, Part part) {
+      inventory_.directories += part == Part::tmp ? 0 : 1;
     });
     inventory_.walk_seconds = seconds_since(start);
     add_problems(structure.problems);

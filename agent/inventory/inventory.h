@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/entry.h"
 
 namespace maildirsync::agent {
 

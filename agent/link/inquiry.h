@@ -23,6 +23,17 @@ struct AccountListing {
       looks;  ///< State::FolderLook, before the listing; 0 where the receiver tells none
 };
 
+/// The other side, as turns and comparisons ask it.
+class Inquiry {
+ public:
+  virtual ~Inquiry() = default;
+  /// What the destination holds of an account, see ask_for_listing.
+  virtual Result<AccountListing> list(const wire::List& question) = 0;
+  /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
+  virtual Result<std::vector<sync::MappedOwner>> map_owners(const std::string& root,
+                                                            const std::vector<sync::Attributes>& owners) = 0;
+};
+
 /// What the destination holds of an account. An error without a path is the whole root's. `inode` of an entry is its
 /// change stamp if `question` looks only, else 0.
 Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question);

@@ -46,7 +46,7 @@ class Limiter {
 class Link : public std::enable_shared_from_this<Link> {
  public:
   struct Events {
-    /// Adds to our greeting what is to be said at that moment.
+    /// Adds to our greeting what has to be said at that moment.
     std::function<void(wire::Hello& hello)> greet;
     std::function<void(const wire::Hello& receiver)> up;
     std::function<void(const wire::Pong& pong)> heartbeat;

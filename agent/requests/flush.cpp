@@ -1,11 +1,16 @@
+// `flush`: first every root is walked anew, then every account is looked at, and the destination's tree too; then it
+// waits for the receiver.
+
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
-#include "agent/engine/engine.h"
+#include "agent/requests/commands.h"
 #include "agent/requests/flush_standing.h"
-#include "common/service/event.h"
+#include "agent/requests/requests.h"
+#include "agent/requests/status.h"
 
 namespace maildirsync::agent {
 
@@ -14,31 +19,10 @@ using nlohmann::json;
 namespace {
 
 constexpr auto k_progress = std::chrono::milliseconds(500);
-
-double seconds_since(Time start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
-/// A flush on its way: first every root is walked anew, then every account, then it waits for the receiver.
-struct Engine::Flush {
-  std::string glob;
-  bool full = false;
-  bool thorough = false;  ///< for a proof: also a root without accounts is left out
-  std::uint64_t generation = 0;
-  Time start = Clock::now();
-  std::optional<Time> deadline;
-  std::shared_ptr<control::Reply> reply;
-  std::vector<std::uint64_t> discoveries;  ///< of each root, that must have finished
-  bool accounts_marked = false;
-  enum class Looks : std::uint8_t { to_ask, asked, known } looks = Looks::to_ask;  ///< at the destination's tree
-  Time last_progress{};
-  mutable AccountId waited_for = 0;  ///< one that was, when it was asked last
-};
+constexpr std::size_t k_most_extras = 100;
 
 /// Where a flush stands at a moment.
-struct Engine::FlushSurvey {
+struct Survey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
   std::uint64_t extra = 0;        ///< files and folders that only the destination has
   json extras = json::array();    ///< the first accounts that have such
@@ -57,170 +41,146 @@ struct Engine::FlushSurvey {
   }
 };
 
-void Engine::handle(const json& request, std::shared_ptr<control::Reply> reply) {
-  const std::string command = request.value("command", "");
-  const std::string glob = request.value("account", "");
-  if (command == "status") {
-    reply->finish(status(glob));
-  } else if (command == "flush") {
-    flush(request, std::move(reply));
-  } else if (command == "verify") {
-    verify(request, std::move(reply));
-  } else if (command == "repair-index") {
-    repair_index(glob, std::move(reply));
-  } else if (command == "pause" || command == "resume") {
-    set_paused(command == "pause", std::move(reply));
-  } else if (command == "release" || command == "held") {
-    release(request, reply);
-  } else if (command == "drain" || command == "mirror") {
-    set_mode(request, command == "drain" ? config::Mode::drain : config::Mode::mirror, std::move(reply));
-  } else if (command == "plan") {
-    plan(request, std::move(reply));
-  } else if (command == "note") {
-    note_step(request, *reply);
-  } else if (command == "events") {
-    reply->finish({{"events", watcher_->recent()}});
-  } else {
-    reply->finish(control::error("usage", "the agent does not know the command '" + command + "'"));
-  }
-}
+class Flush : public Request {
+ public:
+  Flush(Requests& requests, const json& request, Reply reply);
 
-// ---- flush ----
+  void advance() override;
+  void cancel() override { finish(survey()); }
 
-void Engine::flush(const json& request, std::shared_ptr<control::Reply> reply) {
-  auto flush = std::make_shared<Flush>();
-  flush->glob = request.value("account", "");
-  flush->full = request.value("full", false);
-  flush->generation = ++generation_;
+ private:
+  enum class Looks : std::uint8_t { to_ask, asked, known };  ///< at the destination's tree
+
+  void mark_accounts();
+  void look_at_destination();
+  void looked(const std::optional<std::vector<AccountId>>& differing);
+  bool waits_for_looks() const { return looks_ != Looks::known && !parts_.schedule.is_paused(); }
+  bool waits();
+  bool is_chosen(const Account& account) const { return maildir::is_chosen(glob_, account.name); }
+  Survey survey() const;
+  void survey_root(std::size_t index, Survey& survey) const;
+  void survey_account(const Account& account, Survey& survey) const;
+  FlushFacts facts(const Account& account) const;
+  std::optional<std::string> cause_of_all() const;
+  void tell_progress(const Survey& survey);
+  void finish(Survey survey);
+
+  Parts& parts_;
+  const std::string glob_;
+  const bool full_;
+  const bool thorough_;  ///< for a proof: also a root without accounts is left out
+  const std::uint64_t generation_;
+  const Time start_ = Clock::now();
+  std::optional<Time> deadline_;
+  std::vector<std::uint64_t> walks_;  ///< of each root, that must have ended
+  bool accounts_marked_ = false;
+  Looks looks_;
+  Time last_progress_{};
+  AccountId waited_for_ = 0;  ///< one that was, when it was asked last
+};
+
+Flush::Flush(Requests& requests, const json& request, Reply reply)
+    : Request(std::move(reply)),
+      parts_(requests.parts()),
+      glob_(request.value("account", "")),
+      full_(request.value("full", false)),
+      thorough_(request.value("thorough", false)),
+      generation_(parts_.schedule.next_generation()),
+      looks_(full_ ? Looks::known : Looks::to_ask) {  // a full one lists all of the destination instead
   constexpr double k_longest = 365.0 * 24 * 60 * 60;  // a year: what is longer may not fit the clock
   const double timeout = std::min(request.value("timeout", 0.0), k_longest);
   if (timeout > 0) {
-    flush->deadline =
-        flush->start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
+    deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
   }
-  flush->reply = std::move(reply);
-  flush->thorough = request.value("thorough", false);
-  flush->discoveries = walk_roots(flush->full || flush->thorough ? Search::everywhere : Search::beside);
-  for (std::size_t i = 0; i < roots_.size(); ++i)
-    ask_for_room(i, true);
-  flushes_.push_back(flush);
-  check_flushes();
+  walks_ = parts_.walks.walk_all(full_ || thorough_ ? Search::everywhere : Search::beside);
+  for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i)
+    parts_.rooms.ask(i, true);
 }
 
-void Engine::flush_accounts(const std::shared_ptr<Flush>& flush) {
-  flush->accounts_marked = true;
-  for (auto& [id, account] : accounts_) {
-    if (!maildir::is_chosen(flush->glob, account.name)) continue;
-    account.wanted_generation = flush->generation;
+void Flush::advance() {
+  look_at_destination();
+  const bool ready = parts_.walks.have_walked(walks_) && !parts_.rooms.is_asking();
+  if (ready && !accounts_marked_) mark_accounts();
+  const Time now = Clock::now();
+  const bool late = deadline_ && now >= *deadline_;
+  if (late || !waits()) return finish(survey());
+  if (now - last_progress_ > k_progress) tell_progress(survey());
+}
+
+void Flush::mark_accounts() {
+  accounts_marked_ = true;
+  for (auto& [id, account] : parts_.roster.accounts) {
+    if (!is_chosen(account)) continue;
+    account.wanted_generation = generation_;
     account.work.structure = true;
-    account.work.full |= flush->full;
-    account.work.compare |= flush->full;
+    account.work.full |= full_;
+    account.work.compare |= full_;
     account.not_before = {};
-    schedule(account);
+    parts_.schedule.add(account);
   }
-  dispatch();
+  parts_.schedule.dispatch();
 }
 
-void Engine::check_flushes() {
-  check_verify();
-  for (const auto& flush : std::vector(flushes_))
-    look_for(flush);
-  std::erase_if(flushes_, [this](const std::shared_ptr<Flush>& flush) {
-    const bool ready = have_walked(flush->discoveries) && !is_asking_for_room();
-    if (ready && !flush->accounts_marked) flush_accounts(flush);
-    const Time now = Clock::now();
-    const bool late = flush->deadline && now >= *flush->deadline;
-    if (!late && flush->reply->wanted() && waits(*flush)) {
-      if (now - flush->last_progress > k_progress) tell_progress(*flush, survey(*flush));
-      return false;
-    }
-    finish_flush(*flush, survey(*flush));
-    return true;
-  });
-}
-
-/// The destination's side of the check of both trees: whoever differs there has another turn. A full flush lists all
-/// of it instead.
-void Engine::look_for(const std::shared_ptr<Flush>& flush) {
-  using Looks = Flush::Looks;
-  if (flush->full) flush->looks = Looks::known;
-  if (flush->looks != Looks::to_ask || !is_connected()) return;
-  flush->looks = Looks::asked;
+/// The destination's side of the check of both trees: each account that differs there has another turn.
+void Flush::look_at_destination() {
+  if (looks_ != Looks::to_ask || !parts_.lanes.is_connected()) return;
+  looks_ = Looks::asked;
   std::vector<AccountId> ids;
-  for (const auto& [id, account] : accounts_) {
-    if (maildir::is_chosen(flush->glob, account.name)) ids.push_back(id);
+  for (const auto& [id, account] : parts_.roster.accounts) {
+    if (is_chosen(account)) ids.push_back(id);
   }
-  check_looks(ids, [this, flush](const std::optional<std::vector<AccountId>>& differing) {
-    flush->looks = differing ? Looks::known : Looks::to_ask;
-    if (!differing) return;  // at the next tick again
-    for (const AccountId id : *differing) {
-      const auto found = accounts_.find(id);
-      if (found == accounts_.end()) continue;
-      found->second.wanted_generation = std::max(found->second.wanted_generation, flush->generation);
-      found->second.verified_generation = std::min(found->second.verified_generation, flush->generation - 1);
-      found->second.not_before = {};
-      schedule(found->second);
-    }
-    dispatch();
-    asio::post(loop_, [this] { check_flushes(); });
+  parts_.checks.check(ids, [self = shared_from_this(), this](const std::optional<std::vector<AccountId>>& differing) {
+    looked(differing);
   });
 }
 
-bool Engine::waits_for_looks(const Flush& flush) const {
-  return flush.looks != Flush::Looks::known && !paused_;
+void Flush::looked(const std::optional<std::vector<AccountId>>& differing) {
+  looks_ = differing ? Looks::known : Looks::to_ask;
+  if (!differing) return;  // at the next tick again
+  for (const AccountId id : *differing) {
+    Account* account = parts_.roster.find(id);
+    if (account == nullptr) continue;
+    account->wanted_generation = std::max(account->wanted_generation, generation_);
+    account->verified_generation = std::min(account->verified_generation, generation_ - 1);
+    account->not_before = {};
+    parts_.schedule.add(*account);
+  }
+  parts_.schedule.dispatch();
+  asio::post(parts_.loop, [self = shared_from_this()] {
+    if (!self->has_ended()) self->advance();
+  });
 }
 
 /// Whether anything waits that ends by itself. Asked at the end of each turn, of all accounts: so it says no more.
-bool Engine::waits(const Flush& flush) const {
-  if (!flush.accounts_marked || waits_for_looks(flush)) return true;
+bool Flush::waits() {
+  if (!accounts_marked_ || waits_for_looks()) return true;
   const auto is_waited_for = [&](const Account& account) {
-    if (account.verified_generation >= flush.generation) return false;
-    if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) return false;
-    return standing(flush_facts(flush, account)).end == FlushEnd::waits;
+    if (account.verified_generation >= generation_) return false;
+    if (!is_chosen(account) || parts_.roster.root_of(account).removed) return false;
+    return standing(facts(account)).end == FlushEnd::waits;
   };
   // Mostly it is still the one that it was, and thousands of others need not be asked at the end of each turn.
-  const auto last = accounts_.find(flush.waited_for);
-  if (last != accounts_.end() && is_waited_for(last->second)) return true;
-  const auto found = std::find_if(accounts_.begin(), accounts_.end(),
+  const Account* last = parts_.roster.find(waited_for_);
+  if (last != nullptr && is_waited_for(*last)) return true;
+  const auto& accounts = parts_.roster.accounts;
+  const auto found = std::find_if(accounts.begin(), accounts.end(),
                                   [&](const auto& account) { return is_waited_for(account.second); });
-  if (found != accounts_.end()) flush.waited_for = found->first;
-  return found != accounts_.end();
+  if (found != accounts.end()) waited_for_ = found->first;
+  return found != accounts.end();
 }
 
 /// What of the flush is done, what waits and for what, and what cannot end without a person.
-Engine::FlushSurvey Engine::survey(const Flush& flush) const {
-  FlushSurvey survey;
-  for (std::size_t r = 0; r < roots_.size(); ++r) {
-    const Root& root = roots_[r];
-    if (root.removed) continue;
-    if (r < flush.discoveries.size() && root.discoveries < flush.discoveries[r]) {
-      survey.waits_for(root.config.name, "", "the root is being walked");
-    }
-    if (flush.thorough && !root.is_held() && !has_accounts(r)) {
-      survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
-    }
-    if (root.asks_for_room && !flush.accounts_marked) {
-      survey.waits_for(root.config.name, "", "the receiver is asked whether there is room");
-    }
-    if (root.is_held()) {
-      survey.left_out.push_back(
-          {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
-    }
-    for (const auto& problem : root.problems) {
-      if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
-      survey.left_out.push_back({{"code", to_string(problem.code)},
-                                 {"root", root.config.name},
-                                 {"path", problem.path},
-                                 {"detail", problem.detail}});
-    }
+Survey Flush::survey() const {
+  Survey survey;
+  for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i) {
+    if (!parts_.roster.roots[i].removed) survey_root(i, survey);
   }
-  if (waits_for_looks(flush)) survey.waits_for("", "", "the destination is being looked at");
-  for (const auto& [id, account] : accounts_) {
-    if (!maildir::is_chosen(flush.glob, account.name) || roots_[account.root].removed) continue;
-    survey_account(flush, account, survey);
+  if (waits_for_looks()) survey.waits_for("", "", "the destination is being looked at");
+  for (const auto& [id, account] : parts_.roster.accounts) {
+    if (is_chosen(account) && !parts_.roster.root_of(account).removed) survey_account(account, survey);
   }
-  if (survey.accounts == 0 && !flush.glob.empty()) {
-    survey.left_out.push_back({{"code", "no-accounts"}, {"detail", "no account matches '" + flush.glob + "'"}});
+  if (survey.accounts == 0 && !glob_.empty()) {
+    survey.left_out.push_back({{"code", "no-accounts"}, {"detail", "no account matches '" + glob_ + "'"}});
   }
   if (survey.waits_for_resume) {
     survey.left_out.push_back({{"code", "paused"}, {"detail", "the agent is paused; maildirsync resume"}});
@@ -228,19 +188,42 @@ Engine::FlushSurvey Engine::survey(const Flush& flush) const {
   return survey;
 }
 
-void Engine::survey_account(const Flush& flush, const Account& account, FlushSurvey& survey) const {
-  const std::string& root = roots_[account.root].config.name;
+void Flush::survey_root(std::size_t index, Survey& survey) const {
+  const Root& root = parts_.roster.roots[index];
+  if (index < walks_.size() && root.discoveries < walks_[index]) {
+    survey.waits_for(root.config.name, "", "the root is being walked");
+  }
+  if (thorough_ && !root.is_held() && !parts_.roster.has_accounts(index)) {
+    survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
+  }
+  if (root.asks_for_room && !accounts_marked_) {
+    survey.waits_for(root.config.name, "", "the receiver is asked whether there is room");
+  }
+  if (root.is_held()) {
+    survey.left_out.push_back(
+        {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
+  }
+  for (const auto& problem : root.problems) {
+    if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
+    survey.left_out.push_back({{"code", to_string(problem.code)},
+                               {"root", root.config.name},
+                               {"path", problem.path},
+                               {"detail", problem.detail}});
+  }
+}
+
+void Flush::survey_account(const Account& account, Survey& survey) const {
+  const std::string& root = parts_.roster.root_of(account).config.name;
   ++survey.accounts;
   survey.folders += account.folders;
   survey.messages += account.messages;
-  constexpr std::size_t k_most_extras = 100;
-  if (account.extra > 0 && roots_[account.root].mode == config::Mode::mirror) {
+  if (account.extra > 0 && parts_.roster.root_of(account).mode == config::Mode::mirror) {
     survey.extra += account.extra;
     if (survey.extras.size() < k_most_extras) {
       survey.extras.push_back({{"root", root}, {"account", account.name}, {"extra", account.extra}});
     }
   }
-  const auto stands = standing(flush_facts(flush, account));
+  const auto stands = standing(facts(account));
   if (stands.end == FlushEnd::waits) survey.waits_for(root, account.name, stands.cause);
   if (stands.end == FlushEnd::cannot && stands.code == "paused") {
     survey.waits_for_resume = true;  // said once, of all
@@ -258,10 +241,10 @@ void Engine::survey_account(const Flush& flush, const Account& account, FlushSur
   }
 }
 
-FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const {
-  const Root& root = roots_[account.root];
+FlushFacts Flush::facts(const Account& account) const {
+  const Root& root = parts_.roster.root_of(account);
   FlushFacts facts;
-  facts.satisfied = flush.accounts_marked && account.verified_generation >= flush.generation;
+  facts.satisfied = accounts_marked_ && account.verified_generation >= generation_;
   if (root.is_held()) {
     facts.root_hold = root.held_because();
     facts.root_hold_code = root.hold_code();
@@ -270,15 +253,15 @@ FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const
     facts.account_hold = account.hold_reason;
     facts.account_hold_code = to_string(account.hold_code);
   }
-  facts.paused = paused_ && flush.accounts_marked;
-  facts.connected = is_connected();
+  facts.paused = parts_.schedule.is_paused() && accounts_marked_;
+  facts.connected = parts_.lanes.is_connected();
   facts.complete = account.complete;
   facts.removals_wait = account.unclean.removals_wait;
   facts.settles_there = account.unclean.settles_there;
   facts.refused = account.unclean.refused;
   facts.unrested = account.unclean.unrested;
-  if (account.queued) facts.before_it = live_.size() + bulk_.size() - 1;
-  if (flush.accounts_marked && account.awaits_discovery && !root.discovering) {
+  if (account.queued) facts.before_it = parts_.schedule.live() + parts_.schedule.bulk() - 1;
+  if (accounts_marked_ && account.awaits_discovery && !root.discovering) {
     const auto* why = root.problems.empty() ? nullptr : &root.problems.front();
     facts.not_found_code = to_string(why != nullptr ? why->code : ErrorCode::vanished);
     facts.not_found = "the walk of the root did not reach its directory" + (why != nullptr ? ": " + why->detail : "");
@@ -293,28 +276,27 @@ FlushFacts Engine::flush_facts(const Flush& flush, const Account& account) const
   return facts;
 }
 
-void Engine::tell_progress(Flush& flush, const FlushSurvey& survey) {
+/// What every account waits for.
+std::optional<std::string> Flush::cause_of_all() const {
+  if (parts_.lanes.is_connected()) return std::nullopt;
+  const auto& error = parts_.lanes.error();
+  return "the receiver is not connected" + (error ? ": " + error->message() : "");
+}
+
+void Flush::tell_progress(const Survey& survey) {
   if (survey.waits.empty()) return;
-  flush.last_progress = Clock::now();
-  const auto [pending_messages, pending_bytes] = pending();
+  last_progress_ = Clock::now();
+  const auto [pending_messages, pending_bytes] = pending(parts_.roster);
   const json& first = survey.waits.front();
   const std::string who = first.value("account", first.value("root", ""));
-  flush.reply->progress(
-      {{"progress",
-        {{"pending_accounts", survey.waiting_accounts},
-         {"accounts", survey.accounts},
-         {"pending_messages", pending_messages},
-         {"pending_bytes", pending_bytes},
-         {"waits_for", cause_of_all().value_or((who.empty() ? "" : who + ": ") + first.value("cause", ""))}}}});
+  progress({{"pending_accounts", survey.waiting_accounts},
+            {"accounts", survey.accounts},
+            {"pending_messages", pending_messages},
+            {"pending_bytes", pending_bytes},
+            {"waits_for", cause_of_all().value_or((who.empty() ? "" : who + ": ") + first.value("cause", ""))}});
 }
 
-/// What every account waits for.
-std::optional<std::string> Engine::cause_of_all() const {
-  if (is_connected()) return std::nullopt;
-  return "the receiver is not connected" + (link_error_ ? ": " + link_error_->message() : "");
-}
-
-void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
+void Flush::finish(Survey survey) {
   const bool done = survey.waits.empty();
   for (auto& one : survey.waits) {
     one.erase("cause");
@@ -323,74 +305,20 @@ void Engine::finish_flush(Flush& flush, FlushSurvey survey) {
   if (!done) {
     if (const auto cause = cause_of_all()) survey.left_out.push_back({{"code", "waiting"}, {"detail", *cause}});
   }
-  flush.reply->finish({{"complete", done && survey.left_out.empty()},
-                       {"elapsed_seconds", seconds_since(flush.start)},
-                       {"accounts", survey.accounts},
-                       {"folders", survey.folders},
-                       {"messages", survey.messages},
-                       {"extra", survey.extra},
-                       {"extras", std::move(survey.extras)},
-                       {"left_out", std::move(survey.left_out)}});
+  end({{"complete", done && survey.left_out.empty()},
+       {"elapsed_seconds", std::chrono::duration<double>(Clock::now() - start_).count()},
+       {"accounts", survey.accounts},
+       {"folders", survey.folders},
+       {"messages", survey.messages},
+       {"extra", survey.extra},
+       {"extras", std::move(survey.extras)},
+       {"left_out", std::move(survey.left_out)}});
 }
 
-// ---- reload ----
+}  // namespace
 
-Result<> Engine::reload(config::Agent config, LinkSettings link) {
-  config_.transfer = config.transfer;
-  link.session = link_settings_.session;
-  link.instance = link_settings_.instance;
-  link.add_to_greeting = link_settings_.add_to_greeting;
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    Root& root = roots_[i];
-    if (root.removed) continue;
-    const auto kept = std::find_if(config.roots.begin(), config.roots.end(),
-                                   [&](const config::AgentRoot& r) { return r.name == root.config.name; });
-    if (kept == config.roots.end()) {
-      root.removed = true;
-      for (const Account* account : accounts_of(i))
-        drop_account(account->id);
-      spdlog::info("root-removed root={}", root.config.name);
-      continue;
-    }
-    auto layout = maildir::Layout::parse(kept->accounts);
-    if (!layout) return Failure(layout.error());
-    const bool other_mode = root.config.mode != kept->mode;
-    root.config = *kept;
-    root.layout = std::move(*layout);
-    drop_accounts_of_other_layout(i);
-    if (other_mode) change_mode(i, kept->mode, "agent.toml");
-    discover_root(i);
-  }
-  for (const auto& added : config.roots) {
-    const bool known = std::any_of(roots_.begin(), roots_.end(),
-                                   [&](const Root& r) { return !r.removed && r.config.name == added.name; });
-    if (known) continue;
-    MAILDIRSYNC_TRY(add_root(added));
-    spdlog::info("root-added root={}", added.name);
-  }
-  const bool reconnect = link.own_fingerprint != link_settings_.own_fingerprint ||
-                         link.receiver_fingerprint != link_settings_.receiver_fingerprint ||
-                         link.receiver.text() != link_settings_.receiver.text();
-  if (config.watch.backend != config_.watch.backend) {
-    spdlog::warn("reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
-                 watcher_->backend());
-  }
-  const bool another_receiver = link.receiver_fingerprint != link_settings_.receiver_fingerprint;
-  link_settings_ = link;
-  config_ = std::move(config);
-  if (another_receiver) {
-    for (auto& root : roots_)
-      MAILDIRSYNC_TRY(recall_destination(root));
-  }
-  for (auto& lane : lanes_) {
-    const auto settings = std::make_shared<const LinkSettings>(link_settings_);
-    if (reconnect) {
-      lane->link().restart(settings);
-    } else {
-      lane->link().use(settings);
-    }
-  }
-  return {};
+void flush(Requests& requests, const json& request, Reply reply) {
+  requests.begin(std::make_shared<Flush>(requests, request, std::move(reply)));
 }
 
 }  // namespace maildirsync::agent

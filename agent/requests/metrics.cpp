@@ -1,24 +1,27 @@
-// What Prometheus is told.
-
 #include <algorithm>
 #include <map>
 
-#include "agent/engine/engine.h"
+#include "agent/requests/requests.h"
+#include "agent/requests/status.h"
 
 namespace maildirsync::agent {
 
-std::vector<service::Metric> Engine::metrics() {
+std::vector<service::Metric> metrics(const Requests& requests) {
+  const Parts& parts = requests.parts();
+  const Roster& roster = parts.roster;
+  const auto& totals = parts.totals;
   using Kind = service::Metric::Kind;
-  const auto [pending_messages, pending_bytes] = pending();
+  const auto [pending_messages, pending_bytes] = pending(roster);
   std::map<std::string, std::size_t> by_code;
   std::size_t problems = 0;
-  for_each_problem("", [&](const Told& told) {
+  for_each_problem(parts, "", [&](const Told& told) {
     ++problems;
     ++by_code[std::string(told.code)];
   });
-  const Refused waiting = refused();
+  const Refused waiting = refused(roster);
   std::vector<service::Metric> metrics{
-      {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge, is_connected() ? 1.0 : 0.0},
+      {"maildirsync_connected", "Whether the receiver is connected.", Kind::gauge,
+       parts.lanes.is_connected() ? 1.0 : 0.0},
       {"maildirsync_pending_messages", "Messages that wait to become durable.", Kind::gauge,
        static_cast<double>(pending_messages)},
       {"maildirsync_pending_bytes", "Bytes of messages that wait to become durable.", Kind::gauge,
@@ -30,17 +33,18 @@ std::vector<service::Metric> Engine::metrics() {
        static_cast<double>(waiting.others)},
       {"maildirsync_refused_oldest_seconds", "How long the oldest of what is refused waits; 0 without any.",
        Kind::gauge, waiting.since ? std::chrono::duration<double>(Clock::now() - *waiting.since).count() : 0.0},
-      {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(accounts_.size())},
-      {"maildirsync_watches", "Directories that are watched.", Kind::gauge, static_cast<double>(watcher_->watches())}};
+      {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(roster.accounts.size())},
+      {"maildirsync_watches", "Directories that are watched.", Kind::gauge,
+       static_cast<double>(parts.watcher.watches())}};
   // No sample rather than a wrong one while the lag cannot be known.
-  if (const auto now = lag()) {
+  if (const auto now = lag(roster)) {
     metrics.push_back({"maildirsync_lag_seconds", "Age of the oldest change that is not durable.", Kind::gauge, *now});
   }
-  if (verified_.is_object()) {
+  if (requests.verified().is_object()) {
     metrics.push_back({"maildirsync_verified_timestamp_seconds", "When everything was last compared.", Kind::gauge,
-                       verified_.value("unix", 0.0)});
+                       requests.verified().value("unix", 0.0)});
     metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
-                       verified_.value("differences", 0.0)});
+                       requests.verified().value("differences", 0.0)});
   }
   for (const auto& [code, count] : by_code) {
     metrics.push_back({"maildirsync_problems_by_code",
@@ -50,8 +54,8 @@ std::vector<service::Metric> Engine::metrics() {
                        {{"code", code}}});
   }
   std::map<std::pair<std::string, std::string>, std::size_t> states;
-  for (const auto& [id, account] : accounts_) {
-    const Root& root = roots_[account.root];
+  for (const auto& [id, account] : roster.accounts) {
+    const Root& root = roster.root_of(account);
     ++states[{root.config.name, std::string(state_of(account, root))}];
   }
   for (const auto& [which, count] : states) {
@@ -61,28 +65,29 @@ std::vector<service::Metric> Engine::metrics() {
                        static_cast<double>(count),
                        {{"root", which.first}, {"state", which.second}}});
   }
-  for (const auto& [name, queue] : {std::pair("live", &live_), std::pair("bulk", &bulk_)}) {
+  for (const auto& [name, queue] :
+       {std::pair("live", parts.schedule.live()), std::pair("bulk", parts.schedule.bulk())}) {
     metrics.push_back({"maildirsync_queued_accounts",
                        "Accounts that wait for their turn: live changes, and all else.",
                        Kind::gauge,
-                       static_cast<double>(queue->size()),
+                       static_cast<double>(queue),
                        {{"queue", name}}});
   }
   const auto counter = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
     metrics.push_back({name, help, Kind::counter, static_cast<double>(value.load())});
   };
-  counter("maildirsync_messages_sent_total", "Messages whose body was sent.", totals_.messages_sent);
-  counter("maildirsync_source_bytes_total", "Bytes of bodies before compression.", totals_.bytes_source);
-  counter("maildirsync_wire_bytes_total", "Bytes written to the receiver.", totals_.bytes_wire);
-  counter("maildirsync_renames_total", "Renames sent.", totals_.renames);
-  counter("maildirsync_links_total", "Links sent.", totals_.links);
-  counter("maildirsync_deletes_total", "Deletions sent.", totals_.deletes);
-  counter("maildirsync_deltas_total", "Control files sent as deltas.", totals_.deltas);
-  counter("maildirsync_conflicts_total", "Messages put under another name.", totals_.conflicts);
-  counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals_.overflows);
-  counter("maildirsync_rescans_total", "Accounts whose folders were walked.", totals_.rescans);
+  counter("maildirsync_messages_sent_total", "Messages whose body was sent.", totals.messages_sent);
+  counter("maildirsync_source_bytes_total", "Bytes of bodies before compression.", totals.bytes_source);
+  counter("maildirsync_wire_bytes_total", "Bytes written to the receiver.", totals.bytes_wire);
+  counter("maildirsync_renames_total", "Renames sent.", totals.renames);
+  counter("maildirsync_links_total", "Links sent.", totals.links);
+  counter("maildirsync_deletes_total", "Deletions sent.", totals.deletes);
+  counter("maildirsync_deltas_total", "Control files sent as deltas.", totals.deltas);
+  counter("maildirsync_conflicts_total", "Messages put under another name.", totals.conflicts);
+  counter("maildirsync_overflows_total", "Times the kernel dropped events.", totals.overflows);
+  counter("maildirsync_rescans_total", "Accounts whose folders were walked.", totals.rescans);
   metrics.push_back({"maildirsync_connections_total", "Connections made to the receiver.", Kind::counter,
-                     static_cast<double>(connections_made_)});
+                     static_cast<double>(parts.lanes.connections_made())});
   return metrics;
 }
 

@@ -1,3 +1,5 @@
+#include "agent/requests/status.h"
+
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -5,7 +7,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "agent/engine/engine.h"
+#include "agent/requests/requests.h"
 #include "common/os/open_beneath.h"
 #include "common/os/printable.h"
 
@@ -53,43 +55,51 @@ std::string stamp_of(Time time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(then));
 }
 
-}  // namespace
-
-/// Over any lane.
-bool Engine::is_connected() const {
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); });
+json decision_status(const Agreements& agreements, const Root& root) {
+  const auto* last = decisions::newest(agreements.decided(root));
+  if (last == nullptr) return nullptr;
+  return {{"number", last->number},
+          {"mode", to_string(last->word)},
+          {"when", last->when},
+          {"by", last->by},
+          {"receiver_knows", decisions::contains(root.agreement.heard, *last)},
+          {"adopted", root.agreement.adopted},
+          {"withheld_messages", root.agreement.withheld}};
 }
 
+}  // namespace
+
 /// Never "live" while a root cannot be read or written.
-std::string Engine::state_word() const {
-  if (paused_) return "paused";
+std::string state_word(const Parts& parts) {
+  const Roster& roster = parts.roster;
+  if (parts.schedule.is_paused()) return "paused";
   const bool root_held =
-      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.is_held() && !r.removed; });
+      std::any_of(roster.roots.begin(), roster.roots.end(), [](const Root& r) { return r.is_held() && !r.removed; });
   const bool account_held =
-      std::any_of(accounts_.begin(), accounts_.end(), [](const auto& a) { return a.second.held; });
+      std::any_of(roster.accounts.begin(), roster.accounts.end(), [](const auto& a) { return a.second.held; });
   if (root_held || account_held) return "held";
-  if (!is_connected()) return "connecting";
-  const bool agreed =
-      std::all_of(roots_.begin(), roots_.end(), [](const Root& r) { return r.agreement.reached || r.removed; });
+  if (!parts.lanes.is_connected()) return "connecting";
+  const bool agreed = std::all_of(roster.roots.begin(), roster.roots.end(),
+                                  [](const Root& r) { return r.agreement.reached || r.removed; });
   if (!agreed) return "connecting";
-  const bool obstructed =
-      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.removed && !obstruction(r).empty(); });
+  const bool obstructed = std::any_of(roster.roots.begin(), roster.roots.end(),
+                                      [](const Root& r) { return !r.removed && !obstruction(r).empty(); });
   if (obstructed) return "blocked";
   const bool undiscovered =
-      std::any_of(roots_.begin(), roots_.end(), [](const Root& r) { return !r.discovered && !r.removed; });
-  const bool incomplete = std::any_of(accounts_.begin(), accounts_.end(),
+      std::any_of(roster.roots.begin(), roster.roots.end(), [](const Root& r) { return !r.discovered && !r.removed; });
+  const bool incomplete = std::any_of(roster.accounts.begin(), roster.accounts.end(),
                                       [](const auto& a) { return !a.second.complete || a.second.doubted; });
   if (undiscovered || incomplete) return "initial";
-  const bool draining = !roots_.empty() && std::all_of(roots_.begin(), roots_.end(), [](const Root& r) {
-    return r.removed || r.mode == config::Mode::drain;
-  });
+  const bool draining =
+      !roster.roots.empty() && std::all_of(roster.roots.begin(), roster.roots.end(),
+                                           [](const Root& r) { return r.removed || r.mode == config::Mode::drain; });
   return draining ? "draining" : "live";
 }
 
 /// Changes that wait for their turn, those that are refused, and those of what is held.
-std::optional<double> Engine::lag() const {
+std::optional<double> lag(const Roster& roster) {
   std::optional<Time> oldest;
-  for (const auto& root : roots_) {
+  for (const auto& root : roster.roots) {
     if (root.removed) continue;
     if (root.is_held()) {
       oldest = earlier(oldest, root.held_since);
@@ -98,28 +108,28 @@ std::optional<double> Engine::lag() const {
     }
     oldest = earlier(oldest, refused_of(root).since);
   }
-  for (const auto& [id, account] : accounts_) {
+  for (const auto& [id, account] : roster.accounts) {
     const auto of_account = oldest_wait(account);
     const bool known = account.complete && !account.awaits_discovery && !account.doubted;
-    if (!known && !of_account.refused && !roots_[account.root].is_held()) return std::nullopt;
+    if (!known && !of_account.refused && !roster.root_of(account).is_held()) return std::nullopt;
     oldest = earlier(earlier(oldest, of_account.refused), of_account.pending);
   }
   return oldest ? seconds_since(*oldest) : 0.0;
 }
 
-Refused Engine::refused() const {
+Refused refused(const Roster& roster) {
   Refused refused;
-  for (const auto& root : roots_) {
+  for (const auto& root : roster.roots) {
     if (!root.removed) refused.add(refused_of(root));
   }
-  for (const auto& [id, account] : accounts_)
+  for (const auto& [id, account] : roster.accounts)
     refused.add(refused_of(account));
   return refused;
 }
 
-std::pair<std::uint64_t, std::uint64_t> Engine::pending() const {
+std::pair<std::uint64_t, std::uint64_t> pending(const Roster& roster) {
   std::uint64_t messages = 0, bytes = 0;
-  for (const auto& [id, account] : accounts_) {
+  for (const auto& [id, account] : roster.accounts) {
     messages += account.work.names();
     if (account.turn) {
       messages += account.turn->pending_messages;
@@ -129,8 +139,9 @@ std::pair<std::uint64_t, std::uint64_t> Engine::pending() const {
   return {messages, bytes};
 }
 
-json Engine::root_status(std::size_t index) const {
-  const Root& root = roots_[index];
+json root_status(const Parts& parts, std::size_t index) {
+  const Roster& roster = parts.roster;
+  const Root& root = roster.roots[index];
   std::uint64_t accounts = 0, complete = 0, folders = 0, messages = 0, bytes = 0, pending = 0, unwatched = 0, extra = 0;
   bool held = root.is_held();
   std::map<std::string, std::uint64_t> states;
@@ -138,7 +149,7 @@ json Engine::root_status(std::size_t index) const {
   std::optional<Time> oldest = refused.since;
   if (root.is_held()) oldest = earlier(oldest, root.held_since);
   bool known = root.is_held() || root.discovered;
-  for (const auto& [id, account] : accounts_) {
+  for (const auto& [id, account] : roster.accounts) {
     if (account.root != index) continue;
     ++accounts;
     ++states[std::string(state_of(account, root))];
@@ -158,7 +169,7 @@ json Engine::root_status(std::size_t index) const {
   }
   const bool initial = !root.discovered || complete < accounts;
   const std::string trouble = root.is_held() ? root.held_because() : obstruction(root);
-  const char* state = paused_                            ? "paused"
+  const char* state = parts.schedule.is_paused()         ? "paused"
                       : held                             ? "held"
                       : !trouble.empty()                 ? "blocked"
                       : !root.agreement.reached          ? "connecting"
@@ -182,19 +193,22 @@ json Engine::root_status(std::size_t index) const {
                                    : json(0.0)},
           {"unwatched_folders", unwatched},
           {"extra", extra},
-          {"decision", decision_status(root)}};
+          {"decision", decision_status(parts.agreements, root)}};
 }
 
-void Engine::for_each_problem(const std::string& account_glob, const std::function<void(const Told&)>& tell) const {
+void for_each_problem(const Parts& parts, const std::string& account_glob,
+                      const std::function<void(const Told&)>& tell) {
+  const Roster& roster = parts.roster;
   static const std::string none;
-  if (link_error_ && !is_connected()) {
-    tell({to_string(link_error_->code), none, none, none, link_error_->message(), std::nullopt});
+  if (parts.lanes.error() && !parts.lanes.is_connected()) {
+    tell({to_string(parts.lanes.error()->code), none, none, none, parts.lanes.error()->message(), std::nullopt});
   }
-  if (configuration_.refused) {
-    tell({to_string(ErrorCode::config), none, none, configuration_.file, configuration_.refusal(), std::nullopt});
+  if (parts.configuration.refused) {
+    tell({to_string(ErrorCode::config), none, none, parts.configuration.file, parts.configuration.refusal(),
+          std::nullopt});
   }
-  if (state_error_) tell({"state", none, none, none, state_error_->message(), std::nullopt});
-  for (const auto& root : roots_) {
+  if (const auto& error = parts.keeper.error()) tell({"state", none, none, none, error->message(), std::nullopt});
+  for (const auto& root : roster.roots) {
     if (root.removed) continue;
     const std::string& name = root.config.name;
     if (root.is_held()) tell({root.hold_code(), name, none, root.config.path, root.held_because(), root.held_since});
@@ -205,9 +219,9 @@ void Engine::for_each_problem(const std::string& account_glob, const std::functi
     for (const auto& problem : root.problems)
       tell({to_string(problem.code), name, none, problem.path, problem.detail, problem.since});
   }
-  for (const auto& [id, account] : accounts_) {
+  for (const auto& [id, account] : roster.accounts) {
     if (!maildir::is_chosen(account_glob, account.name)) continue;
-    const Root& root = roots_[account.root];
+    const Root& root = roster.root_of(account);
     const std::string& name = root.config.name;
     if (account.held)
       tell({to_string(account.hold_code), name, account.name, account.path, account.hold_reason, account.held_since});
@@ -221,13 +235,13 @@ void Engine::for_each_problem(const std::string& account_glob, const std::functi
 }
 
 /// Those with the most trouble first.
-json Engine::accounts_status(const std::string& account_glob) const {
+json accounts_status(const Roster& roster, const std::string& account_glob) {
   struct Ranked {
     const Account* account;
     Refused refused;
   };
   std::vector<Ranked> ranked;
-  for (const auto& [id, account] : accounts_) {
+  for (const auto& [id, account] : roster.accounts) {
     if (maildir::is_chosen(account_glob, account.name)) ranked.push_back({&account, refused_of(account)});
   }
   std::sort(ranked.begin(), ranked.end(), [](const Ranked& left, const Ranked& right) {
@@ -239,7 +253,7 @@ json Engine::accounts_status(const std::string& account_glob) const {
   });
   json accounts = json::array();
   for (const auto& [account, refused] : ranked) {
-    const Root& root = roots_[account->root];
+    const Root& root = roster.root_of(*account);
     accounts.push_back(
         {{"name", os::printable(account->name)},
          {"root", root.config.name},
@@ -256,21 +270,15 @@ json Engine::accounts_status(const std::string& account_glob) const {
   return accounts;
 }
 
-/// null while no receiver of ours has said its time.
-json Engine::peer_clock_offset() const {
-  for (const auto& lane : lanes_) {
-    if (const auto offset = lane->link().clock_offset()) return *offset;
-  }
-  return nullptr;
-}
-
-json Engine::status(const std::string& account_glob) {
+json status_of(const Requests& requests, const std::string& account_glob) {
+  const Parts& parts = requests.parts();
+  const Roster& roster = parts.roster;
   constexpr std::size_t k_most_problems = 10'000;
-  const auto [pending_messages, pending_bytes] = pending();
-  const auto lag_now = lag();
+  const auto [pending_messages, pending_bytes] = pending(roster);
+  const auto lag_now = lag(roster);
   json problems = json::array();
   std::size_t problem_count = 0;
-  for_each_problem(account_glob, [&](const Told& told) {
+  for_each_problem(parts, account_glob, [&](const Told& told) {
     if (++problem_count > k_most_problems) return;
     problems.push_back({{"code", told.code},
                         {"root", told.root},
@@ -282,54 +290,55 @@ json Engine::status(const std::string& account_glob) {
     problems.back()["since_seconds"] = seconds_since(*told.since);
   });
   json roots = json::array();
-  for (std::size_t i = 0; i < roots_.size(); ++i) {
-    if (!roots_[i].removed) roots.push_back(root_status(i));
+  for (std::size_t i = 0; i < roster.roots.size(); ++i) {
+    if (!roster.roots[i].removed) roots.push_back(root_status(parts, i));
   }
-  json status = {
-      {"role", "agent"},
-      {"version", MAILDIRSYNC_VERSION},
-      {"confinement", os::to_string(os::confinement())},
-      {"state", state_word()},
-      {"lag_seconds", lag_now ? json(*lag_now) : json(nullptr)},
-      {"pending", {{"messages", pending_messages}, {"bytes", pending_bytes}}},
-      {"refused", to_json(refused())},
-      {"peer",
-       {{"address", config_.receiver.text()},
-        {"connected", is_connected()},
-        {"fingerprint", link_settings_.receiver_fingerprint},
-        {"connections", std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->link().is_up(); })},
-        {"clock_offset_seconds", peer_clock_offset()}}},
-      {"totals",
-       {{"messages_sent", totals_.messages_sent.load()},
-        {"bytes_source", totals_.bytes_source.load()},
-        {"bytes_wire", totals_.bytes_wire.load()},
-        {"renames", totals_.renames.load()},
-        {"deletes", totals_.deletes.load()},
-        {"links", totals_.links.load()},
-        {"deltas", totals_.deltas.load()},
-        {"conflicts", totals_.conflicts.load()},
-        {"skipped", totals_.skipped.load()},
-        {"rescans", totals_.rescans.load()},
-        {"overflows", totals_.overflows.load()}}},
-      {"configuration", configuration_.to_json()},
-      {"watches", watcher_->watches()},
-      {"watcher", {{"backend", watcher_->backend()}, {"reason", os::printable(watcher_reason_)}}},
-      {"verified", verified_},
-      {"roots", std::move(roots)},
-      {"problems", std::move(problems)},
-      {"problems_count", problem_count}};
+  const auto offset = parts.lanes.clock_offset();
+  json status = {{"role", "agent"},
+                 {"version", MAILDIRSYNC_VERSION},
+                 {"confinement", os::to_string(os::confinement())},
+                 {"state", state_word(parts)},
+                 {"lag_seconds", lag_now ? json(*lag_now) : json(nullptr)},
+                 {"pending", {{"messages", pending_messages}, {"bytes", pending_bytes}}},
+                 {"refused", to_json(refused(roster))},
+                 {"peer",
+                  {{"address", parts.config.receiver.text()},
+                   {"connected", parts.lanes.is_connected()},
+                   {"fingerprint", parts.lanes.settings().receiver_fingerprint},
+                   {"connections", parts.lanes.connections()},
+                   {"clock_offset_seconds", offset ? json(*offset) : json(nullptr)}}},
+                 {"totals",
+                  {{"messages_sent", parts.totals.messages_sent.load()},
+                   {"bytes_source", parts.totals.bytes_source.load()},
+                   {"bytes_wire", parts.totals.bytes_wire.load()},
+                   {"renames", parts.totals.renames.load()},
+                   {"deletes", parts.totals.deletes.load()},
+                   {"links", parts.totals.links.load()},
+                   {"deltas", parts.totals.deltas.load()},
+                   {"conflicts", parts.totals.conflicts.load()},
+                   {"skipped", parts.totals.skipped.load()},
+                   {"rescans", parts.totals.rescans.load()},
+                   {"overflows", parts.totals.overflows.load()}}},
+                 {"configuration", parts.configuration.to_json()},
+                 {"watches", parts.watcher.watches()},
+                 {"watcher", {{"backend", parts.watcher.backend()}, {"reason", os::printable(parts.watcher_reason)}}},
+                 {"verified", requests.verified()},
+                 {"roots", std::move(roots)},
+                 {"problems", std::move(problems)},
+                 {"problems_count", problem_count}};
   if (!account_glob.empty()) {
-    status["accounts"] = accounts_status(account_glob);
+    status["accounts"] = accounts_status(roster, account_glob);
   }
   return status;
 }
 
-std::string Engine::summary() {
-  const auto [messages, bytes] = pending();
-  const auto lag_now = lag();
-  std::string text = fmt::format("{}; lag {}; {} messages pending", state_word(),
+std::string summary(const Parts& parts) {
+  const Roster& roster = parts.roster;
+  const auto [messages, bytes] = pending(roster);
+  const auto lag_now = lag(roster);
+  std::string text = fmt::format("{}; lag {}; {} messages pending", state_word(parts),
                                  lag_now ? fmt::format("{:.1f} s", *lag_now) : std::string("not known yet"), messages);
-  if (const Refused those = refused(); those.any()) {
+  if (const Refused those = refused(roster); those.any()) {
     text += fmt::format("; {} messages and {} others refused", those.messages, those.others);
   }
   return text;

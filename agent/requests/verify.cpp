@@ -1,14 +1,18 @@
-// The engine's side of `verify`: who is compared, what is waited for, what is answered.
+// `verify`: who is compared, what is waited for, what is answered. The comparison itself is verify_run.h.
 
 #include <algorithm>
+#include <utility>
 
 #include <asio/post.hpp>
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
-#include "agent/engine/engine.h"
-#include "agent/requests/verify_run.h"
+#include "agent/accounts/problems.h"
+#include "agent/requests/commands.h"
+#include "agent/requests/requests.h"
+#include "agent/verify/verify_run.h"
 #include "common/os/printable.h"
+#include "common/service/event.h"
 
 namespace maildirsync::agent {
 
@@ -18,7 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto k_settle_limit = 120s;
 constexpr auto k_progress = 250ms;
 constexpr std::size_t k_most_differences = 100'000;
 
@@ -28,173 +31,214 @@ json difference_json(const std::string& root, const std::string& account, const 
           {"name", os::printable(difference.name)}, {"detail", os::printable(difference.detail)}};
 }
 
-}  // namespace
+void log_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict) {
+  const bool equal = verdict.differences.empty() && verdict.left_out.empty();
+  service::log_event({service::Severity::info,
+                      "account-verified",
+                      {{"root", root},
+                       {"account", account},
+                       {"deep", deep ? "true" : "false"},
+                       {"equal", equal ? "true" : "false"},
+                       {"differences", std::to_string(verdict.differences.size())},
+                       {"left_out", std::to_string(verdict.left_out.size())},
+                       {"folders", std::to_string(verdict.folders)},
+                       {"messages", std::to_string(verdict.messages)},
+                       {"bytes", std::to_string(verdict.bytes)}}});
+}
 
-/// A verification on its way: first every root is walked anew, then the accounts are compared.
-struct Engine::Verify {
-  std::string glob;
-  bool deep = false;
-  bool repair = false;
-  bool aside_extra = false;
-  Time start = Clock::now();
-  std::shared_ptr<control::Reply> reply;
-  std::vector<std::uint64_t> discoveries;  ///< of each root, that must have finished
-  std::shared_ptr<Verification> run;
+/// First every root is walked anew, then the accounts are compared.
+class Verify : public Request {
+ public:
+  Verify(Requests& requests, const json& request, Reply reply);
+
+  void advance() override;
+  void cancel() override;
+  bool has_thread() const override { return run_ != nullptr; }
+  std::string_view exclusive() const override { return "verify"; }
+
+ private:
   struct Named {
     std::string root, account;
   };
-  std::vector<Named> accounts;
-  json left_out = json::array();
-  std::size_t not_compared = 0;  ///< of `left_out`: mail that no account holds, roots that are skipped or empty
-  Time last_progress{};
+
+  void begin();
+  void add_root(std::size_t index, Verification::Order& order);
+  void leave_out(const std::string& root, const std::string& detail);
+  void leave_out_of(const Root& root);
+  bool is_expected(const std::string& root, const std::string& path, const std::string& name) const;
+  void tell_progress(std::size_t done, std::size_t differences);
+  void finish(const Verification::Outcome& outcome);
+  json answer(const Verification::Outcome& outcome);
+  void note_acls_of(const Verification::Outcome& outcome);
+
+  Requests& requests_;
+  Parts& parts_;
+  const std::string glob_;
+  const bool deep_;
+  const bool repair_;
+  const bool aside_extra_;
+  const Time start_ = Clock::now();
+  std::vector<std::uint64_t> walks_;  ///< of each root, that must have ended
+  std::shared_ptr<Verification> run_;
+  std::vector<Named> accounts_;
+  json left_out_ = json::array();
+  std::size_t not_compared_ = 0;  ///< of `left_out_`: mail that no account holds, roots that are skipped or empty
+  Time last_progress_{};
 };
 
-void Engine::verify(const json& request, std::shared_ptr<control::Reply> reply) {
-  if (verify_) {
-    return reply->finish(
-        control::error("busy", "another verification runs already; wait for it, or end it with its command"));
-  }
-  auto verify = std::make_shared<Verify>();
-  verify->glob = request.value("account", "");
-  verify->deep = request.value("deep", false);
-  verify->repair = request.value("repair", false);
-  verify->aside_extra = verify->repair && request.value("aside_extra", false);
-  verify->reply = std::move(reply);
-  verify->discoveries = walk_roots(Search::everywhere);
-  verify_ = std::move(verify);
-  spdlog::info("verify-begin account=\"{}\" deep={} repair={}", verify_->glob, verify_->deep, verify_->repair);
+Verify::Verify(Requests& requests, const json& request, Reply reply)
+    : Request(std::move(reply)),
+      requests_(requests),
+      parts_(requests.parts()),
+      glob_(request.value("account", "")),
+      deep_(request.value("deep", false)),
+      repair_(request.value("repair", false)),
+      aside_extra_(repair_ && request.value("aside_extra", false)),
+      walks_(parts_.walks.walk_all(Search::everywhere)) {
+  spdlog::info("verify-begin account=\"{}\" deep={} repair={}", glob_, deep_, repair_);
 }
 
-void Engine::check_verify() {
-  check_settling();
-  if (!verify_) return;
-  if (!verify_->reply->wanted()) return abort_verify();
-  if (verify_->run) return;
-  if (have_walked(verify_->discoveries)) begin_verify();
+void Verify::advance() {
+  if (!run_ && parts_.walks.have_walked(walks_)) begin();
 }
 
-void Engine::abort_verify() {
-  check_settling();
-  if (verify_ && verify_->run) {
-    verify_->run->abort();
-  } else {
-    verify_.reset();
-  }
+/// Its end is told of by the comparison, if there is one.
+void Verify::cancel() {
+  if (!run_) return end();
+  run_->abort();
 }
 
-/// What the walk could not look into, and mail of no account. A comparison of some accounts is about these alone. What
-/// is equal because there is nothing is no proof: a volume may not be mounted yet.
-void Engine::leave_out_of(const Root& root, Verify& verify) {
-  if (!verify.glob.empty()) return;
+void Verify::leave_out(const std::string& root, const std::string& detail) {
+  left_out_.push_back({{"root", root}, {"detail", detail}});
+}
+
+/// What the walk could not look into, and mail of no account. A comparison of some accounts is about these alone. Two
+/// empty trees are equal, but prove nothing: a volume may not be mounted yet.
+void Verify::leave_out_of(const Root& root) {
+  if (!glob_.empty()) return;
   for (const auto& problem : root.problems) {
     if (problem.code == ErrorCode::unwatched || problem.code == ErrorCode::special_file) continue;
-    ++verify.not_compared;
-    verify.left_out.push_back({{"code", to_string(problem.code)},
-                               {"root", root.config.name},
-                               {"path", os::printable(problem.path)},
-                               {"detail", os::printable(problem.detail)}});
+    ++not_compared_;
+    left_out_.push_back({{"code", to_string(problem.code)},
+                         {"root", root.config.name},
+                         {"path", os::printable(problem.path)},
+                         {"detail", os::printable(problem.detail)}});
   }
-  const auto index = static_cast<std::size_t>(&root - roots_.data());
-  if (has_accounts(index)) return;
-  ++verify.not_compared;
-  verify.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
+  if (parts_.roster.has_accounts(parts_.roster.index_of(root))) return;
+  ++not_compared_;
+  left_out_.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
 }
 
-void Engine::begin_verify() {
-  Verify& verify = *verify_;
+void Verify::begin() {
   Verification::Order order;
-  order.contents = verify.deep ? Contents::all : Contents::control_files;
-  order.repair = verify.repair;
-  for (std::size_t r = 0; r < roots_.size(); ++r) {
-    const Root& root = roots_[r];
-    if (root.removed) continue;
-    if (!root.directory || root.is_held()) {
-      ++verify.not_compared;
-      verify.left_out.push_back(
-          {{"root", root.config.name}, {"detail", root.is_held() ? root.held_because() : "the root cannot be opened"}});
-      continue;
-    }
-    if (root.mode == config::Mode::drain) {
-      verify.left_out.push_back({{"root", root.config.name},
-                                 {"detail",
-                                  "the root is drained: its destination goes its own way, and what differs "
-                                  "there is not repaired"}});
-    }
-    leave_out_of(root, verify);
-    if (verify.aside_extra && trashes_.contains(root.config.name)) {
-      order.aside_extra.insert(root.config.name);
-    } else if (verify.aside_extra) {
-      verify.left_out.push_back({{"root", root.config.name},
-                                 {"detail",
-                                  "what is at the destination only is not put aside: the receiver keeps no trash of "
-                                  "the root (trash_days in receiver.toml)"}});
-    }
-    order.roots.push_back({root.config.name, root.config.accounts, root.layout});
-    auto accounts = accounts_of(r);
-    std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
-    for (const Account* account : accounts) {
-      if (!maildir::is_chosen(verify.glob, account->name)) continue;
-      order.accounts.push_back({account->id, root.config.name, account->path, account->name, root.directory});
-      verify.accounts.push_back({root.config.name, account->name});
-    }
+  order.contents = deep_ ? Contents::all : Contents::control_files;
+  order.repair = repair_;
+  for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i) {
+    if (!parts_.roster.roots[i].removed) add_root(i, order);
   }
-  const std::size_t count = order.accounts.size();
-  Verification::Hooks hooks{
-      .settle = [this](AccountId id, Work work,
-                       std::function<void(std::string)> done) { settle_account(id, std::move(work), std::move(done)); },
-      .is_expected = [this](const std::string& root, const std::string& path,
-                            const std::string& name) { return is_expected_account(root, path, name); },
-      .indexed =
-          [this](AccountId id, const std::vector<std::string>& folders) {
-            if (const auto found = accounts_.find(id); found != accounts_.end()) note_indexed(found->second, folders);
-          },
-      .progress =
-          [this, count](std::size_t done, std::size_t differences) {
-            if (!verify_ || (Clock::now() - verify_->last_progress < k_progress && done < count)) return;
-            verify_->last_progress = Clock::now();
-            verify_->reply->progress(
-                {{"progress", {{"accounts_done", done}, {"accounts", count}, {"differences", differences}}}});
-          },
-      .done = [this](Verification::Outcome outcome) { finish_verify(std::move(outcome)); }};
-  verify.run = std::make_shared<Verification>(loop_, *state_, std::move(order), std::move(hooks));
-  verify.run->begin(std::make_shared<const LinkSettings>(link_settings_), limiter_,
-                    [this](std::size_t bytes) { totals_.bytes_wire += bytes; });
+  const auto self = std::static_pointer_cast<Verify>(shared_from_this());
+  const std::weak_ptr<Verify> weak = self;
+  Verification::Hooks hooks{.settle =
+                                [weak](AccountId id, const Work& work, std::function<void(std::string)> done) {
+                                  const auto verify = weak.lock();
+                                  verify ? verify->requests_.settlements().settle(id, work, std::move(done))
+                                         : done("it was given up");
+                                },
+                            .is_expected =
+                                [weak](const std::string& root, const std::string& path, const std::string& name) {
+                                  const auto verify = weak.lock();
+                                  return !verify || verify->is_expected(root, path, name);
+                                },
+                            .indexed =
+                                [weak](AccountId id, const std::vector<std::string>& folders) {
+                                  const auto verify = weak.lock();
+                                  Account* account = verify ? verify->parts_.roster.find(id) : nullptr;
+                                  if (account != nullptr)
+                                    note_indexed(*account, verify->parts_.roster.root_of(*account), folders);
+                                },
+                            .progress =
+                                [weak](std::size_t done, std::size_t differences) {
+                                  if (const auto verify = weak.lock()) verify->tell_progress(done, differences);
+                                },
+                            .done =
+                                [weak](const Verification::Outcome& outcome) {
+                                  if (const auto verify = weak.lock()) verify->finish(outcome);
+                                }};
+  run_ = std::make_shared<Verification>(parts_.loop, parts_.state, std::move(order), std::move(hooks));
+  run_->begin(parts_.lanes.shared_settings(), parts_.limiter,
+              [totals = &parts_.totals](std::size_t bytes) { totals->bytes_wire += bytes; });
+}
+
+void Verify::add_root(std::size_t index, Verification::Order& order) {
+  const Root& root = parts_.roster.roots[index];
+  const std::string& name = root.config.name;
+  if (!root.directory || root.is_held()) {
+    ++not_compared_;
+    return leave_out(name, root.is_held() ? root.held_because() : "the root cannot be opened");
+  }
+  if (root.mode == config::Mode::drain) {
+    leave_out(name, "the root is drained: its destination goes its own way, and what differs there is not repaired");
+  }
+  leave_out_of(root);
+  if (aside_extra_ && parts_.lanes.has_trash(name)) {
+    order.aside_extra.insert(name);
+  } else if (aside_extra_) {
+    leave_out(
+        name,
+        "what is at the destination only is not put aside: the receiver keeps no trash of the root (trash_days in "
+        "receiver.toml)");
+  }
+  order.roots.push_back({name, root.config.accounts, root.layout});
+  auto accounts = parts_.roster.accounts_of(index);
+  std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
+  for (const Account* account : accounts) {
+    if (!maildir::is_chosen(glob_, account->name)) continue;
+    order.accounts.push_back({account->id, name, account->path, account->name, root.directory});
+    accounts_.push_back({name, account->name});
+  }
+}
+
+void Verify::tell_progress(std::size_t done, std::size_t differences) {
+  if (Clock::now() - last_progress_ < k_progress && done < accounts_.size()) return;
+  last_progress_ = Clock::now();
+  progress({{"accounts_done", done}, {"accounts", accounts_.size()}, {"differences", differences}});
 }
 
 /// Whether the mirror knows the account, or is told by its configuration or the command to leave it alone.
-bool Engine::is_expected_account(const std::string& root_name, const std::string& path, const std::string& name) const {
-  if (verify_ && !maildir::is_chosen(verify_->glob, name)) return true;
-  for (std::size_t r = 0; r < roots_.size(); ++r) {
-    const Root& root = roots_[r];
-    if (root.removed || root.config.name != root_name) continue;
-    if (!maildir::is_included(root.config.include, root.config.exclude, name)) return true;
-    return std::any_of(accounts_.begin(), accounts_.end(),
-                       [&](const auto& known) { return known.second.root == r && known.second.path == path; });
-  }
-  return true;
+bool Verify::is_expected(const std::string& root_name, const std::string& path, const std::string& name) const {
+  if (!maildir::is_chosen(glob_, name)) return true;
+  const Root* root = parts_.roster.find_root(root_name);
+  if (root == nullptr || !maildir::is_included(root->config.include, root->config.exclude, name)) return true;
+  const std::size_t index = parts_.roster.index_of(*root);
+  return std::any_of(parts_.roster.accounts.begin(), parts_.roster.accounts.end(),
+                     [&](const auto& known) { return known.second.root == index && known.second.path == path; });
 }
 
-void Engine::finish_verify(Verification::Outcome outcome) {
-  const auto verify = std::exchange(verify_, nullptr);
+void Verify::finish(const Verification::Outcome& outcome) {
   // The link's last handlers run before it goes.
-  asio::post(loop_, [verify] {});
+  asio::post(parts_.loop, [run = std::exchange(run_, nullptr)] {});
   if (outcome.given_up) {
     spdlog::info("verify-end given_up=true");
-    return verify->reply->finish(control::error("cancelled", "the verification was given up"));
+    return end(control::error("cancelled", "the verification was given up"));
   }
   if (outcome.compared == 0 && !outcome.unreachable.empty()) {
-    return verify->reply->finish(control::error("unreachable", "nothing was compared: " + outcome.unreachable));
+    return end(control::error("unreachable", "nothing was compared: " + outcome.unreachable));
   }
-  if (verify->accounts.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !verify->glob.empty()) {
-    return verify->reply->finish(control::error("usage", "no account matches '" + verify->glob + "'"));
+  if (accounts_.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !glob_.empty()) {
+    return end(control::error("usage", "no account matches '" + glob_ + "'"));
   }
+  if (glob_.empty()) note_acls_of(outcome);
+  end(answer(outcome));
+}
+
+json Verify::answer(const Verification::Outcome& outcome) {
   json differences = json::array();
   std::size_t all = outcome.unknown.size();
   std::uint64_t folders = 0, messages = 0, bytes = 0, repaired = 0, aside = 0;
-  json left_out = std::move(verify->left_out);
+  json left_out = std::move(left_out_);
   std::size_t incomplete = outcome.unlisted.size();
   for (std::size_t i = 0; i < outcome.accounts.size(); ++i) {
-    const auto& [root, account] = verify->accounts[i];
+    const auto& [root, account] = accounts_[i];
     const Verdict& verdict = outcome.accounts[i].verdict;
     folders += verdict.folders;
     messages += verdict.messages;
@@ -203,7 +247,7 @@ void Engine::finish_verify(Verification::Outcome outcome) {
     aside += outcome.accounts[i].aside;
     all += verdict.differences.size();
     incomplete += verdict.left_out.size();
-    note_verified(root, account, verify->deep, verdict);
+    log_verified(root, account, deep_, verdict);
     for (const auto& difference : verdict.differences) {
       if (differences.size() < k_most_differences) differences.push_back(difference_json(root, account, difference));
     }
@@ -228,11 +272,10 @@ void Engine::finish_verify(Verification::Outcome outcome) {
   if (all > differences.size()) {
     left_out.push_back({{"detail", fmt::format("{} more differences are not named", all - differences.size())}});
   }
-  if (verify->glob.empty()) note_acls_of(*verify, outcome);
-  const bool equal = all == 0 && incomplete == 0 && verify->not_compared == 0 && !verify->accounts.empty();
-  const double elapsed = std::chrono::duration<double>(Clock::now() - verify->start).count();
+  const bool equal = all == 0 && incomplete == 0 && not_compared_ == 0 && !accounts_.empty();
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   json answer = {{"equal", equal},
-                 {"deep", verify->deep},
+                 {"deep", deep_},
                  {"elapsed_seconds", elapsed},
                  {"accounts", outcome.accounts.size()},
                  {"folders", folders},
@@ -240,90 +283,44 @@ void Engine::finish_verify(Verification::Outcome outcome) {
                  {"bytes", bytes},
                  {"differences", std::move(differences)},
                  {"left_out", std::move(left_out)}};
-  if (verify->repair) answer["repaired"] = repaired;
-  if (verify->aside_extra) answer["aside"] = aside;
+  if (repair_) answer["repaired"] = repaired;
+  if (aside_extra_) answer["aside"] = aside;
   spdlog::info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all, outcome.accounts.size(),
                elapsed);
-  if (verify->glob.empty()) remember_verify(verify->deep, equal, all);
-  verify->reply->finish(answer);
+  if (glob_.empty()) {
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    requests_.note_verified({{"at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
+                             {"unix", static_cast<std::int64_t>(now)},
+                             {"deep", deep_},
+                             {"equal", equal},
+                             {"differences", all}});
+  }
+  return answer;
 }
 
 /// A comparison has asked every file: it knows the number.
-void Engine::note_acls_of(const Verify& verify, const Verification::Outcome& outcome) {
-  for (auto& root : roots_) {
+void Verify::note_acls_of(const Verification::Outcome& outcome) {
+  for (auto& root : parts_.roster.roots) {
     if (root.removed) continue;
     std::uint64_t acls = 0;
     bool compared = false;
     for (std::size_t i = 0; i < outcome.accounts.size(); ++i) {
-      if (verify.accounts[i].root != root.config.name) continue;
+      if (accounts_[i].root != root.config.name) continue;
       compared = true;
       acls += outcome.accounts[i].verdict.acls;
     }
-    if (compared) note_acls(root, acls);
+    if (compared) note_acls(root, acls, parts_.keeper);
   }
 }
 
-// ---- the last one, for `status` ----
+}  // namespace
 
-void Engine::recall_verify() {
-  const auto stored = state_->value("verified");
-  if (stored && *stored) verified_ = json::parse(**stored, nullptr, false);
-  if (!verified_.is_object()) verified_ = nullptr;
-}
-
-void Engine::remember_verify(bool deep, bool equal, std::size_t differences) {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  verified_ = {{"at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
-               {"unix", static_cast<std::int64_t>(now)},
-               {"deep", deep},
-               {"equal", equal},
-               {"differences", differences}};
-  if (const auto stored = state_->set_value("verified", verified_.dump()); !stored) keeper_failed(stored.error());
-}
-
-// ---- accounts that somebody waits for ----
-
-void Engine::settle_account(AccountId id, Work work, std::function<void(std::string)> done) {
-  const auto found = accounts_.find(id);
-  if (found == accounts_.end()) return done("");  // its removal is durable
-  Account& account = found->second;
-  if (work.compare && roots_[account.root].mode == config::Mode::drain) {
-    return done("its root is drained: the destination goes its own way");
+void verify(Requests& requests, const json& request, Reply reply) {
+  if (requests.is_under_way("verify")) {
+    return reply->finish(
+        control::error("busy", "another verification runs already; wait for it, or end it with its command"));
   }
-  account.wanted_generation = ++generation_;
-  account.work.merge(work);
-  account.not_before = {};
-  settling_.push_back({id, account.wanted_generation, Clock::now() + k_settle_limit, std::move(done)});
-  schedule(account);
-  dispatch();
-  check_settling();
-}
-
-/// Nothing while it is worth waiting.
-std::optional<std::string> Engine::settled(const Settling& settling) const {
-  const auto found = accounts_.find(settling.account);
-  if (found == accounts_.end() || roots_[found->second.root].removed) return "";
-  const Account& account = found->second;
-  if (account.verified_generation >= settling.generation) return "";
-  if (roots_[account.root].is_held()) return roots_[account.root].held_because();
-  if (account.held) return account.hold_reason;
-  if (paused_) return "the agent is paused, and changes of this account may wait to be sent; maildirsync resume";
-  if (Clock::now() < settling.deadline) return std::nullopt;
-  const std::string late = account.complete ? "its latest changes" : "its first pass, which is not finished,";
-  return late + " did not become durable within " + std::to_string(k_settle_limit / 1s) + " s" +
-         (link_error_ ? ": " + link_error_->message() : "");
-}
-
-void Engine::check_settling() {
-  std::vector<std::pair<std::function<void(std::string)>, std::string>> ready;
-  std::erase_if(settling_, [&](Settling& settling) {
-    auto answer = stopping_ ? std::optional<std::string>("the agent ends") : settled(settling);
-    if (!answer) return false;
-    ready.emplace_back(std::move(settling.done), std::move(*answer));
-    return true;
-  });
-  for (auto& [done, answer] : ready)
-    done(std::move(answer));
+  requests.begin(std::make_shared<Verify>(requests, request, std::move(reply)));
 }
 
 }  // namespace maildirsync::agent

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/entry.h"
 #include "agent/watch/watcher.h"
 #include "common/config/config.h"
 #include "common/maildir/layout.h"
@@ -44,7 +44,7 @@ struct Discovery {
 /// How far mail is looked for that belongs to no account.
 enum class Search : std::uint8_t {
   beside,      ///< in what lies directly beside accounts and the directories on the way to them
-  everywhere,  ///< in all that lies below the root and is no account: for proofs, and as slow as find(1)
+  everywhere,  ///< in all that lies below the root and is not an account: for proofs, and as slow as find(1)
 };
 
 /// Walks the directories between the root and its accounts, watching each before it is listed. A directory with cur/

@@ -39,7 +39,7 @@ class Recorder {
   /// Writes only what differs. Stamps are forgotten: they said that the old record was the source's listing.
   Result<> replace(const sync::AccountManifest& manifest);
   Result<> erase_everything();
-  /// How a folder looks behind operations that were recorded; false when it did not look before them as it was left.
+  /// How a folder looks after operations that were recorded; false when it did not look before them as it was left.
   Result<bool> look(const State::FolderLook& look);
 
   struct Counts {

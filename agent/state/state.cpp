@@ -173,7 +173,7 @@ class SqliteState final : public State {
     });
   }
 
-  Result<> doubt(AccountId id, const sync::Location& at) override {
+  Result<> forget_inode(AccountId id, const sync::Location& at) override {
     return in_folder<void>(id, at.folder,
                            [&](FolderId folder) { return tables_.entries.forget_inode(folder, at.area, at.name); });
   }

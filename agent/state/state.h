@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/stamps.h"
 #include "common/os/result.h"
 #include "common/sync/operation.h"
 
@@ -16,7 +16,7 @@ namespace maildirsync::agent {
 using AccountId = std::uint32_t;
 
 /// What the receiver has acknowledged, in one SQLite file (WAL, synchronous=NORMAL) in the state directory. Only saves
-/// work: without it, everything is compared with the receiver again. Thread-safe (one connection behind one lock);
+/// work: without it, everything is compared with the receiver again. Thread-safe (one connection, guarded by one lock);
 /// callers work on one account in one place at a time. A corrupt database is moved aside and a new one begun
 /// (`was_reset`). Errors are ErrorCode::state.
 class State {
@@ -75,7 +75,7 @@ class State {
     std::string folder;
     std::uint64_t before = 0, after = 0;  ///< of operations that were acknowledged together
   };
-  /// Records acknowledged operations as apply() does, and how the folders look behind them. Gives the folders that
+  /// Records acknowledged operations as apply() does, and how the folders look after them. Gives the folders that
   /// did not look as they were left: others have changed something there, and how they look is not known any more.
   virtual Result<std::vector<std::string>> apply(AccountId id, const std::vector<sync::Operation>& operations,
                                                  const std::vector<FolderLook>& looks) = 0;
@@ -89,7 +89,7 @@ class State {
 
   /// Forgets an entry's inode, so that the next listing looks at the file itself: it has not become at the destination
   /// what it is here.
-  virtual Result<> doubt(AccountId id, const sync::Location& at) = 0;
+  virtual Result<> forget_inode(AccountId id, const sync::Location& at) = 0;
   /// Forgets an entry's digest and signature: the destination has another content than was believed, so that no delta
   /// is made against it. The size and the time stay, and may be wrong.
   virtual Result<> forget_content(AccountId id, const sync::Location& at) = 0;

@@ -27,7 +27,7 @@ ForeignFiles::Owner& ForeignFiles::owner_of(const std::string& directory) {
   struct stat status {};
   if (!opened || ::fstat(opened->get(), &status) != 0) return found->second;
   const bool is_shared_of_roots = status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-  // Of a directory of root's into which others write, only the group tells who they are.
+  // Of a directory of root's into which others write, only the group tells whose they are.
   found->second = {true, is_shared_of_roots ? k_nobody : status.st_uid, status.st_gid, std::nullopt};
   return found->second;
 }

@@ -50,21 +50,13 @@ void Lane::work() {
   }
 }
 
-Result<AccountListing> Lane::list(const TurnOrder& order) {
-  wire::List question;
-  question.set_root(order.root_name);
-  question.set_account(order.account_path);
-  question.set_remove_indexes(order.work.reindex);
-  question.set_digests_since(order.work.doubted_since.value_or(0));
-  question.set_turn(next_turn_number());
-  question.set_decision(order.decision.number);
-  question.set_decision_id(order.decision.id);
+Result<AccountListing> Lane::list(const wire::List& question) {
   return ask_for_listing(*questions_, questions_epoch_, question);
 }
 
-Result<std::vector<sync::MappedOwner>> Lane::map_owners(const TurnOrder& order,
+Result<std::vector<sync::MappedOwner>> Lane::map_owners(const std::string& root,
                                                         const std::vector<sync::Attributes>& owners) {
-  return ask_for_owners(*questions_, questions_epoch_, order.root_name, owners);
+  return ask_for_owners(*questions_, questions_epoch_, root, owners);
 }
 
 }  // namespace maildirsync::agent

@@ -12,7 +12,7 @@
 namespace maildirsync::agent {
 
 /// A thread that does accounts' turns one after the other, and the connection that is its own.
-class Lane : public TurnInquiry {
+class Lane : public Inquiry {
  public:
   /// `done` is called on the event loop when the lane has sent all of a turn (acks may be outstanding).
   Lane(asio::io_context& loop, State& state, Watcher& watcher, Totals& totals, std::shared_ptr<Link> link,
@@ -20,7 +20,7 @@ class Lane : public TurnInquiry {
   ~Lane() override;
 
   /// Event loop: at most one turn at a time. `questions` is a link that is up: what the turn asks the receiver goes
-  /// over that one, so that no answer waits behind megabytes of mail.
+  /// over that one, so that no answer waits until megabytes of mail are through.
   void give(std::shared_ptr<Turn> turn, const config::Transfer& transfer, std::shared_ptr<Link> questions);
   Link& link() { return *link_; }
   /// Event loop: what the lane is doing, if anything.
@@ -28,8 +28,9 @@ class Lane : public TurnInquiry {
   /// Ends the thread once the present turn is done; the link must be stopped first.
   void stop();
 
-  Result<AccountListing> list(const TurnOrder& order) override;
-  Result<std::vector<sync::MappedOwner>> map_owners(const TurnOrder& order,
+  /// Lane: over the link that give() named.
+  Result<AccountListing> list(const wire::List& question) override;
+  Result<std::vector<sync::MappedOwner>> map_owners(const std::string& root,
                                                     const std::vector<sync::Attributes>& owners) override;
 
  private:

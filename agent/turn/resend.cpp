@@ -23,8 +23,8 @@ bool is_as_seen(const sync::AccountManifest& listed, const Suspect& suspect) {
 
 }  // namespace
 
-void distrust(sync::AccountManifest& before, const sync::AccountManifest& listed,
-              const std::vector<Suspect>& suspects) {
+void replace_suspects(sync::AccountManifest& before, const sync::AccountManifest& listed,
+                      const std::vector<Suspect>& suspects) {
   for (const auto& suspect : suspects) {
     if (!is_as_seen(listed, suspect)) continue;
     auto* folder = before.find(suspect.at.folder);
@@ -44,7 +44,7 @@ void distrust(sync::AccountManifest& before, const sync::AccountManifest& listed
   }
 }
 
-void distrust_control_files(sync::AccountManifest& before) {
+void replace_control_files(sync::AccountManifest& before) {
   for (auto& folder : before.folders) {
     for (auto& entry : folder.entries) {
       if (entry.area != sync::Area::folder) continue;

@@ -6,12 +6,13 @@
 
 namespace maildirsync::agent {
 
-/// Makes suspects ours and stale in `before`, so that the plan sends them again in the place of what is there now: the
+/// Records each suspect in `before` as our file with old content, so that the plan replaces it at the destination: the
 /// receiver then replaces exactly that file. Those that the destination does not have any more as they were seen
 /// (`listed`) are left to the comparison. Pure.
-void distrust(sync::AccountManifest& before, const sync::AccountManifest& listed, const std::vector<Suspect>& suspects);
+void replace_suspects(sync::AccountManifest& before, const sync::AccountManifest& listed,
+                      const std::vector<Suspect>& suspects);
 
-/// Makes every control file in `before` another than the source's.
-void distrust_control_files(sync::AccountManifest& before);
+/// The same for every control file, whatever it holds there.
+void replace_control_files(sync::AccountManifest& before);
 
 }  // namespace maildirsync::agent

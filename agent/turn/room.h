@@ -18,7 +18,7 @@ class Room {
 
   /// A file was refused: nothing more is sent until the receiver tells.
   void is_full();
-  /// What is free there now, of bytes and of files. Some of it is left to those who need no question.
+  /// What is free there now, of bytes and of files. Some of it is left to whatever is sent without a question.
   void tell(std::uint64_t bytes, std::uint64_t files);
   void is_no_longer_full() { full_ = false; }
   bool full() const { return full_; }

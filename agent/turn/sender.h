@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/folder.h"
 #include "agent/state/state.h"
 #include "agent/turn/foreign_files.h"
 #include "agent/turn/packer.h"

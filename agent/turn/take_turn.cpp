@@ -6,11 +6,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/look/look.h"
 #include "agent/state/intents.h"
 #include "agent/turn/departed.h"
-#include "agent/turn/look.h"
+#include "agent/turn/removals.h"
 #include "agent/turn/resend.h"
 #include "common/os/printable.h"
 #include "common/sync/aliases.h"
@@ -30,9 +32,6 @@ namespace {
 using sync::Area;
 using sync::Operation;
 using sync::OperationKind;
-
-/// What changed this recently may be the beginning of an `rm -rf`: the brake must see all of it.
-constexpr auto k_settle = std::chrono::milliseconds(250);
 
 bool removes_message(const Operation& operation) {
   return operation.kind == OperationKind::remove && operation.from.area != Area::folder;
@@ -96,10 +95,23 @@ bool holds_anything(const os::Directory& root, const std::string& path) {
   return found;
 }
 
+/// What the destination holds of the account, once its indexes are gone if the work wants that.
+wire::List question_about(const TurnOrder& order) {
+  wire::List question;
+  question.set_root(order.root_name);
+  question.set_account(order.account_path);
+  question.set_remove_indexes(order.work.reindex);
+  question.set_digests_since(order.work.doubted_since.value_or(0));
+  question.set_turn(next_turn_number());
+  question.set_decision(order.decision.number);
+  question.set_decision_id(order.decision.id);
+  return question;
+}
+
 /// One turn.
 class Course {
  public:
-  Course(const std::shared_ptr<Turn>& turn, State& state, Watcher& watcher, Sender& sender, TurnInquiry& inquiry,
+  Course(const std::shared_ptr<Turn>& turn, State& state, Watcher& watcher, Sender& sender, Inquiry& inquiry,
          Totals& totals)
       : turn_(turn),
         order_(turn->order),
@@ -111,42 +123,55 @@ class Course {
         totals_(totals) {}
 
   void run() {
-    auto looked = look(order_, state_, watcher_, totals_, report_);
-    if (!looked) return fail(looked.error());
-    if (report_.structure && !looked->after.exists) {
+    Look looked;
+    const auto done = look(order_, state_, watcher_, totals_, looked);
+    take_into_report(looked);
+    if (!done) return fail(done.error());
+    if (report_.structure && !looked.after.exists) {
       if (!order_.gone_confirmed) {
         report_.end = TurnEnd::gone;
         return;
       }
       // A drained root takes nothing away, and keeps in mind what it gave.
       report_.account_gone = order_.mode == config::Mode::mirror;
-      looked->after.structure_whole = true;
+      looked.after.structure_whole = true;
     }
     auto aliases = state_.aliases(order_.account);
     if (!aliases) return fail(aliases.error());
     aliases_ = std::move(*aliases);
     if (order_.work.compare) {
-      const auto compared = drains() ? compare_drained(*looked) : compare(*looked);
+      const auto compared = drains() ? compare_drained(looked) : compare(looked);
       if (!compared) return fail(compared.error());
       if (report_.end != TurnEnd::sent) return;
     }
-    auto operations = drains() ? sync::plan_drain(looked->before, looked->after, missing_)
-                               : sync::plan(looked->before, looked->after);
+    auto operations =
+        drains() ? sync::plan_drain(looked.before, looked.after, missing_) : sync::plan(looked.before, looked.after);
     log(operations);
-    if (hold_for_mounts(*looked, operations)) return;
+    if (hold_for_mounts(looked, operations)) return;
     put_left_over_aside(operations);
-    if (brake(*looked, operations) == Brake::held) return;
+    if (brake(looked, operations) == Brake::held) return;
     operations.insert(operations.begin(), names_back_.begin(), names_back_.end());
     operations.insert(operations.end(), doubles_.begin(), doubles_.end());
     operations.insert(operations.end(), extra_aside_.begin(), extra_aside_.end());
     if (operations.empty()) return;
-    looked->before.folders = {};  // of a large account, they are most of the memory
-    looked->after.folders = {};
-    send(*looked, std::move(operations));
+    looked.before.folders = {};  // of a large account, they are most of the memory
+    looked.after.folders = {};
+    send(looked, std::move(operations));
   }
 
  private:
-  /// What was decided and why it was looked at, for who explains an account's history at log level debug.
+  void take_into_report(Look& looked) {
+    report_.structure = looked.whole;
+    report_.again = std::move(looked.again);
+    report_.later = std::move(looked.later);
+    report_.rests_in = looked.rests_in;
+    report_.problems = std::move(looked.problems);
+    report_.stamps = std::move(looked.stamps);
+    report_.acls = looked.acls;
+    report_.unwatched = looked.unwatched;
+  }
+
+  /// What was decided and why it was looked at, so that an account's history can be traced at log level debug.
   void log(const std::vector<Operation>& operations) const {
     if (!spdlog::should_log(spdlog::level::debug)) return;
     const Work& work = order_.work;
@@ -169,7 +194,7 @@ class Course {
   bool drains() const { return order_.mode == config::Mode::drain; }
 
   Result<AccountListing> ask_for_listing() {
-    auto listing = inquiry_.list(order_);
+    auto listing = inquiry_.list(question_about(order_));
     if (listing || !listing.error().path.empty() || listing.error().code == ErrorCode::cancelled) return listing;
     report_.root_trouble = Problem{listing.error().code, "", listing.error().message()};
     return listing;
@@ -201,7 +226,7 @@ class Course {
     MAILDIRSYNC_ASSIGN(auto ours, state_.intents(order_.account));
     sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     const auto owners = sync::owners_in(looked.after);
-    const auto mapped = inquiry_.map_owners(order_, owners);
+    const auto mapped = inquiry_.map_owners(order_.root_name, owners);
     if (!mapped) return Failure(mapped.error());
     if (!aliases_.empty()) {
       tell_apart_from_ours(*listed, *mapped);
@@ -215,8 +240,8 @@ class Course {
     auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
     tell_torn(reconciled.torn);
     doubt_other_dates(reconciled.before, listing->times);
-    distrust(reconciled.before, *listed, order_.work.suspects);
-    if (order_.work.reindex) distrust_control_files(reconciled.before);
+    replace_suspects(reconciled.before, *listed, order_.work.suspects);
+    if (order_.work.reindex) replace_control_files(reconciled.before);
     left_over_ = std::move(reconciled.left_over);
     if (order_.work.aside_extra) {
       reconciled.extra.insert(reconciled.extra.end(), taken_by_.begin(), taken_by_.end());
@@ -320,16 +345,13 @@ class Course {
       return false;
     work.indexed = !report_.indexed.empty();
     if (order_.ask == AskAboutUsers::always ? !work.any() : !sync::is_evident(work)) return false;
-    report_.end = TurnEnd::held;
-    report_.users_at_work = Problem{
-        ErrorCode::users_at_destination, order_.account_path,
-        "users work on this account at the destination (" + sync::describe(work) +
-            "), and a mirror would undo it; the account is held, and nothing of it is sent. If they have moved there: "
-            "maildirsync drain " +
-            order_.root_name + ". If it may be undone: maildirsync release --account '" + order_.account_name +
-            "', or for all accounts of the root: maildirsync mirror " + order_.root_name + " --undo-what-users-did"};
-    report_.again.merge(order_.work);
-    report_.stamps.clear();
+    hold(
+        {ErrorCode::users_at_destination,
+         "users work on this account at the destination (" + sync::describe(work) +
+             "), and a mirror would undo it; the account is held, and nothing of it is sent. If they have moved there: "
+             "maildirsync drain " +
+             order_.root_name + ". If it may be undone: maildirsync release --account '" + order_.account_name +
+             "', or for all accounts of the root: maildirsync mirror " + order_.root_name + " --undo-what-users-did"});
     return true;
   }
 
@@ -396,14 +418,15 @@ class Course {
     report_.account_messages = removals.messages;
     if (!order_.released && !report_.account_gone) {
       if (report_.structure) removals.damage = sync::damage_between(looked.before, looked.after);
-      report_.damage = removals.damage;
-      if (const auto hold = sync::should_hold(removals); hold == sync::Hold::damage) return held(hold);
-      if (waits(removals, operations)) {
+      if (sync::should_hold(removals) == sync::Hold::damage) return brake_holds(removals);
+      report_.is_mass = sync::is_mass(removals.messages, removals.lost);
+      report_.removals = settle(going(operations));
+      if (report_.removals != Removals::go) {
         put_removals_off(looked.before, operations);
         return Brake::go;
       }
       removals.root_loses = order_.root_loses;
-      if (const auto hold = sync::should_hold(removals); hold != sync::Hold::none) return held(hold);
+      if (sync::should_hold(removals) != sync::Hold::none) return brake_holds(removals);
     }
     if (order_.has_trash) {
       sync::mark_for_trash(operations, {.in_window = report_.lost.messages + order_.recently_removed,
@@ -414,12 +437,27 @@ class Course {
     return Brake::go;
   }
 
-  Brake held(sync::Hold hold) {
+  Brake brake_holds(const sync::Removals& removals) {
+    const sync::Hold brake = sync::should_hold(removals);
+    std::string why = "and the destination has no trash to put them aside (trash_days of the root in receiver.toml)";
+    if (brake == sync::Hold::damage) why = "for " + std::string(sync::sentence(removals.damage));
+    if (brake == sync::Hold::root_loses) why = "and many other accounts of the root lose much at the same time";
+    hold(
+        {ErrorCode::mass_deletion,
+         fmt::format(
+             "{} of {} messages would be deleted at once, {}; the account is held, and nothing of it is deleted at the "
+             "destination. If that is meant: maildirsync release --account '{}'",
+             removals.lost, removals.messages, why, order_.account_name),
+         brake});
+    return Brake::held;
+  }
+
+  /// Nothing is sent, and all is looked at again once a person has said so.
+  void hold(Held held) {
     report_.end = TurnEnd::held;
-    report_.hold = hold;
+    report_.held = std::move(held);
     report_.again.merge(order_.work);
     report_.stamps.clear();
-    return Brake::held;
   }
 
   /// Whether a folder that loses messages has none any more: so begins an `rm -rf` of few messages.
@@ -432,15 +470,17 @@ class Course {
     });
   }
 
-  /// Whether removals are so fresh, or so many, that more may follow.
-  bool waits(const sync::Removals& removals, const std::vector<Operation>& operations) {
-    report_.is_mass = sync::is_mass(removals.messages, removals.lost);
-    report_.mass_waits = order_.mass_seen.value_or(0) < report_.going &&
-                         (report_.is_mass || std::any_of(operations.begin(), operations.end(), removes_control) ||
-                          empties_a_folder(operations));
-    if (report_.mass_waits) return true;
-    if (order_.work.settled || !order_.work.oldest) return false;
-    return Clock::now() - *order_.work.oldest <= 4 * k_settle || order_.work.structure;
+  /// Of what the plan takes away, what says whether more may follow.
+  Going going(const std::vector<Operation>& operations) const {
+    Going going{.operations = report_.going, .seen = order_.mass_seen.value_or(0), .settled = order_.work.settled};
+    if (report_.is_mass) {
+      going.extent = Going::Extent::mass;
+    } else if (std::any_of(operations.begin(), operations.end(), removes_control) || empties_a_folder(operations)) {
+      going.extent = Going::Extent::a_whole_kind;
+    }
+    if (order_.work.structure) going.found = Going::Found::by_walk;
+    if (order_.work.oldest) going.age = Clock::now() - *order_.work.oldest;
+    return going;
   }
 
   /// With all that follows them; what is added does not wait.
@@ -458,7 +498,6 @@ class Course {
       }
     }
     if (report_.structure) report_.again.structure = true;
-    report_.removals_wait = true;
     std::erase_if(operations, [&](const Operation& operation) {
       return (sync::follows_messages(operation.kind) && !is_left_over(operation)) || shrinks(before, operation);
     });
@@ -472,17 +511,13 @@ class Course {
     const auto folder = mount_to_hold(*known, *looked.mounts, operations);
     if (folder && !order_.released && order_.mode == config::Mode::mirror) {
       const std::string where = os::join(os::join(order_.root->path(), order_.account_path), *folder);
-      report_.end = TurnEnd::held;
       report_.lost = sync::lost_messages(operations, names_of_removed(operations));
-      report_.lost_mount =
-          Problem{ErrorCode::mount_gone, *folder,
-                  "a file system was mounted or unmounted at " + where +
-                      ", and what was there is not there any more; nothing of the account is sent or deleted. "
-                      "Mount what belongs there, and it goes on by itself. If it is meant to be so: "
-                      "maildirsync release --account '" +
-                      order_.account_name + "'"};
-      report_.again.merge(order_.work);
-      report_.stamps.clear();
+      hold({ErrorCode::mount_gone,
+            "a file system was mounted or unmounted at " + where +
+                ", and what was there is not there any more; nothing of the account is sent or deleted. "
+                "Mount what belongs there, and it goes on by itself. If it is meant to be so: "
+                "maildirsync release --account '" +
+                order_.account_name + "'"});
       return true;
     }
     for (const auto& [path, mount] : *looked.mounts) {
@@ -536,7 +571,7 @@ class Course {
   State& state_;
   Watcher& watcher_;
   Sender& sender_;
-  TurnInquiry& inquiry_;
+  Inquiry& inquiry_;
   Totals& totals_;
   sync::MissingFolders missing_;  ///< at the destination of a drained root
   Aliases aliases_;               ///< those that stand

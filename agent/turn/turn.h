@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/state/state.h"
+#include "agent/turn/removals.h"
 #include "agent/turn/room.h"
 #include "agent/turn/work.h"
 #include "common/config/config.h"
@@ -31,7 +32,7 @@ struct Problem {
   Time since{};          ///< set by the event loop: when it was first seen
 };
 
-/// Whether a comparison that finds users at work at the destination lets the account wait for a person.
+/// Whether an account waits for a person when its comparison finds users at work at the destination.
 enum class AskAboutUsers : std::uint8_t {
   where_evident,  ///< as sync::is_evident says
   always,         ///< for anything that they did: the root comes back from a drain
@@ -56,7 +57,7 @@ struct TurnOrder {
   Work work;
   /// Files at the destination that the receiver found to be somebody else's, though they have size and time of ours.
   std::set<std::string> not_ours;
-  /// Messages that are further names of ones which the destination refused: each is sent by itself, and is no link.
+  /// Messages that are further names of ones which the destination refused: each is sent by itself, not as a link.
   std::set<std::string> alone;
   bool released = false;                  ///< the brake was looked at by a person
   bool gone_confirmed = false;            ///< the account's directory is gone, and the root is healthy
@@ -87,29 +88,32 @@ enum class TurnEnd : std::uint8_t {
   settling,   ///< more goes at the destination, perhaps all of the root: nothing was sent
 };
 
+/// Why an account is to wait for a person.
+struct Held {
+  ErrorCode code = ErrorCode::mass_deletion;
+  std::string reason;                   ///< a sentence that says what can be done
+  sync::Hold brake = sync::Hold::none;  ///< of a mass deletion: the rule that stopped it
+};
+
 /// What the lane found and sent; written by the lane, read by the event loop once the lane is done.
 struct TurnReport {
   TurnEnd end = TurnEnd::sent;
   std::size_t operations = 0;          ///< sent
   sync::Loss lost;                     ///< by what it sent, or by what waits
   std::uint64_t account_messages = 0;  ///< before that
-  sync::Hold hold = sync::Hold::none;  ///< with TurnEnd::held
-  sync::Damage damage = sync::Damage::none;
-  std::uint64_t going = 0;               ///< operations of its plan that take something away
-  bool mass_waits = false;               ///< with `removals_wait`: until nothing more goes for some time, …
-  bool is_mass = false;                  ///< … for they are many; else they are all that a folder had
-  std::uint64_t missing_there = 0;       ///< with TurnEnd::settling: messages that were at the destination
-  std::optional<Problem> users_at_work;  ///< of TurnEnd::held, if that is why
+  std::optional<Held> held;            ///< with TurnEnd::held
+  std::uint64_t going = 0;             ///< operations of its plan that take something away
+  Removals removals = Removals::go;    ///< when they do not go, `again` holds them
+  bool is_mass = false;                ///< with Removals::in_mass: they are many; else they are all that a folder had
+  std::uint64_t missing_there = 0;     ///< with TurnEnd::settling: messages that were at the destination
   std::vector<Problem> problems;
   Work again;                            ///< must be looked at again
   Work later;                            ///< what the order's `later` gave: as lost as the order when this turn fails
-  bool removals_wait = false;            ///< `again` holds removals that have to settle
   std::chrono::nanoseconds rests_in{0};  ///< when the youngest stamp of a folder in `again` is old enough
   std::map<std::string, Stamps> stamps;  ///< of the folders that were scanned whole
-  std::set<std::string> folders;         ///< that this turn looked at
   std::vector<std::pair<sync::Location, std::string>> signatures;
   std::optional<std::uint64_t> intent;
-  WantOfRoom unsent;              ///< for which there is no room
+  WantOfRoom unsent;              ///< what was not sent because there is no room
   std::set<std::string> put_off;  ///< folders of what was not sent for that reason
   std::size_t extra = 0;          ///< files of others at the destination (after a comparison)
   std::set<std::string> indexed;  ///< folders of which a Dovecot at the destination has an index (after a comparison)
@@ -118,7 +122,6 @@ struct TurnReport {
   bool account_gone = false;                    ///< its removal was sent
   std::optional<Problem> root_trouble;          ///< the destination cannot use the whole root
   std::size_t acls = 0;                         ///< files and folders, new to the mirror, whose ACLs do not come along
-  std::optional<Problem> lost_mount;            ///< of TurnEnd::held, if that is why
   std::map<std::string, std::uint64_t> mounts;  ///< of folders where it is not as it was (State::mounts)
   bool compared = false;
   bool listed_destination = false;  ///< the record is what the destination said, now
@@ -128,7 +131,8 @@ struct TurnReport {
 /// A message of that base name goes by another one at the destination, as long as its own is somebody else's there.
 Problem conflict_problem(const std::string& folder, const std::string& base, const std::string& alias);
 
-/// Whether a date is one of the first and the last moment that an mtime in ns can have, which stand for all beyond.
+/// Whether a date is one of the first and the last moment that an mtime in ns can have, which stand for all dates
+/// beyond them.
 inline bool is_beyond_carried(std::int64_t mtime) {
   return mtime == std::numeric_limits<std::int64_t>::max() || mtime == std::numeric_limits<std::int64_t>::min();
 }

@@ -31,11 +31,6 @@ void Work::add_name(const std::string& folder, AreaName name, Time at) {
   list_rather_than_names(dirt);
 }
 
-void Work::add_folder(const std::string& folder, Time at) {
-  changed_at(at);
-  folders[folder] = {.everything = true, .names = {}};
-}
-
 void Work::add_structure(Time at) {
   changed_at(at);
   structure = true;

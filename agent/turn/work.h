@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/folder.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -32,7 +32,15 @@ struct Suspect {
 };
 
 /// What is to be looked at in one account: a value that events add to and that a turn takes. Merging says the same
-/// thing once; that many events for one file are one look is what keeps a flood cheap.
+/// thing once; that many events for one file are one look is what keeps a flood cheap. What is asked for together:
+///
+///   names alone              events told of them
+///   structure                a retry, a directory's event, a flush: folders are walked, unchanged ones are not listed
+///   structure, full          events were lost, `flush --full`, `verify` before it reports a difference
+///   structure, compare       what the destination holds may be another thing than is believed
+///   with compare only        suspects, aside_extra, repairs (`verify --repair`); reindex (`repair-index`);
+///                            doubted_since (the receiver's unclean end)
+///   settled                  the turn before has put removals off, or a person has released the account
 struct Work {
   bool structure = false;  ///< walk the folders and compare their stamps
   bool full = false;       ///< stat every message, whatever the stamps say
@@ -48,11 +56,12 @@ struct Work {
   std::optional<std::int64_t> doubted_since;
   std::optional<Time> oldest;  ///< the first change that is not yet durable; none for looks that only make sure
 
-  bool empty() const { return !structure && !full && !compare && folders.empty(); }
+  /// Asks for a walk of the whole account, and not for some names alone.
+  bool is_whole() const { return structure || full || compare; }
+  bool empty() const { return !is_whole() && folders.empty(); }
   std::size_t names() const;
 
   void add_name(const std::string& folder, AreaName name, Time at);
-  void add_folder(const std::string& folder, Time at);
   void add_structure(Time at);
   void changed_at(Time at);
   void merge(const Work& other);

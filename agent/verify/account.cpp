@@ -9,6 +9,17 @@ namespace {
 
 constexpr int k_looks_again = 2;
 
+/// Entries of the answer have the stamp of their last change as inode.
+wire::List question_about(const Subject& subject, Contents contents) {
+  wire::List question;
+  question.set_root(subject.root_name);
+  question.set_account(subject.path);
+  question.set_looks_only(true);
+  question.set_control_digests(true);
+  question.set_digests(contents == Contents::all);
+  return question;
+}
+
 class AccountComparison {
  public:
   AccountComparison(const Subject& subject, Contents contents, Destination& destination, const std::atomic<bool>& stop)
@@ -33,11 +44,13 @@ class AccountComparison {
  private:
   /// Both sides as they are now.
   Result<std::vector<Difference>> look(Contents contents, const std::vector<Difference>& earlier) {
-    auto listing = std::async(std::launch::async, [&] { return destination_.list(subject_, contents); });
+    auto listing =
+        std::async(std::launch::async, [&] { return destination_.list(question_about(subject_, contents)); });
     auto source = list_source(*subject_.root, subject_.path, contents, stop_);
     auto listed = listing.get();
     if (!source) return Failure(source.error());
     if (!listed) return Failure(listed.error());
+    if (!listed->indexed.empty()) destination_.is_indexed(subject_, std::move(listed->indexed));
     auto* there = &listed->manifest;
     sync::lift_times(*there, listed->times, {&source->manifest}, {}, sync::OtherDates::shown);
     count(source->manifest);
@@ -46,8 +59,8 @@ class AccountComparison {
       verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail), problem.code});
     verdict_.acls = source->acls;
     const auto owners = sync::owners_in(source->manifest);
-    auto mapped = owners.empty() ? Result<std::vector<Destination::Owner>>(std::vector<Destination::Owner>())
-                                 : destination_.map_owners(subject_, owners);
+    auto mapped = owners.empty() ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>())
+                                 : destination_.map_owners(subject_.root_name, owners);
     if (!mapped) return Failure(mapped.error());
     auto aliases = destination_.aliases(subject_);
     if (!aliases) return Failure(aliases.error());

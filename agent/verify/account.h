@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/link/inquiry.h"
 #include "agent/state/state.h"
 #include "agent/verify/compare.h"
 #include "agent/verify/source.h"
@@ -24,19 +25,10 @@ struct Subject {
 
 /// The other side, and the mirror between both, as a comparison asks them. Each call may wait; called by several
 /// threads. A failure with `cancelled` means that the connection broke or that the comparison was given up.
-class Destination {
+class Destination : public Inquiry {
  public:
-  virtual ~Destination() = default;
-  /// What the destination holds, with its own owners; entries have the stamp of their last change as inode.
-  struct Listing {
-    sync::AccountManifest manifest;
-    sync::TimesByFolder times;  ///< which times are kept there
-  };
-  virtual Result<Listing> list(const Subject& subject, Contents contents) = 0;
-  using Owner = sync::MappedOwner;
-  /// The destination's owners for these of the source, in order; nothing for one that is not mapped.
-  virtual Result<std::vector<Owner>> map_owners(const Subject& subject,
-                                                const std::vector<sync::Attributes>& owners) = 0;
+  /// A Dovecot has written indexes of these folders there.
+  virtual void is_indexed(const Subject& subject, std::vector<std::string> folders) = 0;
   virtual Result<AliasNames> aliases(const Subject& subject) = 0;
   /// Returns when all that the source held at the call is durable at the destination: "", or why that cannot be waited
   /// for.

@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include "agent/scan/folder.h"
+#include "agent/scan/structure.h"
 #include "common/codec/digest.h"
 #include "common/sync/operation.h"
 
@@ -19,7 +21,7 @@ class Reader {
   Reader(Contents contents, const std::atomic<bool>& stop) : contents_(contents), stop_(stop) {}
 
   Result<SourceListing> run(const os::Directory& root, const std::string& account) {
-    auto structure = scan_structure(root, account, [](const os::Directory&, const std::string&, char) {});
+    auto structure = scan_structure(root, account, [](const os::Directory&, const std::string&, Part) {});
     listing_.manifest.exists = structure.manifest.exists;
     listing_.manifest.structure_whole = structure.manifest.structure_whole;
     take_problems(structure.problems);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/entry.h"
 #include "common/os/directory.h"
 #include "common/sync/manifest.h"
 

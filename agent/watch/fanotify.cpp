@@ -215,7 +215,7 @@ class FanotifyWatcher final : public Watcher {
     }
   }
 
-  /// `rest`: a file handle, and behind it the name, padded with NUL.
+  /// `rest`: a file handle, and after it the name, padded with NUL.
   void translate(std::uint64_t mask, const struct fanotify_event_info_fid& info, std::string_view rest,
                  std::vector<Event>& events) {
     struct file_handle handle {};

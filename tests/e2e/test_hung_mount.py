@@ -106,6 +106,35 @@ class TheReceivers(HungMountTest):
         self.lab.receiver.wait_problem("timed-out", "does not answer")
 
 
+class TheAgents(HungMountTest):
+    """A root at the source."""
+
+    def test_its_other_roots_and_the_status_go_on(self):
+        self.lab.start()
+        self.lab.flush()
+        self.hang(self.hung.source)
+        self.assert_arrive(self.deliver_to(self.beside))
+        states = {root["name"]: root["state"] for root in self.lab.agent.status()["roots"]}
+        self.assertEqual("live", states["beside"])
+        late = os.path.join(os.fsencode(self.beside.source), b"example.org", b"late", b"Maildir")
+        os.makedirs(os.path.dirname(late), 0o755)
+        make_maildir(late, OWNER, is_account=True)  # found by a walk, which the other root's does not hold up
+        self.accounts["beside"].append(late)
+        self.assert_arrive(self.deliver_to(self.beside))
+
+    def test_it_ends_all_the_same_and_all_is_as_before_once_the_mount_is_gone(self):
+        self.lab.start()
+        self.lab.flush()
+        mount = self.hang(self.hung.source)
+        self.assert_arrive(self.deliver_to(self.beside))
+        self.assertEqual(0, self.lab.agent.stop())
+        mount.end()
+        self.lab.agent.start()
+        self.assert_arrive(self.deliver_to(self.hung))
+        self.lab.flush()
+        self.lab.assert_equal()
+
+
 if __name__ == "__main__":
     import unittest
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/folder.h"
 #include "common/codec/digest.h"
 #include "tests/unit/support/tree.h"
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/structure.h"
 #include "tests/unit/support/tree.h"
 
 namespace maildirsync::agent {
@@ -13,8 +13,9 @@ using maildirsync::testing::Tree;
 using Lines = std::vector<std::string>;
 
 StructureScan scan(const Tree& tree, const std::string& account = "a", Lines* visited = nullptr) {
-  return scan_structure(tree.open(), account, [&](const os::Directory&, const std::string& folder, char part) {
-    if (visited != nullptr) visited->push_back(folder + " " + part);
+  return scan_structure(tree.open(), account, [&](const os::Directory&, const std::string& folder, Part part) {
+    constexpr std::string_view k_letters = "rfcnt";
+    if (visited != nullptr) visited->push_back(folder + " " + k_letters[static_cast<std::size_t>(part)]);
   });
 }
 
@@ -65,8 +66,8 @@ TEST(ScanStructure, visits_each_directory_before_it_is_listed) {
 TEST(ScanStructure, finds_a_folder_that_came_while_its_parent_was_visited) {
   Tree tree;
   tree.maildir("a");
-  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, char part) {
-    if (folder.empty() && part == 'f') tree.maildir("a/.New");
+  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, Part part) {
+    if (folder.empty() && part == Part::folder) tree.maildir("a/.New");
   });
   EXPECT_EQ(paths(found), Lines({"", ".New"}));
 }
@@ -124,9 +125,9 @@ TEST(ScanStructure, folders_nested_too_deep_are_a_problem_and_not_whole) {
 TEST(ScanStructure, a_folder_that_vanishes_meanwhile_leaves_the_rest) {
   Tree tree;
   tree.maildir("a").maildir("a/.One").maildir("a/.Two");
-  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, char part) {
-    if (folder == ".One" && part == 'f') tree.remove("a/.Two");
-    if (folder == ".Two" && part == 'f') tree.remove("a/.One");
+  const auto found = scan_structure(tree.open(), "a", [&](const os::Directory&, const std::string& folder, Part part) {
+    if (folder == ".One" && part == Part::folder) tree.remove("a/.Two");
+    if (folder == ".Two" && part == Part::folder) tree.remove("a/.One");
   });
   EXPECT_GE(found.manifest.folders.size(), 2u);
   EXPECT_FALSE(found.manifest.structure_whole);

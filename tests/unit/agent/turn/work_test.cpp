@@ -31,7 +31,8 @@ TEST(Work, says_the_same_name_once) {
 TEST(Work, of_a_whole_folder_swallows_its_names) {
   Work work;
   work.add_name("", {Area::cur, "1.x"}, k_early);
-  work.add_folder("", k_late);
+  work.folders[""] = {.everything = true, .names = {}};
+  work.changed_at(k_late);
   work.add_name("", {Area::cur, "2.x"}, k_late);
   EXPECT_TRUE(work.folders.at("").everything);
   EXPECT_TRUE(work.folders.at("").names.empty());
@@ -51,10 +52,12 @@ TEST(Work, lists_a_folder_rather_than_very_many_names) {
 TEST(Work, merges_into_all_that_both_say) {
   Work mine, other;
   mine.add_name("a", {Area::cur, "1"}, k_late);
-  mine.add_folder("b", k_late);
+  mine.folders["b"] = {.everything = true, .names = {}};
+  mine.changed_at(k_late);
   other.add_name("a", {Area::cur, "2"}, k_early);
   other.add_name("b", {Area::cur, "3"}, k_early);
-  other.add_folder("c", k_early);
+  other.folders["c"] = {.everything = true, .names = {}};
+  other.changed_at(k_early);
   other.compare = other.full = other.settled = true;
   other.add_structure(k_early);
   mine.merge(other);
@@ -76,7 +79,8 @@ TEST(Work, a_look_that_only_makes_sure_has_no_age) {
 TEST(Work, a_whole_folder_that_is_merged_swallows_names) {
   Work mine, other;
   mine.add_name("a", {Area::cur, "1"}, k_early);
-  other.add_folder("a", k_late);
+  other.folders["a"] = {.everything = true, .names = {}};
+  other.changed_at(k_late);
   mine.merge(other);
   EXPECT_TRUE(mine.folders.at("a").everything);
   EXPECT_TRUE(mine.folders.at("a").names.empty());

@@ -18,24 +18,27 @@ class OtherTree : public Destination {
  public:
   explicit OtherTree(const Tree& tree) : tree_(tree) {}
 
-  Result<Listing> list(const Subject& subject, Contents contents) override {
+  Result<AccountListing> list(const wire::List& question) override {
+    const Contents contents = question.digests() ? Contents::all : Contents::control_files;
     lists_.push_back(contents);
-    auto listing = list_source(tree_.open(), subject.path, contents, k_go_on);
+    auto listing = list_source(tree_.open(), question.account(), contents, k_go_on);
     if (!listing) return Failure(listing.error());
     for (auto& folder : listing->manifest.folders) {
       for (auto& entry : folder.entries) {
-        entry.inode =
-            static_cast<std::uint64_t>(change_stamp(tree_.open(), subject.path, folder.path, entry.area, entry.name));
+        entry.inode = static_cast<std::uint64_t>(
+            change_stamp(tree_.open(), question.account(), folder.path, entry.area, entry.name));
       }
     }
-    return Listing{std::move(listing->manifest), {}};
+    return AccountListing{.manifest = std::move(listing->manifest), .indexed = {}, .times = {}, .looks = {}};
   }
-  Result<std::vector<Owner>> map_owners(const Subject&, const std::vector<sync::Attributes>& owners) override {
-    std::vector<Owner> same;
+  Result<std::vector<sync::MappedOwner>> map_owners(const std::string&,
+                                                    const std::vector<sync::Attributes>& owners) override {
+    std::vector<sync::MappedOwner> same;
     for (const auto& owner : owners)
       same.emplace_back(std::pair(owner.uid, owner.gid));
     return same;
   }
+  void is_indexed(const Subject&, std::vector<std::string>) override {}
   Result<AliasNames> aliases(const Subject&) override { return AliasNames{}; }
   std::string settle(const Subject&) override {
     if (meanwhile) meanwhile();

@@ -1,0 +1,511 @@
+// What was decided of each root, and that both sides know the same before anything is sent. The decisions themselves
+// and who takes whose word are pure (common/decisions/settle.h); here is what the agent does by them.
+//
+// A root goes through this at each greeting, of whichever connection:
+//
+//   greeting ── same ───────────────────────────────────────▶ agreed: turns go by the token
+//            ├─ the receiver's is newer: kept here, compared ─▶ agreed
+//            ├─ ours is newer: told, and heard again
+//            ├─ new on both sides: the configured mode is the first decision, kept, told, and heard again
+//            └─ lost, contradicting, or a foreign agent's ────▶ waits for a person (drain, mirror)
+//
+// What the record of an account says is only as good as the state that it is in. Where a decision came from the
+// receiver, or the state does not know the decision that counts, each account is compared before it goes on
+// (`comparing`); the state notes when that is done, so that a restart in between goes on with it.
+
+#include "agent/destination/agreements.h"
+
+#include <algorithm>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "common/os/clock.h"
+#include "common/wire/decisions.h"
+
+namespace maildirsync::agent {
+
+using decisions::Book;
+using decisions::Chain;
+using decisions::Word;
+
+namespace {
+
+config::Mode mode_of(Word word) {
+  return word == Word::drain ? config::Mode::drain : config::Mode::mirror;
+}
+
+Word word_of(config::Mode mode) {
+  return mode == config::Mode::drain ? Word::drain : Word::mirror;
+}
+
+decisions::Decision said_now(Word word, const std::string& by) {
+  return {.number = 0,
+          .word = word,
+          .id = decisions::random_id(),
+          .when = decisions::stamp_of(os::wall_clock() / 1'000'000'000),
+          .by = by,
+          .given_until = 0};
+}
+
+/// In the state: by which decision its record of the root is whole.
+std::string record_key(const std::string& root) {
+  return "record-by:" + root;
+}
+
+std::string text_of(const decisions::Token& token) {
+  return std::to_string(token.number) + ':' + token.id;
+}
+
+/// The root was drained, and is mirrored again.
+bool comes_from_drain(const Chain& chain) {
+  return chain.size() > 1 && chain.back().word == Word::mirror && chain[chain.size() - 2].word == Word::drain;
+}
+
+std::string both_sides(const Chain& ours, const Chain& theirs) {
+  return "this agent knows: " + decisions::describe(ours) + "; the receiver knows: " + decisions::describe(theirs);
+}
+
+}  // namespace
+
+decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code) {
+  return {root.config.name, account, std::string(to_string(code)),
+          decisions::stamp_of(os::wall_clock() / 1'000'000'000)};
+}
+
+Agreements::Agreements(Given given)
+    : loop_(given.loop),
+      roster_(given.roster),
+      state_(given.state),
+      decisions_(std::move(given.decisions)),
+      keeper_(given.keeper),
+      lanes_(given.lanes),
+      schedule_(given.schedule),
+      changed_(std::move(given.changed)) {}
+
+const Chain& Agreements::decided(const Root& root) const {
+  static const Chain none;
+  const auto found = decisions_->book().roots.find(root.config.name);
+  return found == decisions_->book().roots.end() ? none : found->second;
+}
+
+// ---- at the start of a root ----
+
+Result<> Agreements::begin(std::size_t index, When when) {
+  Root& root = roster_.roots[index];
+  const std::string name = root.config.name;
+  const Word configured = word_of(root.config.mode);
+  auto legacy = state_.value("mode:" + name);
+  if (!legacy) return Failure(legacy.error());
+  auto legacy_configured = state_.value("mode-configured:" + name);
+  if (!legacy_configured) return Failure(legacy_configured.error());
+  const Chain known = decided(root);
+  Chain chain = known;
+  std::optional<Word> before;
+  if (chain.empty() && *legacy) {
+    chain = decisions::say({}, {}, said_now(**legacy == "drain" ? Word::drain : Word::mirror, "an earlier release"));
+    before = !*legacy_configured ? configured : **legacy_configured == "drain" ? Word::drain : Word::mirror;
+  } else if (const auto found = decisions_->book().configured.find(name);
+             found != decisions_->book().configured.end()) {
+    before = found->second;
+  }
+  const bool is_from_earlier_release = !(chain == known);
+  if (!chain.empty() && before && *before != configured && chain.back().word != configured) {
+    chain = decisions::say(chain, {}, said_now(configured, "agent.toml"));
+    spdlog::info("mode root={} mode={} by=agent.toml", name, to_string(configured));
+  }
+  root.mode = chain.empty() ? root.config.mode : mode_of(chain.back().word);
+  const auto record = state_.value(record_key(name));
+  if (!record) return Failure(record.error());
+  const bool is_whole = *record && **record == text_of(decisions::token_of(chain));
+  root.agreement.comparing = !chain.empty() && !is_whole;
+  if (is_from_earlier_release && chain.size() == 1) {
+    // Its state is the one that the mode was kept in.
+    root.agreement.comparing = false;
+    keeper_.set_value(record_key(name), text_of(decisions::token_of(chain)));
+  }
+  const auto update = [name, chain, configured](Book& book) {
+    if (!chain.empty()) book.roots[name] = chain;
+    book.configured[name] = configured;
+  };
+  if (when == When::at_start) return decisions_->change_now(update);
+  root.agreement.settling = true;
+  decisions_->change(update, [this, index](const Result<>& kept) {
+    roster_.roots[index].agreement.settling = false;
+    if (!kept) return wait_for_person(index, kept.error());
+    tell(index);
+  });
+  return {};
+}
+
+void Agreements::begin_pause() {
+  if (const auto earlier = state_.value("paused"); decisions_->book().pause.empty() && earlier && *earlier) {
+    const Word word = **earlier == "1" ? Word::pause : Word::run;
+    if (const auto kept = decisions_->change_now(
+            [&](Book& book) { book.pause = decisions::say({}, {}, said_now(word, "an earlier release")); });
+        !kept) {
+      spdlog::error("decisions-failed detail=\"{}\"", kept.error().message());
+    }
+  }
+  const auto* last = decisions::newest(decisions_->book().pause);
+  schedule_.set_paused(last != nullptr && last->word == Word::pause);
+}
+
+// ---- with the receiver ----
+
+void Agreements::greet(wire::Hello& hello) const {
+  const Book& book = decisions_->book();
+  hello.set_keeps_decisions(true);
+  hello.set_run(book.run);
+  wire::to_wire(book.pause, *hello.add_decisions());
+  for (const auto& root : roster_.roots) {
+    if (root.removed) continue;
+    auto& out = *hello.add_decisions();
+    out.set_root(root.config.name);
+    wire::to_wire(decided(root), out);
+  }
+}
+
+void Agreements::heard(const wire::Hello& receiver) {
+  if (receiver.older_state()) state_is_older();
+  if (receiver.run() > decisions_->book().run) {
+    decisions_->change([run = receiver.run()](Book& book) { book.run = std::max(book.run, run); },
+                       [](const Result<>&) {});
+  }
+  std::vector<bool> said(roster_.roots.size(), false);
+  for (const auto& one : receiver.decisions()) {
+    if (one.root().empty()) heard_of_pause(one);
+    for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+      if (roster_.roots[i].removed || roster_.roots[i].config.name != one.root() || one.root().empty()) continue;
+      said[i] = true;
+      if (roster_.roots[i].agreement.telling == 0) heard_of_root(i, one);
+    }
+  }
+  // A receiver of an earlier release, or one that has no such root: it refuses what comes for that one.
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    if (roster_.roots[i].removed || said[i] || roster_.roots[i].agreement.settling) continue;
+    roster_.roots[i].agreement.hold.reset();
+    decided(roster_.roots[i]).empty() ? begin_first(i, true) : agree(i);
+  }
+}
+
+void Agreements::heard_of_root(std::size_t index, const wire::RootDecisions& said) {
+  Root& root = roster_.roots[index];
+  Agreement& agreement = root.agreement;
+  auto heard = wire::from_wire(said);
+  if (!heard) return wait_for_person(index, heard.error());
+  agreement.heard = std::move(*heard);
+  if (agreement.settling) return;
+  if (said.held() != 0) {
+    return wait_for_person(index, Error{static_cast<ErrorCode>(said.held()), "", said.detail(), 0});
+  }
+  switch (decisions::next_of_agent(decided(root), agreement.heard, agreement.known_before)) {
+    case decisions::Next::go_on:
+      return agree(index);
+    case decisions::Next::adopt:
+      return adopt(index);
+    case decisions::Next::begin:
+      return begin_first(index, false);
+    case decisions::Next::tell:
+      if (!std::exchange(agreement.told, true)) return tell(index);
+      return wait_for_person(
+          index,
+          Error{ErrorCode::protocol, "",
+                "the receiver does not keep what was decided: " + both_sides(decided(root), agreement.heard), 0});
+    case decisions::Next::hold:
+      break;
+  }
+  const std::string name = root.config.name;
+  wait_for_person(
+      index,
+      Error{ErrorCode::decisions_lost, "",
+            both_sides(decided(root), agreement.heard) +
+                (decisions_->damage().empty() ? "" : " (" + decisions_->damage() + ")") +
+                "; which of it counts only a person can say, and nothing is sent until then. If users work at the "
+                "destination: maildirsync drain " +
+                name + ". If they do not, and all that they did there may be undone: maildirsync mirror " + name +
+                " --undo-what-users-did",
+            0});
+}
+
+void Agreements::tell(std::size_t index, bool adopts, std::function<void(std::string)> then) {
+  Root& root = roster_.roots[index];
+  const auto link = lanes_.up();
+  if (!link || !lanes_.keeps_decisions().value_or(false)) {
+    if (then) then("the receiver is not connected");
+    return;
+  }
+  ++root.agreement.telling;
+  wire::Header header;
+  auto& decide = *header.mutable_decide();
+  decide.mutable_decisions()->set_root(root.config.name);
+  decide.set_adopts(adopts);
+  wire::to_wire(decided(root), *decide.mutable_decisions());
+  const decisions::Token said = decisions::token_of(decided(root));
+  link->ask(std::move(header), [this, index, said, then](const Result<std::vector<wire::Header>>& answer) {
+    Root& told = roster_.roots[index];
+    --told.agreement.telling;
+    std::string untold;
+    if (!answer) {
+      untold = answer.error().message();
+    } else if (!(said == decisions::token_of(decided(told)))) {
+      // The receiver answered before it heard of what was decided since, which is told by itself.
+      untold = "something newer was decided meanwhile";
+    } else if (const auto& heard = answer->front().decided(); heard.error() != 0) {
+      untold = heard.detail();
+      agree(index);  // it has no such root, and says so to each operation
+    } else {
+      heard_of_root(index, heard.decisions());
+    }
+    if (then) then(std::move(untold));
+  });
+}
+
+void Agreements::begin_first(std::size_t index, bool alone) {
+  Root& root = roster_.roots[index];
+  root.agreement.settling = true;
+  const std::string name = root.config.name;
+  const Word word = word_of(root.config.mode);
+  decisions_->change(
+      [name, word](Book& book) {
+        if (book.roots[name].empty()) book.roots[name] = decisions::say({}, {}, said_now(word, "agent.toml"));
+        book.configured[name] = word;
+      },
+      [this, index, alone](const Result<>& kept) {
+        roster_.roots[index].agreement.settling = false;
+        if (!kept) return wait_for_person(index, kept.error());
+        note_record_is_by(index);
+        alone ? agree(index) : tell(index);
+      });
+}
+
+/// What the receiver knows is newer: this side's was lost, or is an older copy.
+void Agreements::adopt(std::size_t index) {
+  Root& root = roster_.roots[index];
+  spdlog::warn(
+      "decision-adopted root={} agent=\"{}\" receiver=\"{}\" action=\"the receiver's counts; every account is "
+      "compared with what it holds\"",
+      root.config.name, decisions::describe(decided(root)), decisions::describe(root.agreement.heard));
+  root.agreement.settling = true;
+  root.agreement.reached = false;
+  decisions_->change(
+      [name = root.config.name, heard = root.agreement.heard, word = word_of(root.config.mode)](Book& book) {
+        book.roots[name] = heard;
+        book.configured[name] = word;
+        std::erase_if(book.releases, [&](const auto& release) { return release.root == name; });
+      },
+      [this, index](const Result<>& kept) {
+        Root& adopting = roster_.roots[index];
+        adopting.agreement.settling = false;
+        if (!kept) return wait_for_person(index, kept.error());
+        adopting.agreement.adopted = true;
+        adopting.mode = mode_of(decided(adopting).back().word);
+        begin_comparing(index);
+        tell(index);  // and hear whether it is still so
+      });
+}
+
+void Agreements::agree(std::size_t index) {
+  Root& root = roster_.roots[index];
+  Agreement& agreement = root.agreement;
+  if (agreement.hold) spdlog::info("root-settled root={} decision=\"{}\"", root.config.name, describe(decided(root)));
+  agreement.hold.reset();
+  agreement.told = false;
+  agreement.token = decisions::token_of(decided(root));
+  if (std::exchange(agreement.reached, true)) return;
+  for (Account* account : roster_.accounts_of(index))
+    schedule_.add(*account);
+  asio::post(loop_, [this] { schedule_.dispatch(); });
+}
+
+void Agreements::wait_for_person(std::size_t index, Error why) {
+  Root& root = roster_.roots[index];
+  root.agreement.reached = false;
+  if (!root.hold()) root.held_since = Clock::now();
+  if (!root.agreement.hold || root.agreement.hold->detail != why.detail) {
+    log_problem(to_string(why.code), root.config.name, "", root.config.path, why.message());
+  }
+  why.detail = why.message();
+  root.agreement.hold = std::move(why);
+  changed_();
+}
+
+// ---- the pause ----
+
+void Agreements::heard_of_pause(const wire::RootDecisions& said) {
+  const auto heard = wire::from_wire(said);
+  if (!heard) return;
+  const Chain& own = decisions_->book().pause;
+  switch (decisions::relate(own, *heard)) {
+    case decisions::Relation::left:
+      return tell_pause();
+    case decisions::Relation::right:
+      spdlog::warn("decision-adopted pause agent=\"{}\" receiver=\"{}\"", describe(own), describe(*heard));
+      schedule_.set_paused(heard->back().word == Word::pause);
+      decisions_->change([heard = *heard](Book& book) { book.pause = heard; },
+                         [this](const Result<>&) { schedule_.add_all(); });
+      return;
+    case decisions::Relation::contradict:
+      // Of the two, the pause harms nobody.
+      schedule_.set_paused(true);
+      decisions_->change(
+          [heard = *heard](Book& book) {
+            book.pause = decisions::say(book.pause, heard, said_now(Word::pause, "pause"));
+          },
+          [this](const Result<>&) { tell_pause(); });
+      return;
+    default:
+      return;
+  }
+}
+
+void Agreements::tell_pause() {
+  const auto link = lanes_.up();
+  if (!link || !lanes_.keeps_decisions().value_or(false)) return;
+  wire::Header header;
+  wire::to_wire(decisions_->book().pause, *header.mutable_decide()->mutable_decisions());
+  link->ask(std::move(header), [](const Result<std::vector<wire::Header>>&) {});
+}
+
+void Agreements::set_paused(bool paused, std::function<void(const Result<>&)> then) {
+  const bool before = schedule_.is_paused();
+  if (paused) schedule_.set_paused(true);
+  decisions_->change(
+      [paused](Book& book) {
+        const auto* last = decisions::newest(book.pause);
+        const Word word = paused ? Word::pause : Word::run;
+        if (last == nullptr ? !paused : last->word == word) return;
+        book.pause = decisions::say(book.pause, {}, said_now(word, paused ? "pause" : "resume"));
+      },
+      [this, paused, before, then = std::move(then)](const Result<>& kept) {
+        schedule_.set_paused(kept ? paused : before);
+        if (kept) {
+          tell_pause();
+          spdlog::info("{}", paused ? "paused" : "resumed");
+          schedule_.add_all();
+        }
+        then(kept);
+      });
+}
+
+// ---- releases ----
+
+void Agreements::note_release(const Account& account) {
+  decisions_->change([release = release_of(roster_.root_of(account), account.path, account.hold_code)](
+                         Book& book) { book.releases.push_back(release); },
+                     [](const Result<>&) {});
+}
+
+void Agreements::forget_release(Account& account) {
+  if (!std::exchange(account.released, false)) return;
+  const auto accounts = roster_.accounts_of(account.root);
+  const bool is_last = std::none_of(accounts.begin(), accounts.end(), [](const Account* one) { return one->released; });
+  decisions_->change(
+      [root = roster_.root_of(account).config.name, path = account.path, is_last](Book& book) {
+        std::erase_if(book.releases, [&](const auto& release) {
+          const bool is_of_root = release.account.empty() && release.code == to_string(ErrorCode::root_gone);
+          return release.root == root && (release.account == path || (is_of_root && is_last));
+        });
+      },
+      [](const Result<>&) {});
+}
+
+void Agreements::forget_release(const Root& root) {
+  decisions_->change(
+      [name = root.config.name](Book& book) {
+        std::erase_if(book.releases, [&](const auto& release) {
+          return release.root == name && release.account.empty() && release.code == to_string(ErrorCode::root_gone);
+        });
+      },
+      [](const Result<>&) {});
+}
+
+// ---- the record of what was acknowledged ----
+
+std::int64_t Agreements::given_until_by_decision(const Account& account) const {
+  const Root& root = roster_.root_of(account);
+  const bool may_lack = root.agreement.comparing || !account.complete;
+  return may_lack && !decided(root).empty() ? decided(root).back().given_until : 0;
+}
+
+/// Whether users' work at the destination is asked about when an account is compared.
+AskAboutUsers Agreements::ask_about_users(const Account& account) const {
+  const Root& root = roster_.root_of(account);
+  if (!root.agreement.comparing || account.compared) return AskAboutUsers::where_evident;
+  const auto& releases = decisions_->book().releases;
+  const bool may_be_undone = std::any_of(releases.begin(), releases.end(), [&](const auto& release) {
+    return release.root == root.config.name && release.account.empty() &&
+           release.code == to_string(ErrorCode::users_at_destination);
+  });
+  if (may_be_undone) return AskAboutUsers::never;
+  return comes_from_drain(decided(root)) ? AskAboutUsers::always : AskAboutUsers::where_evident;
+}
+
+void Agreements::begin_comparing(std::size_t index) {
+  roster_.roots[index].agreement.comparing = true;
+  for (Account* account : roster_.accounts_of(index)) {
+    account->compared = false;
+    account->work.compare = account->work.structure = true;
+  }
+}
+
+void Agreements::check() {
+  constexpr int k_ticks = 10;
+  const bool asks_again = ++ticks_ % k_ticks == 0 && lanes_.is_connected();
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    const Root& root = roster_.roots[i];
+    if (root.removed) continue;
+    if (asks_again && !root.agreement.reached && !root.agreement.settling) tell(i);
+    if (root.agreement.comparing && root.agreement.reached && root.discovered) check_compared(i);
+  }
+}
+
+void Agreements::check_compared(std::size_t index) {
+  const Root& root = roster_.roots[index];
+  const auto accounts = roster_.accounts_of(index);
+  if (!std::all_of(accounts.begin(), accounts.end(), [](const Account* account) { return account->compared; })) return;
+  if (root.agreement.withheld > 0) {
+    spdlog::warn(
+        "mail-withheld root={} messages={} reason=\"it came before the drain and is not at the destination: "
+        "its users removed it there\"",
+        root.config.name, root.agreement.withheld);
+  }
+  note_record_is_by(index);
+  decisions_->change(
+      [name = root.config.name](Book& book) {
+        std::erase_if(book.releases, [&](const auto& release) {
+          return release.root == name && release.account.empty() &&
+                 release.code == to_string(ErrorCode::users_at_destination);
+        });
+      },
+      [](const Result<>&) {});
+}
+
+void Agreements::note_record_is_by(std::size_t index) {
+  Root& root = roster_.roots[index];
+  root.agreement.comparing = false;
+  keeper_.set_value(record_key(root.config.name), text_of(decisions::token_of(decided(root))));
+}
+
+/// A root that is not agreed on is told of again.
+void Agreements::disagreed(const std::string& name) {
+  Root* root = roster_.find_root(name);
+  if (root == nullptr || !root->agreement.reached) return;
+  root->agreement.reached = false;
+  tell(roster_.index_of(*root));
+}
+
+/// The receiver has heard of later runs: this state is an older copy, and what it says was acknowledged is not all.
+void Agreements::state_is_older() {
+  if (std::exchange(older_state_, true)) return;
+  spdlog::warn("state-older action=\"every account is compared with what the receiver holds\"");
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    if (roster_.roots[i].removed) continue;
+    keeper_.set_value(record_key(roster_.roots[i].config.name), "");
+    begin_comparing(i);
+    for (Account* account : roster_.accounts_of(i))
+      schedule_.add(*account);
+  }
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,138 @@
+// What the receiver says of the directories in which roots land: whether each is still the one that it was, and what
+// follows for the root's accounts. The agent remembers the last marker of each, because the receiver's memory may be
+// lost, or be put back to an earlier time together with the mail.
+
+#include "agent/destination/destinations.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "agent/link/inquiry.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+/// A receiver is known by its key: another one has other directories.
+std::string key_of(const LinkSettings& settings, const std::string& root) {
+  return "destination:" + settings.receiver_fingerprint + ":" + root;
+}
+
+std::string to_text(const DestinationMarker& marker) {
+  return marker.id + " " + std::to_string(marker.counter);
+}
+
+DestinationMarker marker_of(const std::string& text) {
+  const auto space = text.find(' ');
+  DestinationMarker marker;
+  if (space == std::string::npos) return marker;
+  const auto read = std::from_chars(text.data() + space + 1, text.data() + text.size(), marker.counter);
+  if (read.ec == std::errc()) marker.id = text.substr(0, space);
+  return marker;
+}
+
+}  // namespace
+
+Result<> Destinations::recall(Root& root) const {
+  auto text = state_.value(key_of(lanes_.settings(), root.config.name));
+  if (!text) return Failure(text.error());
+  root.destination = *text ? marker_of(**text) : DestinationMarker{};
+  return {};
+}
+
+void Destinations::greet(wire::Hello& hello) const {
+  for (const auto& root : roster_.roots) {
+    if (root.removed || root.destination.id.empty()) continue;
+    auto& told = *hello.add_destinations();
+    told.set_root(root.config.name);
+    told.set_id(root.destination.id);
+    told.set_counter(root.destination.counter);
+  }
+}
+
+void Destinations::learn(const google::protobuf::RepeatedPtrField<wire::Destination>& told) {
+  for (const auto& one : told)
+    learn(one);
+}
+
+void Destinations::learn(const wire::Destination& told) {
+  Root* root = roster_.find_root(told.root());
+  if (root == nullptr) return;
+  if (!told.held().empty()) return hold(*root, told.held());
+  if (told.id().empty()) return;
+  const DestinationMarker now{told.id(), std::max(told.counter(), root->destination.counter)};
+  if (!root->destination.id.empty() && root->destination.id != now.id) {
+    spdlog::warn("destination-changed root={} action=\"every account is compared with what it holds\"",
+                 root->config.name);
+    compare_all_accounts(*root);
+  }
+  if (root->destination != now) {
+    root->destination = now;
+    keeper_.set_value(key_of(lanes_.settings(), root->config.name), to_text(now));
+  }
+  if (root->destination_hold.empty()) return;
+  root->destination_hold.clear();
+  spdlog::info("root-resumed root={} reason=\"its destination is back\"", root->config.name);
+  schedule_.add_all();
+}
+
+void Destinations::hold(Root& root, const std::string& reason) {
+  if (root.destination_hold.empty())
+    log_problem(to_string(ErrorCode::destination_gone), root.config.name, "", root.config.path, reason);
+  if (!root.is_held()) root.held_since = Clock::now();
+  root.destination_hold = reason;
+}
+
+void Destinations::hold_root_of(AccountId id, const std::string& reason) {
+  if (const Account* account = roster_.find(id)) hold(roster_.root_of(*account), reason);
+}
+
+void Destinations::compare_all_accounts(const Root& root) {
+  for (Account* account : roster_.accounts_of(roster_.index_of(root))) {
+    account->complete = false;
+    must_be_compared_first(*account);
+    schedule_.add(*account);
+  }
+  keeper_.write([name = root.config.name](State& state) { return state.set_all_incomplete(name); });
+}
+
+void must_be_compared_first(Account& account) {
+  account.work.compare = account.work.structure = true;
+  account.verified_generation = 0;
+  if (account.turn) account.turn->wants_comparison = true;
+}
+
+/// The receiver marks an empty directory when the first mail comes for it: the marker is asked for then, so that the
+/// agent remembers it before it can be lost.
+void Destinations::ask_for_new() {
+  if (has_asked_) return;
+  const bool is_new = std::any_of(roster_.roots.begin(), roster_.roots.end(),
+                                  [](const Root& root) { return !root.removed && root.destination.id.empty(); });
+  const auto link = lanes_.up();
+  if (!is_new || !link) return;
+  has_asked_ = true;
+  link->ping();
+}
+
+/// The receiver takes it as it is, and answers with its new marker.
+void Destinations::release(const Root& root) {
+  const auto link = lanes_.up();
+  if (!link) return;
+  askers_.post([this, link, epoch = link->outbox().epoch(), name = root.config.name] {
+    auto taken = take_destination(*link, epoch, name);
+    asio::post(loop_, [this, name, taken = std::move(taken)] {
+      if (roster_.stopping) return;
+      if (!taken) {
+        spdlog::warn("release-failed root={} detail=\"{}\"", name, taken.error().message());
+        return;
+      }
+      learn(*taken);
+      schedule_.dispatch();
+    });
+  });
+}
+
+}  // namespace maildirsync::agent

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <string>
+
+#include <asio/io_context.hpp>
+
+#include "agent/accounts/keeper.h"
+#include "agent/accounts/lanes.h"
+#include "agent/accounts/roster.h"
+#include "agent/accounts/schedule.h"
+#include "common/os/threads.h"
+
+namespace maildirsync::agent {
+
+/// The directories in which roots land, as the receiver tells of them: whether each is still the one that it was, and
+/// what follows for the root's accounts. Event loop only, but for the question itself.
+class Destinations {
+ public:
+  Destinations(asio::io_context& loop, os::Threads& askers, Roster& roster, State& state, Keeper& keeper, Lanes& lanes,
+               Schedule& schedule)
+      : loop_(loop),
+        askers_(askers),
+        roster_(roster),
+        state_(state),
+        keeper_(keeper),
+        lanes_(lanes),
+        schedule_(schedule) {}
+
+  /// At the start of a root, and for another receiver.
+  Result<> recall(Root& root) const;
+  /// Adds to our greeting what we remember.
+  void greet(wire::Hello& hello) const;
+  /// What a greeting or a heartbeat says.
+  void learn(const google::protobuf::RepeatedPtrField<wire::Destination>& told);
+  /// Nothing is sent for the root until the receiver says that its directory is back, or right as it is.
+  void hold(Root& root, const std::string& reason);
+  void hold_root_of(AccountId id, const std::string& reason);
+  /// What the destination holds of the root is not what the state says: nothing of it counts as copied, also after a
+  /// restart, until it was compared.
+  void compare_all_accounts(const Root& root);
+  /// A person said that the directory is right as it is.
+  void release(const Root& root);
+
+  /// A connection was made.
+  void is_connected() { has_asked_ = false; }
+  /// Something was acknowledged: where the receiver has just marked a directory, it is asked for the mark.
+  void ask_for_new();
+
+ private:
+  void learn(const wire::Destination& told);
+
+  asio::io_context& loop_;
+  os::Threads& askers_;
+  Roster& roster_;
+  State& state_;
+  Keeper& keeper_;
+  Lanes& lanes_;
+  Schedule& schedule_;
+  bool has_asked_ = false;  ///< since the receiver was connected
+};
+
+/// No flush is satisfied by what was found before, nor by the turn that is under way.
+void must_be_compared_first(Account& account);
+
+}  // namespace maildirsync::agent

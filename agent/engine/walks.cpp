@@ -1,0 +1,291 @@
+// The accounts of the roots, as walks find them: new ones, vanished ones, and roots that are held.
+
+#include "agent/engine/walks.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include <asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "agent/engine/root_hold.h"
+#include "common/service/event.h"
+
+namespace maildirsync::agent {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto k_away_for_a_moment = 1s;
+
+bool is_included(const Root& root, const std::string& account) {
+  return maildir::is_included(root.config.include, root.config.exclude, account);
+}
+
+/// By the configuration as it is now: that of the walk may be older.
+bool is_ours(const Root& root, const Discovery::Found& account) {
+  return is_included(root, account.name) && root.layout.account_name(account.path);
+}
+
+}  // namespace
+
+Walks::Walks(const Given& given)
+    : loop_(given.loop),
+      threads_(given.threads),
+      roster_(given.roster),
+      state_(given.state),
+      watcher_(given.watcher),
+      keeper_(given.keeper),
+      holds_(given.holds),
+      mounts_(given.mounts),
+      schedule_(given.schedule),
+      unclean_ends_(given.unclean_ends),
+      agreements_(given.agreements),
+      changed_(given.changed) {}
+
+/// After a reload, of the accounts of another layout: they are not gone, but under other paths now. Those are compared
+/// with the destination, which adopts what is there. What the state knows of the old paths is forgotten at the next
+/// start; a turn of one may still be under way.
+void Walks::drop_accounts_of_other_layout(std::size_t index) {
+  std::size_t dropped = 0;
+  for (const Account* account : roster_.accounts_of(index)) {
+    if (roster_.roots[index].layout.account_name(account->path)) continue;
+    drop_account(account->id);
+    ++dropped;
+  }
+  tell_of_other_layout(index, dropped);
+}
+
+void Walks::tell_of_other_layout(std::size_t index, std::size_t accounts) const {
+  if (accounts == 0) return;
+  spdlog::info(
+      "layout-changed root={} accounts={} pattern=\"{}\" action=\"nothing is deleted or copied: the accounts "
+      "are compared with the destination under their new paths\"",
+      roster_.roots[index].config.name, accounts, roster_.roots[index].config.accounts);
+}
+
+void Walks::walk(std::size_t index) {
+  Root& root = roster_.roots[index];
+  if (root.removed || roster_.stopping) return;
+  if (root.discovering) {
+    root.discover_again = true;
+    return;
+  }
+  root.discovering = true;
+  const Search search = std::exchange(root.next_search, Search::beside);
+  threads_.post([this, index, search, config = root.config, layout = root.layout] {
+    auto found =
+        std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, watcher_, search));
+    asio::post(loop_, [this, index, found, search] { walked(index, *found, search); });
+  });
+}
+
+std::vector<std::uint64_t> Walks::walk_all(Search search) {
+  std::vector<std::uint64_t> walks;
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    // A walk that is under way may have passed the place already: the next one counts.
+    Root& root = roster_.roots[i];
+    root.next_search = std::max(root.next_search, search);
+    walks.push_back(root.discoveries + (root.discovering ? 2 : 1));
+    walk(i);
+  }
+  return walks;
+}
+
+bool Walks::have_walked(const std::vector<std::uint64_t>& walks) const {
+  bool walked = true;
+  for (std::size_t i = 0; i < walks.size() && i < roster_.roots.size(); ++i)
+    walked &= roster_.roots[i].removed || roster_.roots[i].discoveries >= walks[i];
+  return walked;
+}
+
+/// By a person's word it is not held, as long as there is a directory.
+bool Walks::must_hold(Root& root, const Discovery& discovery) {
+  using Directory = WalkedRoot::Directory;
+  const bool is_read = discovery.error.detail.empty();
+  const std::string reason = reason_to_hold({.path = root.config.path,
+                                             .directory = !discovery.directory ? Directory::missing
+                                                          : is_read            ? Directory::read
+                                                                               : Directory::unreadable,
+                                             .trouble = discovery.error.message(),
+                                             .known = roster_.accounts_of(roster_.index_of(root)).size(),
+                                             .found = discovery.accounts.size(),
+                                             .file_system = discovery.file_system,
+                                             .file_system_then = root.file_system});
+  const bool hold = !reason.empty() && !(root.released && discovery.directory);
+  if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
+  if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
+  if (hold && !root.held) root.held_since = Clock::now();
+  root.held = hold;
+  root.hold_reason = hold ? reason +
+                                "; nothing is deleted at the destination. Is it mounted? If it is meant to be so: "
+                                "maildirsync release"
+                          : "";
+  return hold;
+}
+
+void Walks::walked(std::size_t index, const Discovery& discovery, Search search) {
+  if (roster_.stopping) return;
+  Root& root = roster_.roots[index];
+  const bool is_another = root.directory && discovery.directory && root.identity != discovery.identity;
+  root.directory = discovery.directory;
+  root.identity = discovery.identity;
+  root.real_path = discovery.real_path;
+  root.unreadable.reset();
+  if (discovery.directory && !discovery.error.detail.empty()) root.unreadable = discovery.error;
+  note_problems(root, discovery, search);
+  drop_excluded(index);
+  if (must_hold(root, discovery)) return ended(index);
+  auto added = find_accounts(index, discovery, is_another);
+  if (added.empty()) return ended(index);
+  // The state gives each its number, which may take a while.
+  threads_.post([this, index, name = root.config.name, added = std::move(added)]() mutable {
+    auto numbered = std::make_shared<std::vector<Added>>();
+    for (auto& account : added) {
+      if (const auto id = state_.account(name, account.path)) {
+        numbered->push_back({*id, std::move(account)});
+      } else {
+        keeper_.failed(id.error());
+      }
+    }
+    asio::post(loop_, [this, index, numbered] {
+      for (const auto& account : *numbered)
+        add_account(index, account);
+      ended(index);
+    });
+  });
+}
+
+void Walks::ended(std::size_t index) {
+  if (roster_.stopping) return;
+  Root& root = roster_.roots[index];
+  root.discovering = false;
+  ++root.discoveries;
+  if (std::exchange(root.discover_again, false)) walk(index);
+  schedule_.dispatch();
+  changed_();
+}
+
+void Walks::note_problems(Root& root, const Discovery& discovery, Search search) {
+  const auto before = std::exchange(root.problems, {});
+  if (search == Search::everywhere) root.found_everywhere.clear();
+  for (const auto& left_out : discovery.left_out) {
+    root.problems.push_back({left_out.code, left_out.path, left_out.detail});
+    if (search == Search::everywhere) root.found_everywhere.push_back(root.problems.back());
+  }
+  // What a walk that searches less does not see is there still, for all we know.
+  for (const auto& found : root.found_everywhere) {
+    const auto is_same = [&](const Problem& one) { return one.path == found.path; };
+    if (std::none_of(root.problems.begin(), root.problems.end(), is_same)) root.problems.push_back(found);
+  }
+  for (const auto& error : discovery.problems)
+    root.problems.push_back({error.code, error.path, error.message()});
+  for (auto& problem : root.problems) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const Problem& one) {
+      return one.path == problem.path && one.code == problem.code;
+    });
+    problem.since = known == before.end() ? Clock::now() : known->since;
+    if (known == before.end()) {
+      log_problem(to_string(problem.code), root.config.name, "", problem.path, problem.detail);
+    }
+  }
+}
+
+/// After a walk that holds nothing back; gives those that are new.
+std::vector<Discovery::Found> Walks::find_accounts(std::size_t index, const Discovery& discovery, bool is_another) {
+  Root& root = roster_.roots[index];
+  root.discovered = true;
+  if (std::exchange(root.released, false) && !roster_.has_accounts(index)) agreements_.forget_release(root);
+  root.misses_accounts = false;
+  std::unordered_set<std::string> found;
+  for (const auto& account : discovery.accounts)
+    found.insert(account.path);
+  for (Account* account : roster_.accounts_of(index)) {
+    const bool was_found = found.erase(account->path) > 0;
+    if (mounts_.hold(*account, root.mounts, discovery.mounts)) continue;
+    if (!was_found) {
+      is_not_found(*account, discovery.whole);
+      continue;
+    }
+    is_found(*account);
+    if (account->awaits_discovery || account->gone_confirmed || is_another) {
+      account->gone_confirmed = false;
+      account->awaits_discovery = false;
+      account->work.structure = true;
+    }
+    schedule_.add(*account);  // also what waited while the root was held
+  }
+  mounts_.remember(root, discovery.mounts, discovery.directory ? discovery.file_system : "");
+  std::vector<Discovery::Found> added;
+  std::copy_if(discovery.accounts.begin(), discovery.accounts.end(), std::back_inserter(added),
+               [&](const auto& account) { return found.contains(account.path) && is_ours(root, account); });
+  return added;
+}
+
+/// It may be away for a moment only. A drained root takes nothing away, and where nothing is there nothing goes; there
+/// the account's own turn makes sure.
+void Walks::is_not_found(Account& account, bool whole_walk) {
+  if (!whole_walk) return;
+  Root& root = roster_.root_of(account);
+  if (account.is_gone() && root.mode == config::Mode::mirror) return;
+  if (account.is_gone()) holds_.end(account, "account-resumed");
+  if (!account.missing_since) account.missing_since = Clock::now();
+  // A turn that found the account gone before this was known waits for this answer as well.
+  const bool is_known = account.gone_confirmed && !account.awaits_discovery;
+  if (is_known) return;
+  const bool has_nothing = account.folders == 0 && account.messages == 0;
+  const bool may_go = root.mode == config::Mode::drain || account.released || has_nothing;
+  if (account.turn || (!may_go && Clock::now() - *account.missing_since < k_away_for_a_moment)) {
+    root.misses_accounts = true;
+  } else if (may_go) {
+    account.gone_confirmed = true;
+    account.awaits_discovery = false;
+    account.work.structure = true;
+    schedule_.delay(account, k_away_for_a_moment);
+  } else {
+    holds_.hold_gone(account);
+  }
+}
+
+void Walks::is_found(Account& account) {
+  account.missing_since.reset();
+  if (!account.is_gone()) return;
+  account.work.structure = true;
+  holds_.end(account, "account-returned");
+}
+
+/// What was copied stays, and so does what the state knows of it.
+void Walks::drop_excluded(std::size_t index) {
+  for (const Account* account : roster_.accounts_of(index)) {
+    if (is_included(roster_.roots[index], account->name)) continue;
+    spdlog::info("account-excluded root={} account={}", roster_.roots[index].config.name, account->name);
+    drop_account(account->id);
+  }
+}
+
+void Walks::add_account(std::size_t index, const Added& added) {
+  const Root& root = roster_.roots[index];
+  if (root.removed || !is_ours(root, added.found)) return;  // a walk by the configuration before the last reload
+  Account account;
+  account.id = added.id;
+  account.root = index;
+  account.path = added.found.path;
+  account.name = added.found.name;
+  account.work.structure = true;
+  account.work.compare = true;
+  service::log_event(
+      {service::Severity::info, "account-started", {{"root", root.config.name}, {"account", account.name}}});
+  const bool after_first_look = root.discoveries > 0;
+  if (after_first_look) account.work.oldest = Clock::now();
+  schedule_.add(roster_.accounts.insert_or_assign(added.id, std::move(account)).first->second);
+}
+
+void Walks::drop_account(AccountId id) {
+  watcher_.forget_account(id);
+  roster_.accounts.erase(id);
+  unclean_ends_.check();
+}
+
+}  // namespace maildirsync::agent
