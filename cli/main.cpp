@@ -1,6 +1,7 @@
 #include <iostream>
 
-#include "cli/command.h"
+#include "cli/arguments.h"
+#include "cli/commands/commands.h"
 #include "cli/doctor/doctor.h"
 
 namespace {

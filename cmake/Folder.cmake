@@ -2,11 +2,11 @@
 # depend on this list.
 add_library(maildirsync_headers STATIC ${CMAKE_SOURCE_DIR}/cmake/headers.cpp)
 # Whoever is compiled with Asio's headers has references to Asio's objects.
-target_link_libraries(maildirsync_headers PUBLIC maildirsync_asio PRIVATE maildirsync_options nlohmann_json::nlohmann_json spdlog::spdlog)
+target_link_libraries(maildirsync_headers PUBLIC maildirsync_asio PRIVATE maildirsync_options nlohmann_json::nlohmann_json)
 target_precompile_headers(maildirsync_headers PRIVATE
   <algorithm> <array> <atomic> <chrono> <condition_variable> <deque> <filesystem> <functional> <future> <map> <memory> <mutex> <optional>
   <set> <string> <string_view> <thread> <unordered_map> <unordered_set> <variant> <vector>
-  <fmt/format.h> <tl/expected.hpp> <spdlog/spdlog.h> <nlohmann/json.hpp>
+  <fmt/format.h> <tl/expected.hpp> <nlohmann/json.hpp>
   <asio/awaitable.hpp> <asio/co_spawn.hpp> <asio/detached.hpp> <asio/io_context.hpp> <asio/ip/tcp.hpp> <asio/local/stream_protocol.hpp>
   <asio/posix/stream_descriptor.hpp> <asio/post.hpp> <asio/ssl/stream.hpp> <asio/steady_timer.hpp> <asio/strand.hpp>
   <asio/thread_pool.hpp> <asio/use_awaitable.hpp>)

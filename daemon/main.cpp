@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
 #include "common/config/document.h"
@@ -15,6 +15,7 @@
 #include "common/os/open_beneath.h"
 #include "common/os/random.h"
 #include "common/service/configuration.h"
+#include "common/service/log.h"
 #include "common/service/memory.h"
 #include "common/service/privileges.h"
 #include "common/service/program.h"
@@ -66,8 +67,8 @@ class Program {
     MAILDIRSYNC_ASSIGN(auto instance, instance_of(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto directories, daemon::ServedDirectories::open(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto decisions, daemon::DecisionKeeper::open(config.state_dir));
-    spdlog::info("start version={} config={} confinement={}", MAILDIRSYNC_VERSION, config.file,
-                 os::to_string(os::confinement()));
+    service::log_info("start version={} config={} confinement={}", MAILDIRSYNC_VERSION, config.file,
+                      os::to_string(os::confinement()));
     auto control = control::Server::listen(
         loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
     if (!control) return Failure(control.error());
@@ -77,7 +78,7 @@ class Program {
     }
     MAILDIRSYNC_ASSIGN(auto mark, daemon::RunMark::begin(config.state_dir, os::boot_id()));
     if (mark.is_new()) {
-      spdlog::warn(
+      service::log_warning(
           "unclean-end number={} action=\"agents look again at what was acknowledged shortly before the machine's "
           "end\"",
           mark.last_unclean_end()->number);
@@ -99,7 +100,7 @@ class Program {
                              }});
     control_.reset();
     receiver_->stop();
-    spdlog::info("stop");
+    service::log_info("stop");
   }
 
  private:
@@ -116,11 +117,11 @@ class Program {
     const std::string level = config ? config->log.level : "";
     const auto done = config ? receiver_->reload(std::move(*config)) : Result<>(Failure(config.error()));
     if (!done) {
-      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", done.error().message());
+      service::log_error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", done.error().message());
       configuration_.refused = done.error().message();
     } else {
       if (options_.log_level.empty()) service::start_log(level);
-      spdlog::info("reloaded config={}", options_.config);
+      service::log_info("reloaded config={}", options_.config);
       configuration_ = std::move(read);
     }
     receiver_->note_configuration(configuration_);

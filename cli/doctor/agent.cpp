@@ -6,7 +6,7 @@
 #include "cli/doctor/limits.h"
 #include "cli/doctor/mail.h"
 #include "cli/doctor/probe.h"
-#include "cli/format.h"
+#include "cli/report/format.h"
 #include "cli/setup/service.h"
 #include "common/config/document.h"
 

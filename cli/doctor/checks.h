@@ -2,7 +2,7 @@
 
 #include "cli/doctor/check.h"
 #include "cli/doctor/identity.h"
-#include "cli/fields.h"
+#include "cli/report/fields.h"
 #include "cli/setup/places.h"
 #include "common/config/config.h"
 

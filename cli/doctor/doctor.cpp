@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/daemon.h"
+#include "cli/ask/ask.h"
+#include "cli/ask/terminal.h"
 #include "cli/doctor/checks.h"
-#include "cli/format.h"
-#include "cli/terminal.h"
+#include "cli/report/format.h"
 #include "common/os/directory.h"
 
 namespace maildirsync::cli {

@@ -7,7 +7,6 @@
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include "cli/setup/address.h"
 #include "common/net/await.h"
@@ -42,7 +41,7 @@ asio::awaitable<void> greet(const Target& target, net::Channel& channel, Probe& 
   auto& hello = *header.mutable_hello();
   hello.set_version(wire::k_version);
   hello.set_software("maildirsync doctor " MAILDIRSYNC_VERSION);
-  hello.set_host(host_name());
+  hello.set_host(known_host_name());
   hello.set_instance(std::string(k_instance_size, '\0'));
   hello.set_time(os::wall_clock());
   for (const auto& root : target.roots)

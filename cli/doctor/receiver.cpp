@@ -13,7 +13,7 @@
 #include "cli/doctor/checks.h"
 #include "cli/doctor/links.h"
 #include "cli/doctor/probe.h"
-#include "cli/format.h"
+#include "cli/report/format.h"
 #include "cli/setup/service.h"
 #include "common/config/landing.h"
 #include "common/net/identity.h"

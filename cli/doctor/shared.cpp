@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "cli/doctor/checks.h"
-#include "cli/format.h"
-#include "cli/remedy.h"
+#include "cli/report/format.h"
+#include "cli/report/remedy.h"
 #include "cli/setup/service.h"
 #include "common/config/document.h"
 #include "common/control/client.h"
@@ -19,6 +19,7 @@
 #include "common/os/clock.h"
 #include "common/os/fd.h"
 #include "common/os/open_beneath.h"
+#include "common/os/path.h"
 
 namespace maildirsync::cli {
 
@@ -153,7 +154,7 @@ void check_state(Checks& checks, const ServiceIdentity& identity, const std::str
     return checks.bad("state", state_dir + " is no directory", "name another with state_dir in the configuration");
   }
   // The daemon makes it, but not what is above.
-  const std::string place = there ? state_dir : state_dir.substr(0, state_dir.rfind('/'));
+  const std::string place = there ? state_dir : os::directory_of(state_dir);
   // Without room the attempt would fail for that alone.
   if (!check_room(checks, "state", place, "make space there, or put state_dir elsewhere")) return;
   const auto failed = run_as(identity, [&] { return try_to_write(place.empty() ? "/" : place); });

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/config/config.h"
+#include "common/os/host.h"
 
 namespace maildirsync::cli {
 
@@ -67,13 +68,12 @@ std::string interface_address() {
 
 }  // namespace
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  if (name[0] == '\0') return "localhost";
-  const Addresses found = resolve(name.data(), AI_CANONNAME);
+std::string known_host_name() {
+  const std::string name = os::host_name();
+  if (name.empty()) return "localhost";
+  const Addresses found = resolve(name.c_str(), AI_CANONNAME);
   const bool known = found && found->ai_canonname != nullptr && std::string(found->ai_canonname) != "localhost";
-  return known ? found->ai_canonname : name.data();
+  return known ? found->ai_canonname : name;
 }
 
 Result<std::string> reachable_address(const std::string& listen, const std::string& wanted) {
@@ -86,7 +86,7 @@ Result<std::string> reachable_address(const std::string& listen, const std::stri
   }
   config::Endpoint reached = own;
   if (own.host == "0.0.0.0" || own.host == "::") {
-    reached.host = host_name();
+    reached.host = known_host_name();
     if (!leads_to_others(reached.host)) {
       const std::string address = interface_address();
       if (!address.empty()) reached.host = address;

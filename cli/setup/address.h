@@ -7,7 +7,7 @@
 namespace maildirsync::cli {
 
 /// This host's name, with its domain where the name service knows it.
-std::string host_name();
+std::string known_host_name();
 
 /// "host:port" by which others reach what listens on `listen`. `wanted`: what the user said, with or without a port; ""
 /// for the address of `listen` itself or, where that stands for all, this host's name, or its address where the name

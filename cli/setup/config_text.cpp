@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/setup/toml_lines.h"
+#include "common/config/config.h"
 
 namespace maildirsync::cli {
 
@@ -96,11 +97,12 @@ key         = {}
 #[metrics]
 #listen = "127.0.0.1:9466"
 
-# Below, `maildirsync pair` puts a [[peer]] for each agent. A new path also needs a line in
-# {}, which it writes, too.
+# `maildirsync pair` writes a file with a [[peer]] for each agent into {}.
+# A new path also needs a line in {}, which it writes, too.
 )",
                      places.config, toml_text(listen), own_places(places, Role::receiver),
-                     toml_text(places.identity + ".crt"), toml_text(places.identity + ".key"), places.dropin);
+                     toml_text(places.identity + ".crt"), toml_text(places.identity + ".key"),
+                     config::peer_directory(places.config), places.dropin);
 }
 
 std::string dropin_text(const std::vector<std::string>& paths) {

@@ -12,23 +12,13 @@
 
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "common/os/path.h"
 
 namespace maildirsync::cli {
 
 namespace {
 
 constexpr std::size_t k_max_output = 16 * 1024 * 1024;
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-Result<> sync_folder(const std::string& path) {
-  const os::Fd fd(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return os_failure(folder_of(path), "can't be synced", errno);
-  return {};
-}
 
 /// Mail servers keep their tools in sbin, which is in no ordinary user's PATH.
 std::vector<std::string> environment() {
@@ -127,7 +117,7 @@ Result<> replace_file(const std::string& path, std::string_view text,
     if (auto good = check(aside); !good) return give_up(good.error());
   }
   if (::rename(aside.c_str(), path.c_str()) != 0) return give_up(os_error(path, "can't be replaced", errno));
-  return sync_folder(path);
+  return os::sync_directory(os::directory_of(path));
 }
 
 std::string read_to_end(int fd) {

@@ -16,6 +16,7 @@
 #include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/directory.h"
+#include "common/os/path.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::cli {
@@ -102,7 +103,7 @@ Result<PairLine> own_line(Role role, const Places& places, const std::string& ad
     MAILDIRSYNC_ASSIGN(line.address, reachable_address(text_at(document, "", "listen"), address));
     return line;
   }
-  line.address = host_name();
+  line.address = known_host_name();
   for (const auto& root : roots_of(document))
     line.roots.push_back(offer_of(root));
   return line;
@@ -124,7 +125,7 @@ Result<Paired> pair_with_receiver(const Places& places, const PairLine& line) {
 }
 
 Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const Mapping& mapping) {
-  MAILDIRSYNC_ASSIGN(auto text, read_config(places, Role::receiver));
+  MAILDIRSYNC_TRY(read_config(places, Role::receiver));
   MAILDIRSYNC_ASSIGN(const auto receiver, config::read_receiver(places.config));
   std::string wrong;
   check_names(line, mapping.paths, "--path", wrong);
@@ -140,14 +141,24 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
         ErrorCode::config, "",
         fmt::format("{} has a peer {} with another key ({}); if that agent got a new key: --replace; if it is "
                     "another server: --name NAME",
-                    places.config, os::printable(name), known->fingerprint));
+                    known->file, os::printable(name), known->fingerprint));
+  }
+  const std::string directory = config::peer_directory(places.config);
+  const std::string file = known != nullptr ? known->file : os::join(directory, peer_file_name(name));
+  if (known == nullptr && os::exists(file)) {
+    return failure(ErrorCode::config, "",
+                   fmt::format("{} exists, and is of another peer than {}; say --name NAME, or take the file away",
+                               file, os::printable(name)));
   }
 
   Paired paired;
   // Another root's mail server says nothing about a directory tree with a prefix.
   const Survey survey = places.prefix.empty() ? survey_mail() : Survey{};
   std::vector<std::string> paths;
-  std::string edited = text;
+  std::string edited;
+  if (known != nullptr) {
+    MAILDIRSYNC_ASSIGN(edited, os::read_file(file, k_max_file));
+  }
   const auto take = [&](Result<std::string> result) -> Result<> {
     if (!result) return Failure(result.error());
     edited = std::move(*result);
@@ -172,22 +183,23 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
     paths.push_back(landing.root.path);
     paired.notes.push_back(std::move(landing.note));
     if (known != nullptr) {
-      MAILDIRSYNC_TRY(take(add_peer_root(edited, places.config, peer.name, landing.root)));
+      MAILDIRSYNC_TRY(take(add_peer_root(edited, file, peer.name, landing.root)));
     } else {
       peer.roots.push_back(std::move(landing.root));
     }
   }
   if (known == nullptr) {
-    MAILDIRSYNC_TRY(take(add_peer(edited, places.config, peer)));
+    edited = peer_text(peer);
+    MAILDIRSYNC_TRY(make_directories(directory));
   } else if (known->fingerprint != line.fingerprint) {
-    MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, places.config, peer.name, line.fingerprint)));
+    MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, file, peer.name, line.fingerprint)));
   }
-  MAILDIRSYNC_TRY(replace_config(places.config, edited, [&](const std::string& file) -> Result<> {
-    MAILDIRSYNC_ASSIGN(auto read, config::read_receiver(file));
+  MAILDIRSYNC_TRY(replace_config(file, edited, [&](const std::string& aside) -> Result<> {
+    MAILDIRSYNC_ASSIGN(const auto read, config::read_receiver(places.config, {file, aside}));
     return config::check_landing(read);
   }));
-  paired.notes.insert(paired.notes.begin(), fmt::format("{}: the agent {} is known by {}", places.config,
-                                                        os::printable(peer.name), line.fingerprint));
+  paired.notes.insert(paired.notes.begin(),
+                      fmt::format("{}: the agent {} is known by {}", file, os::printable(peer.name), line.fingerprint));
   MAILDIRSYNC_ASSIGN(auto changed, allow_writes(places, paths));
   paired.dropin_changed = changed;
   if (changed) paired.notes.push_back(places.dropin + " lets the service write there");
@@ -207,7 +219,7 @@ Result<bool> allow_writes(const Places& places, const std::vector<std::string>& 
   // What somebody wrote by hand stays, and gets the rest at its end.
   const std::string text =
       ours ? dropin_text(all) : old + "\n" + dropin_text({all.begin() + static_cast<std::ptrdiff_t>(known), all.end()});
-  MAILDIRSYNC_TRY(make_directories(places.dropin.substr(0, places.dropin.rfind('/'))));
+  MAILDIRSYNC_TRY(make_directories(os::directory_of(places.dropin)));
   MAILDIRSYNC_TRY(replace_file(places.dropin, text));
   return true;
 }

@@ -107,25 +107,20 @@ std::size_t end_of_peer(const Value& document, const Value& peer, const std::vec
 
 }  // namespace
 
-Result<std::string> add_peer(const std::string& toml, const std::string& file, const config::Peer& peer) {
-  MAILDIRSYNC_ASSIGN(const auto before, config::parse_document(toml, file));
-  auto lines = split_lines(toml);
-  while (!lines.empty() && lines.back().find_first_not_of(" \t\r") == std::string::npos)
-    lines.pop_back();
-  if (!lines.empty()) lines.emplace_back();
-  const auto more = peer_lines(peer);
-  lines.insert(lines.end(), more.begin(), more.end());
-  std::string edited = join_lines(lines);
-  const auto after = config::parse_document(edited, file);
-  const Value* old_peers = before.find("peer");
-  const std::size_t old_count = old_peers == nullptr ? 0 : old_peers->items.size();
-  const Value* peers = after ? after->find("peer") : nullptr;
-  bool good = peers != nullptr && peers->items.size() == old_count + 1 &&
-              is_same(without(before, "", "peer"), without(*after, "", "peer"));
-  for (std::size_t i = 0; good && i < old_count; ++i)
-    good = is_same(old_peers->items[i], peers->items[i]);
-  if (!good) return by_hand(file, "append\n" + join_lines(more));
-  return edited;
+std::string peer_text(const config::Peer& peer) {
+  auto lines = peer_lines(peer);
+  lines.insert(lines.begin(), "# Written by `maildirsync pair`; yours to change.");
+  return join_lines(lines);
+}
+
+std::string peer_file_name(const std::string& peer) {
+  std::string name;
+  for (const char c : peer) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || (c == '.' && !name.empty());
+    name += plain ? c : '_';
+  }
+  return name + ".toml";
 }
 
 Result<std::string> add_peer_root(const std::string& toml, const std::string& file, const std::string& peer,

@@ -8,7 +8,7 @@ namespace maildirsync::cli {
 
 /// Makes the daemon of a side use its configuration: reloads one that runs, starts a service that does not, restarts
 /// one whose unit changed, and has it started at each boot from now on. Gives a sentence about it: what was done, or
-/// what is to be done by hand.
+/// what has to be done by hand.
 struct Applied {
   bool good = true;
   std::string sentence;

@@ -43,7 +43,7 @@ class Decompressor {
 
   void reset();
   /// Fills `out` with what one compress() call took in. too_big when there is more of it, protocol when there is less,
-  /// or for garbage; then a reset() is due.
+  /// or for garbage; then reset() must be called.
   Result<> decompress(std::string_view block, std::span<char> out);
   /// Bytes that it holds: as much as the largest window that it met.
   std::size_t memory() const;
@@ -58,8 +58,8 @@ std::string compress_whole(std::string_view bytes);
 /// The other way; too_big beyond `limit` bytes, protocol for garbage.
 Result<std::string> decompress_whole(std::string_view frame, std::size_t limit);
 
-/// Chooses the level to go on with in "auto": one or two up while the wire is what we wait for, one down while a core
-/// is. `wire_share` is the share of the last time (0..1) in which the sender waited for the wire. Pure.
+/// Chooses the next level in "auto": one or two up while we wait for the wire, one down while we wait for a core.
+/// `wire_share` is the share of the last time (0..1) in which the sender waited for the wire. Pure.
 int pick_level(int current, double wire_share);
 inline constexpr int k_auto_start_level = 2;
 

@@ -26,6 +26,8 @@ struct Metrics {
 };
 
 enum class Mode : std::uint8_t { mirror, drain };
+/// "mirror" or "drain", as in the configuration.
+const char* name_of(Mode mode);
 
 /// Whose files an account may hold: its owner's and what they may read, or anybody's.
 enum class AccountOwners : std::uint8_t { own, mixed };
@@ -99,6 +101,7 @@ struct Peer {
   std::string name;
   std::string fingerprint;
   std::vector<PeerRoot> roots;
+  std::string file = {};  ///< where it stands: receiver.toml, or a file of its own
 };
 
 struct ReceiverTls {
@@ -124,7 +127,18 @@ struct Receiver {
 /// absolute paths), and that certificate and key exist, are readable, and that the key is not readable by others.
 /// That a root's path exists is not checked here: it may be mounted later.
 Result<Agent> read_agent(const std::string& path);
-Result<Receiver> read_receiver(const std::string& path);
+/// Peers may stand in files of their own beside it: see peer_directory(). `instead`, if it names a file, has another
+/// one read in its place: so that a change can be checked before it counts.
+struct Instead {
+  std::string file, by;
+};
+Result<Receiver> read_receiver(const std::string& path, const Instead& instead = {});
+/// Of /etc/maildirsync/receiver.toml, /etc/maildirsync/receiver.d: each of its files NAME.toml holds [[peer]]s and
+/// nothing else.
+std::string peer_directory(const std::string& path);
+/// Its files, sorted; none where there is no such directory. ErrorCode::config when it cannot be listed, or anyone may
+/// write to it.
+Result<std::vector<std::string>> peer_files(const std::string& path);
 
 /// "20MiB/s", "1.5 GB/s", "500k", "0": bytes a second.
 Result<std::uint64_t> parse_rate(const std::string& text);

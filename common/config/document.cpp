@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <toml++/toml.h>
 
+#include "common/config/config.h"
 #include "common/os/directory.h"
 #include "common/os/printable.h"
 
@@ -114,22 +115,26 @@ Result<Value> parse_document(const std::string& text, const std::string& file) {
 }
 
 std::string digest_of_file(const std::string& file) {
-  const auto text = os::read_file(file, k_max_file);
-  if (!text) return "";
-  try {
-    std::ostringstream values;
-    values << toml::parse(std::string_view(*text));
-    std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a: nobody forges a collision against himself
-    for (const char c : values.str()) {
-      hash ^= static_cast<unsigned char>(c);
-      hash *= 0x100000001b3ULL;
+  auto files = peer_files(file).value_or(std::vector<std::string>());
+  files.insert(files.begin(), file);
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a: nobody forges a collision against himself
+  for (const auto& one : files) {
+    const auto text = os::read_file(one, k_max_file);
+    if (!text) return "";
+    try {
+      std::ostringstream values;
+      values << toml::parse(std::string_view(*text));
+      for (const char c : values.str()) {
+        hash ^= static_cast<unsigned char>(c);
+        hash *= 0x100000001b3ULL;
+      }
+    } catch (const toml::parse_error&) {
+      return "";
     }
-    std::ostringstream digits;
-    digits << std::hex << hash;
-    return digits.str();
-  } catch (const toml::parse_error&) {
-    return "";
   }
+  std::ostringstream digits;
+  digits << std::hex << hash;
+  return digits.str();
 }
 
 }  // namespace maildirsync::config

@@ -25,13 +25,14 @@ struct Value {
   const Value* find(std::string_view name) const;
 };
 
-/// Reads a TOML file into the table at its top. ErrorCode::config with one sentence when it can't be read or is no
+/// Reads a TOML file into the table at its top. ErrorCode::config with one sentence when it can't be read or is not
 /// TOML.
 Result<Value> read_document(const std::string& file);
-/// The same of a text that is, or is to be, the content of `file`.
+/// The same for a text that is, or will be, the content of `file`.
 Result<Value> parse_document(const std::string& text, const std::string& file);
 
-/// What tells two contents of a configuration apart, whatever their comments and spaces; "" of one that is no TOML.
+/// What tells two contents of a configuration apart, those of its peers' files (config.h) among them, whatever their
+/// comments and spaces; "" where one of the files is not TOML.
 std::string digest_of_file(const std::string& file);
 
 /// "FILE:LINE: SENTENCE" as ErrorCode::config; without the line when that is 0.

@@ -19,6 +19,7 @@ class Findings {
   /// `line` 0: the file as a whole.
   void add(unsigned line, const std::string& sentence);
   const std::optional<Error>& first() const { return first_; }
+  const std::string& file() const { return file_; }
 
  private:
   std::string file_;

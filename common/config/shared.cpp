@@ -91,10 +91,13 @@ void read_metrics(const Section& top, Metrics& metrics) {
 void Unique::check(const Section& section, const std::string& value) {
   const Value* found = section.find(key_);
   if (found == nullptr || value.empty()) return;
-  const auto [earlier, is_new] = lines_.emplace(value, found->line);
+  const std::string& file = section.findings().file();
+  const auto [earlier, is_new] = places_.emplace(value, std::pair(file, found->line));
   if (is_new) return;
-  section.wrong(key_, in_quotes(value) + " is already that of the " + what_ + " in line " +
-                          std::to_string(earlier->second) + "; give each " + what_ + " its own");
+  const auto& [there, line] = earlier->second;
+  const std::string place = there == file ? "line " + std::to_string(line) : there + ":" + std::to_string(line);
+  section.wrong(key_, in_quotes(value) + " is already that of the " + what_ + " in " + place + "; give each " + what_ +
+                          " its own");
 }
 
 }  // namespace maildirsync::config

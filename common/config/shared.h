@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "common/config/config.h"
 #include "common/config/reader.h"
@@ -19,7 +20,7 @@ void read_identity(const Section& tls, const std::string& role, const std::strin
 void read_log(const Section& top, Log& log);
 void read_metrics(const Section& top, Metrics& metrics);
 
-/// Finds the second one of what must be unique.
+/// Finds the second one of what must be unique, in one file or in several.
 class Unique {
  public:
   /// `what` names the things in a sentence ("root"); `key` is where the value stands in a section.
@@ -28,7 +29,7 @@ class Unique {
 
  private:
   std::string what_, key_;
-  std::map<std::string, unsigned> lines_;
+  std::map<std::string, std::pair<std::string, unsigned>> places_;  ///< file and line
 };
 
 }  // namespace maildirsync::config

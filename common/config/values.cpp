@@ -116,6 +116,10 @@ Result<std::string> parse_unmapped(const std::string& text) {
   return *user + ":" + *group;
 }
 
+const char* name_of(Mode mode) {
+  return mode == Mode::drain ? "drain" : "mirror";
+}
+
 Result<Mode> parse_mode(const std::string& text) {
   return choose<Mode>(text, {{"mirror", Mode::mirror}, {"drain", Mode::drain}});
 }

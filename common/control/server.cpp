@@ -8,12 +8,14 @@
 #include <asio/buffer.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/steady_timer.hpp>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "common/os/fd.h"
+#include "common/os/path.h"
 
 namespace maildirsync::control {
 
@@ -336,9 +338,7 @@ class UnixServer final : public Server {
 };
 
 Result<> make_parent(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return {};
-  const std::string parent = path.substr(0, slash);
+  const std::string parent = os::directory_of(path);
   if (::mkdir(parent.c_str(), k_directory_mode) != 0) {
     if (errno == EEXIST) return {};
     return os_failure(parent, "cannot make the directory of the control socket", errno);

@@ -5,9 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "common/os/result.h"
 

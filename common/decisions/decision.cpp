@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <random>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include "common/os/clock.h"
 
 namespace maildirsync::decisions {
 
@@ -65,7 +66,7 @@ std::string random_id() {
 }
 
 std::string stamp_of(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+  return os::stamp_of(static_cast<std::time_t>(seconds));
 }
 
 }  // namespace maildirsync::decisions

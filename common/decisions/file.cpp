@@ -14,23 +14,13 @@
 #include "common/os/directory.h"
 #include "common/os/fd.h"
 #include "common/os/own_file.h"
+#include "common/os/path.h"
 
 namespace maildirsync::decisions {
 
 namespace {
 
 constexpr std::size_t k_largest = 64 * 1024 * 1024;
-
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
-Result<> sync_directory(const std::string& path) {
-  const os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return os_failure(path, "the directory cannot be synced", errno);
-  return {};
-}
 
 Result<> write_aside(const std::string& path, const std::string& text, unsigned mode) {
   // Whoever may write to the directory could have put something there in which we would wait, or that they could alter.
@@ -44,7 +34,7 @@ Result<> write_aside(const std::string& path, const std::string& text, unsigned 
 
 /// Of the program's own.
 Result<std::string> read_own(const std::string& path) {
-  MAILDIRSYNC_ASSIGN(const auto directory, os::Directory::open_root(directory_of(path)));
+  MAILDIRSYNC_ASSIGN(const auto directory, os::Directory::open_root(os::directory_of(path)));
   MAILDIRSYNC_ASSIGN(const auto fd, os::open_own(directory, path.substr(path.rfind('/') + 1), O_RDONLY));
   return os::read_all(fd.get(), k_largest, path);
 }
@@ -67,7 +57,7 @@ Result<Found> read_book(const std::string& path, Whose whose) {
   if (std::rename(path.c_str(), aside.c_str()) != 0) {
     return os_failure(path, "a damaged file of decisions cannot be put aside", errno);
   }
-  MAILDIRSYNC_TRY(sync_directory(directory_of(path)));
+  MAILDIRSYNC_TRY(os::sync_directory(os::directory_of(path)));
   found.damage = book.error().detail + "; it was put aside as " + aside;
   return found;
 }
@@ -76,7 +66,7 @@ Result<> write_book(const std::string& path, const Book& book, unsigned mode) {
   const std::string aside = path + ".new";
   MAILDIRSYNC_TRY(write_aside(aside, to_text(book), mode));
   if (std::rename(aside.c_str(), path.c_str()) != 0) return os_failure(path, "decisions cannot be written", errno);
-  return sync_directory(directory_of(path));
+  return os::sync_directory(os::directory_of(path));
 }
 
 }  // namespace maildirsync::decisions

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <tuple>
 
-#include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 
 #include "common/net/await.h"
@@ -45,7 +44,6 @@ asio::awaitable<Result<>> Channel::fill(std::size_t size) {
     const auto [error, count] =
         co_await stream_.async_read_some(asio::buffer(buffer_.data() + filled_, buffer_.size() - filled_), k_await);
     filled_ += count;
-    bytes_read_ += count;
     if (error) co_return connection_ended(error);
   }
   co_return Result<>{};
@@ -65,7 +63,6 @@ asio::awaitable<Result<wire::Frame>> Channel::read() {
 
 asio::awaitable<Result<>> Channel::write(std::string_view bytes) {
   const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(bytes), k_await);
-  bytes_written_ += count;
   if (error) co_return connection_ended(error);
   co_return Result<>{};
 }

@@ -37,16 +37,12 @@ class Channel : public std::enable_shared_from_this<Channel> {
   asio::awaitable<void> close_gently(std::chrono::milliseconds most);
 
   TlsStream& stream() { return stream_; }
-  std::size_t buffered() const { return buffer_.size(); }   ///< bytes of memory for what is read
-  std::uint64_t bytes_read() const { return bytes_read_; }  ///< of frames, before TLS
-  std::uint64_t bytes_written() const { return bytes_written_; }
+  std::size_t buffered() const { return buffer_.size(); }  ///< bytes of memory for what is read
 
  private:
   TlsStream stream_;
   std::string buffer_;  ///< what is between position_ and filled_ was not given out yet
   std::size_t position_ = 0, filled_ = 0;
-  std::uint64_t bytes_read_ = 0;
-  std::uint64_t bytes_written_ = 0;
 
   void make_room(std::size_t size);
   asio::awaitable<Result<>> fill(std::size_t size);

@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include <fmt/chrono.h>
+
 namespace maildirsync::os {
 
 namespace {
@@ -21,6 +23,10 @@ std::optional<double> clock_offset(std::int64_t theirs, std::int64_t sent, std::
   if (theirs <= 0 || theirs > k_latest) return std::nullopt;
   const std::int64_t middle = sent + (received - sent) / 2;
   return static_cast<double>(theirs - middle) / static_cast<double>(k_second);
+}
+
+std::string stamp_of(std::time_t moment) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(moment));
 }
 
 }  // namespace maildirsync::os

@@ -1,12 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <optional>
+#include <string>
 
 namespace maildirsync::os {
 
 /// Nanoseconds since the epoch.
 std::int64_t wall_clock();
+
+/// A moment as people and programs read it: "2026-11-28T13:33:55Z" (RFC 3339).
+std::string stamp_of(std::time_t moment);
 
 /// A peer's clock minus ours in seconds, from the time in its answer to what we sent; all wall clocks in nanoseconds.
 /// Right to half of the time that the answer took. Nothing when the peer did not say its time (0) or says nonsense.

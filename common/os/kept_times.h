@@ -22,8 +22,8 @@ struct KeptTimes {
   bool operator==(const KeptTimes&) const = default;
 };
 
-/// Found out by a file without a name (or, where there are none, with one of ours, that goes at once) in the directory.
-/// The errors of making a file.
+/// Measured with a file without a name in the directory; where the file system has none, with one that is removed at
+/// once. The errors of making a file.
 Result<KeptTimes> measure_kept_times(const Directory& directory);
 
 /// The grain of the file system that gave a stamp, as far as the stamp shows: 2 s or 1 s for whole seconds, else less

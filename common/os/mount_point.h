@@ -21,7 +21,7 @@ std::uint64_t mounted_at(int fd, std::uint64_t mount_above);
 /// The places below an absolute path, without links, where something is mounted, relative to it: of the text of
 /// /proc/self/mountinfo. Pure.
 std::vector<std::string> mount_points_below(std::string_view path, std::string_view mountinfo);
-/// The same of what is mounted now, for a directory that is open; none where /proc does not tell.
+/// The same for what is mounted now, for an open directory; empty where /proc does not tell.
 std::vector<std::string> mount_points_below(int directory);
 
 }  // namespace maildirsync::os

@@ -21,7 +21,7 @@ const char* to_string(Confinement confinement);
 /// The way of this process, found out at the first call by trying. Any thread.
 Confinement confinement();
 
-/// Whether the kernel can do what `confinement()` needs; the error says what it cannot. To be asked at the start.
+/// Whether the kernel can do what `confinement()` needs; the error says what it cannot. Ask at the start.
 Result<> check_confinement();
 
 /// open(2) of a relative path beneath `directory`, by the given way: no symbolic link and no magic link is followed, at

@@ -8,7 +8,7 @@
 namespace maildirsync::os {
 
 /// Threads for what blocks. A call that hangs (a mount of the network that does not answer) keeps its own thread and no
-/// other: when all that there are are busy, one more is made. Thread-safe.
+/// other: when all threads are busy, one more is made. Thread-safe.
 class Threads {
  public:
   /// No more than `most` run at once; what comes then waits.

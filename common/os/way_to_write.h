@@ -16,8 +16,8 @@ enum class WayToWrite : std::uint8_t {
   relinked,  ///< as `unnamed`, and the file synced once more under its name, before the directory. Where `named` would
              ///< leave names of ours behind in places that nobody sweeps.
   named,     ///< a file under a name of ours; its body synced; renamed into place; the directory synced
-  careful,   ///< as `named`, and the file synced once more under its own name; each file and directory by itself, for
-             ///< syncfs(2) is nothing to rely on where nobody has tried it
+  careful,   ///< as `named`, and the file synced once more under its own name; each file and directory by itself,
+             ///< because syncfs(2) cannot be relied on where nobody has tried it
 };
 
 /// "unnamed", "relinked", "named", "careful".

@@ -2,9 +2,10 @@
 
 #include <iostream>
 
-#include <fmt/chrono.h>
+#include <nlohmann/json.hpp>
 
 #include "common/control/client.h"
+#include "common/os/clock.h"
 #include "common/service/program.h"
 
 namespace maildirsync::service {
@@ -19,7 +20,7 @@ constexpr double k_longest_seconds = 60;
 nlohmann::json Configuration::to_json() const {
   return {{"file", file},
           {"digest", digest},
-          {"read_at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(read_at))},
+          {"read_at", os::stamp_of(read_at)},
           {"refused", refused ? nlohmann::json(*refused) : nlohmann::json(nullptr)}};
 }
 

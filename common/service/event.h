@@ -14,7 +14,7 @@ enum class Severity : std::uint8_t { info, warning, error };
 
 /// A line of the log that people search for and keep: what happened to which account. `name` is stable and has a
 /// MESSAGE_ID of its own (docs/operations.md lists them); the fields are ACCOUNT=, FOLDER=, CODE=, … in the journal,
-/// and key=value behind the name in the line. Empty values are left out.
+/// and key=value after the name in the line. Empty values are left out.
 struct Event {
   Severity severity = Severity::info;
   std::string_view name;
@@ -25,15 +25,11 @@ struct Event {
 /// Writes it to the log that start_log() set up. Thread-safe. A warning or an error that comes again and again, with
 /// the same name and code, is written so often and then counted; what is evidence (info) is always written.
 void log_event(const Event& event);
-/// Says how many lines were left out, for what has become quiet. To be called every second or so.
+/// Writes how many lines were left out, for events that have stopped. Must be called about once a second.
 void report_suppressed_events();
 
 /// The line: name key=value key="value with spaces".
 std::string text_of(const Event& event);
-/// 32 hex digits; "" for a name without one.
-std::string_view message_id_of(std::string_view name);
-/// What sd_journal_send(3) takes for a field's name: upper case, '_' for all else but digits.
-std::string journal_field(std::string_view key);
 
 /// How often the same may be said: the first times in each window. Pure; belongs to one owner.
 class RepetitionLimit {

@@ -9,10 +9,10 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "common/service/event.h"
+#include "common/service/log.h"
 #include "common/service/memory.h"
 #include "common/service/service.h"
 
@@ -108,9 +108,10 @@ class Runner {
   static void end_in_time() {
     std::thread([] {
       std::this_thread::sleep_for(k_most_to_end);
-      spdlog::warn("stop-cut-short seconds={:.1f} action=\"what was under way is done again after the next start\"",
-                   std::chrono::duration<double>(k_most_to_end).count());
-      spdlog::default_logger()->flush();
+      service::log_warning(
+          "stop-cut-short seconds={:.1f} action=\"what was under way is done again after the next start\"",
+          std::chrono::duration<double>(k_most_to_end).count());
+      service::flush_log();
       ::_exit(0);
     }).detach();
   }

@@ -41,7 +41,7 @@ struct Hooks {
 };
 
 /// From now on SIGTERM, SIGINT and SIGHUP wait until run() takes them: one that comes while a daemon starts neither
-/// kills it nor is lost. To be called before any thread is started.
+/// kills it nor is lost. Must be called before any thread is started.
 void hold_signals();
 
 /// Runs the loop until SIGTERM or SIGINT, and speaks with systemd meanwhile: ready, status, watchdog, reloading. A loop

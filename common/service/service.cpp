@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/os/printable.h"
+#include "common/service/log.h"
 
 namespace maildirsync::service {
 
@@ -134,7 +135,7 @@ void raise_file_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    spdlog::warn("file-limit-kept detail=\"{}\"", std::strerror(errno));
+    log_warning("file-limit-kept detail=\"{}\"", std::strerror(errno));
   }
 }
 

@@ -15,7 +15,7 @@ void notify_watchdog();
 std::chrono::microseconds watchdog_interval();
 
 /// Sets the log up: stderr, or the journal when systemd started us (JOURNAL_STREAM). Level as in the configuration.
-/// Log lines have one event each and key=value details, through spdlog's default logger.
+/// Lines are written by log.h and event.h.
 void start_log(const std::string& level);
 /// Whether the log goes to the journal.
 bool is_log_the_journal();

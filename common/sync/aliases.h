@@ -9,7 +9,8 @@
 
 namespace maildirsync::sync {
 
-/// (folder, base name) → the base name by which the destination has the message, for somebody else's file has its own.
+/// (folder, base name) → the base name by which the destination has the message, because somebody else's file has its
+/// own.
 using Aliases = std::map<std::pair<std::string, std::string>, std::string>;
 
 /// What a listing shows of aliases.

@@ -22,7 +22,7 @@ struct Loss {
   std::uint64_t bytes = 0;  ///< of the messages
 };
 
-/// What message files a plan takes away for good. A name that goes is no loss while the file keeps another name in
+/// What message files a plan takes away for good. A name that goes is not a loss while the file keeps another name in
 /// the account, or gets one by the plan: of a move, the new name is often sent before the old one goes. `names` says
 /// how many names each inode has in the account before; an inode that is not known counts as lost.
 Loss lost_messages(const std::vector<Operation>& plan, const std::unordered_map<std::uint64_t, std::size_t>& names);

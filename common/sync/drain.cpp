@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "common/os/path.h"
 #include "common/sync/equality.h"
 
 namespace maildirsync::sync {
@@ -110,8 +111,7 @@ class Folders {
     const auto* folder = after_.find(path);
     if (folder == nullptr || made_.contains(path)) return;
     if (!path.empty()) {
-      const auto slash = path.rfind('/');
-      need(slash == std::string::npos ? "" : path.substr(0, slash), operations);
+      need(os::above(path), operations);
     }
     made_.insert(path);
     if (before_.find(path) != nullptr && !missing_.contains(path)) return;

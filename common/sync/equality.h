@@ -7,7 +7,7 @@
 
 namespace maildirsync::sync {
 
-// What it means that two files are equal. All questions of that kind are here, for each answer that is wrong loses mail
+// What it means that two files are equal. All questions of that kind are here, because each wrong answer loses mail
 // (two that are not equal are taken for one) or sends it again (one is taken for two).
 //
 //                    compares                                              asks

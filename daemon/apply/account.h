@@ -48,9 +48,7 @@ struct Account {
   std::shared_ptr<AccountClaim> claim;  ///< null where each account is anybody's
 };
 
-/// "a/b/c" → {"a/b", "c"}; "c" → {"", "c"}.
-std::pair<std::string, std::string> split_last(std::string_view path);
-/// What a problem about an operation is about.
+/// The location that a problem with an operation names.
 const sync::Location& subject(const sync::Operation& operation);
 
 }  // namespace maildirsync::daemon

@@ -29,11 +29,11 @@ class Aside {
 
   /// Gives it the name, if that is free; `exists` when not, and it stays usable.
   Result<> link(const os::Directory& directory, const std::string& name);
-  /// Gives it the name and takes it from whatever has it, at once.
+  /// Gives it the name, which is taken from whatever has it, in one step.
   Result<> replace(const os::Directory& directory, const std::string& name);
 
   int fd() const { return fd_.get(); }
-  /// Whether it stands in the directory, which then looks otherwise than before it was made.
+  /// Whether it has a name in the directory, whose stamps then differ from those before it was made.
   bool has_name() const { return !name_.empty(); }
   /// The file once it has its name, where the way wants it synced under that; closed for good otherwise.
   std::optional<os::Fd> take_file_to_sync();
@@ -56,7 +56,7 @@ std::string aside_name();
 /// Takes such a name away. One that cannot be removed now is tried again by sweep_asides(). Thread-safe.
 void remove_aside(const os::Directory& directory, const std::string& name);
 void sweep_asides();
-/// Whether it is such a name of a process that is no more.
+/// Whether it is such a name of a process that has ended.
 bool is_stale_aside(const std::string& name);
 
 /// Owner, mode and mtime through a descriptor, in the order that keeps the mode: chown(2) clears bits of it.

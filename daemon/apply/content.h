@@ -31,7 +31,7 @@ bool has_time(const os::Directory& directory, const struct stat& status, std::in
 Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,
                          const sync::Entry& expected);
 
-/// The name under which a message is put when another one has its own: ".c" and eight digits of its digest behind the
+/// The name under which a message is put when another one has its own: ".c" and eight digits of its digest after the
 /// unique part, so that ",S=…", ",W=…" and the flags stay what they are.
 std::string name_of_conflict(const std::string& name, const sync::Digest& digest);
 

@@ -6,7 +6,8 @@
 
 namespace maildirsync::daemon {
 
-// Whole files by one hand, on the disk when they have their names; for few files, for each is synced by itself.
+// Copies whole files, which are on the disk before they get their names. For few files, because each is synced by
+// itself.
 
 /// A new file on the file system of `place`, in the way that is right for it.
 Result<Aside> create_file(const DirectoryPtr& place);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/codec/digest.h"
+#include "common/os/path.h"
 #include "daemon/apply/account.h"
 
 namespace maildirsync::daemon {
@@ -74,7 +75,7 @@ std::vector<TouchedFolder> touched_folders(const sync::Operation& operation) {
   std::vector<TouchedFolder> touched;
   const auto add = [&](const std::string& path) { touched.push_back({path, path}); };
   const auto add_parent = [&](const std::string& path) {
-    if (!path.empty()) add(split_last(path).first);
+    if (!path.empty()) add(os::above(path));
   };
   const std::string& from = operation.from.folder;
   const std::string& to = operation.to.folder;

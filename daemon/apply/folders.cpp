@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/path.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/aside.h"
 #include "daemon/apply/content.h"
@@ -80,7 +81,7 @@ namespace {
 /// The directories between the root and the account, where they are missing or were not finished.
 Result<> make_parents(const Tree& tree, os::SyncSet& sync) {
   DirectoryPtr directory = tree.root();
-  std::string rest = split_last(tree.account()).first;
+  std::string rest = os::above(tree.account());
   for (std::size_t depth = 0; !rest.empty(); ++depth) {
     const auto slash = std::min(rest.find('/'), rest.size());
     const std::string name = rest.substr(0, slash);
@@ -152,10 +153,10 @@ Result<> empty_folder(Tree& tree, const os::Directory& folder, const std::string
 
 /// Of the directories above a removed account, those that the source does not have either go when they are empty.
 void remove_empty_parents(const Tree& tree, os::SyncSet& sync) {
-  std::string path = split_last(tree.account()).first;
+  std::string path = os::above(tree.account());
   for (auto depth = path.empty() ? 0 : 1 + std::count(path.begin(), path.end(), '/');
        depth > static_cast<std::ptrdiff_t>(tree.parents().size()); --depth) {
-    const auto [parent, name] = split_last(path);
+    const auto [parent, name] = os::split_last(path);
     auto opened = tree.root()->open_directory(parent);
     if (!opened || ::unlinkat(opened->fd(), name.c_str(), AT_REMOVEDIR) != 0) return;
     sync.add(std::make_shared<const os::Directory>(std::move(*opened)));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/path.h"
 #include "common/os/printable.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/content.h"
@@ -31,7 +32,7 @@ std::string destination_of(std::string directory, std::string_view target) {
     const std::size_t end = std::min(target.find('/', start), target.size());
     const std::string_view component = target.substr(start, end - start);
     if (component == "..") {
-      directory = split_last(directory).first;
+      directory = os::above(directory);
     } else if (!component.empty() && component != ".") {
       directory = os::join(directory, component);
     }
@@ -51,7 +52,7 @@ std::optional<std::string> target_of(const os::Directory& directory, const std::
 bool has_link(const os::Directory& account, const std::string& path) {
   for (std::size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end + 1), path.size());
-    const auto [above, name] = split_last(path.substr(0, end));
+    const auto [above, name] = os::split_last(path.substr(0, end));
     const auto directory = account.open_directory(above);
     const auto status = directory ? directory->status(name) : Result<struct stat>(Failure(directory.error()));
     if (!status) return false;
@@ -61,11 +62,11 @@ bool has_link(const os::Directory& account, const std::string& path) {
 }
 
 Result<> judge(const os::Directory& account, const std::string& path, const std::string& target, int links_before) {
-  const std::string directory = split_last(path).first;
+  const std::string directory = os::above(path);
   if (!maildir::link_stays_inside(directory, target)) return refused(path, target, "leaves the account");
   const std::string destination = destination_of(directory, target);
   if (destination.empty()) return {};
-  const auto [parent, name] = split_last(destination);
+  const auto [parent, name] = os::split_last(destination);
   const auto opened = account.open_directory(parent);
   if (!opened) {
     if (has_link(account, parent)) return refused(path, target, "leads through another link");
@@ -114,7 +115,7 @@ Result<> judge_link(const os::Directory& account, const std::string& path, const
 
 Result<> judge_links_below(const os::Directory& account, const std::string& from, const std::string& to) {
   // Of the same parent, all that goes up arrives where it did.
-  if (split_last(from).first == split_last(to).first) return {};
+  if (os::above(from) == os::above(to)) return {};
   MAILDIRSYNC_ASSIGN(const auto folder, account.open_directory(from));
   return judge_all(folder, to);
 }

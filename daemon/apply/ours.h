@@ -25,7 +25,7 @@ namespace maildirsync::daemon {
 /// - What is changed is the inode that was opened and looked at, through its descriptor, and never a name.
 class Claim {
  public:
-  /// `wanted` as it is to be, with the destination's owner; its digest where it was said. Both outlive the claim.
+  /// `wanted` as it must become, with the destination's owner; its digest where it was said. Both outlive the claim.
   Claim(const sync::Entry& wanted, const std::optional<OwnerId>& former) : wanted_(wanted), former_(former) {}
 
   bool is_owners(const struct stat& status) const { return status.st_uid == wanted_.attributes.uid; }

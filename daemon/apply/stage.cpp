@@ -8,6 +8,7 @@
 
 #include "common/codec/delta.h"
 #include "common/codec/digest.h"
+#include "common/os/path.h"
 #include "daemon/apply/content.h"
 #include "daemon/owner/mode.h"
 
@@ -162,7 +163,7 @@ Result<Stager::StagingPlace> Stager::staging_place(const sync::Location& to) {
     const bool missing =
         error.code == ErrorCode::vanished || error.error_number == ENOTDIR || error.error_number == ELOOP;
     if (!missing || path.empty()) return Failure(error);
-    path = split_last(path).first;
+    path = os::above(path);
   }
 }
 

@@ -59,8 +59,6 @@ class Stager {
   };
   Result<std::optional<StagedOperation>> body(Rest rest);
 
-  bool in_body() const { return current_.has_value(); }
-
  private:
   struct Current {
     StagedOperation staged;

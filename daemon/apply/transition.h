@@ -22,7 +22,7 @@ struct Outcome {
 /// done before (docs/protocol.md, Operations), so that it can be repeated. Everything that must be durable for its
 /// acknowledgement goes into `sync`; bodies must be on the disk already. The committer's thread alone calls this.
 /// unexpected when the destination is not as the operation says; conflict when somebody else's file or folder is in
-/// the way and is kept; not_empty when a folder that is to go holds something of others.
+/// the way and is kept; not_empty when a folder to be removed holds something of others.
 Result<Outcome> transition(StagedOperation& staged, os::SyncSet& sync);
 
 }  // namespace maildirsync::daemon

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/os/own_file.h"
+#include "common/os/path.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/content.h"
 #include "daemon/apply/copy.h"
@@ -176,7 +177,7 @@ Trash::Trash(std::shared_ptr<const os::Directory> root, std::string account, Tra
     : root_(std::move(root)), account_(std::move(account)), label_(std::move(label)), date_(date_of(today())) {}
 
 Result<> Trash::take(Tree& tree, const std::string& path, os::SyncSet& sync) {
-  const auto [directory, name] = split_last(path);
+  const auto [directory, name] = os::split_last(path);
   auto live = tree.directory(directory);
   if (!live) return live.error().code == ErrorCode::unexpected ? Result<>{} : Failure(live.error());
   MAILDIRSYNC_ASSIGN(auto there, look(**live, name));
@@ -220,7 +221,7 @@ Result<DirectoryPtr> Trash::make_place(Tree& tree, unsigned number, const std::s
   std::string rest = account_;
   for (std::string above; !rest.empty();) {
     above = os::join(above, take_component(rest));
-    place = make_private(*place, split_last(above).second, sync);
+    place = make_private(*place, os::split_last(above).second, sync);
     if (!place) return place;
     if (const auto live = root_->open_directory(above); live && !rest.empty()) {
       MAILDIRSYNC_TRY(note_shape(*place, *live));

@@ -18,9 +18,9 @@
 //     ROOT/.maildirsync.trash/2026-11-28/example.org/a/Maildir/.Sent/cur/1700000000.M1P1.mx:2,S
 //                             date (UTC) account's path        as it was below the account
 //
-// A file keeps its name, owner, mode and times, for it is only renamed. The directories are ours alone (0700); what
-// those they stand for were like is in a note in each. Where a name is taken, for the same was deleted before on that
-// day, the file goes to "2026-11-28.1", and so on. What brings messages back with their UIDs lies beside them: the
+// A file keeps its name, owner, mode and times, because it is only renamed. The directories are ours alone (0700); what
+// those they stand for were like is in a note in each. Where a name is taken, because the same was deleted before on
+// that day, the file goes to "2026-11-28.1", and so on. What brings messages back with their UIDs lies beside them: the
 // control files that went too, and, where the folder stays, a copy of its uidlist from before the first one went.
 
 namespace maildirsync::daemon {
@@ -33,10 +33,10 @@ inline constexpr std::string_view k_trash = ".maildirsync.trash";
 inline constexpr std::string_view k_trash_shape = ".maildirsync.folder";
 /// In each directory that stands for an account: lines "name …", "root …", "peer …".
 inline constexpr std::string_view k_trash_account = ".maildirsync.account";
-/// Copies of a folder's dovecot-uidlist, with a number behind it, the higher the later.
+/// Copies of a folder's dovecot-uidlist, with a number appended, higher for later ones.
 inline constexpr std::string_view k_trash_uidlist = ".maildirsync.uidlist.";
 
-/// Whose account it is, for whoever looks for it in the trash; "" where that is not known.
+/// Whose account it is, so that it can be found in the trash; "" where that is not known.
 struct TrashLabel {
   std::string account;  ///< as the agent names it: a@example.org
   std::string root;

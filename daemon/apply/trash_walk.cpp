@@ -4,11 +4,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/os/path.h"
+#include "common/service/log.h"
 #include "daemon/apply/account.h"
 
 namespace maildirsync::daemon {
@@ -198,7 +199,7 @@ void tidy_trash(const os::Directory& root, const std::string& date, const std::s
   if (const auto directory = trash->open_directory(os::join(date, account)); !directory || !tidy(*directory, 0)) return;
   // Upwards, for as long as nothing but notes is left.
   for (std::string path = os::join(date, account); !path.empty();) {
-    const auto [above, name] = split_last(path);
+    const auto [above, name] = os::split_last(path);
     const auto parent = trash->open_directory(above);
     if (!parent || ::unlinkat(parent->fd(), name.c_str(), AT_REMOVEDIR) != 0) return;
     path = above;

@@ -20,7 +20,7 @@ struct TrashedAccount {
   std::string path;  ///< of the account, below the root
   TrashLabel label;
   std::uint64_t messages = 0, bytes = 0;
-  std::uint64_t files = 0;  ///< that are no messages
+  std::uint64_t files = 0;  ///< that are not messages
 };
 
 /// The accounts in the trash, the newest first; of those that `is_wanted` (asked without the counts) wants.
@@ -37,7 +37,7 @@ struct TrashUse {
 /// `stop` is set.
 TrashUse tend_trash(const os::Directory& root, unsigned days, const std::atomic<bool>& stop);
 
-/// Whether a file in the trash is a note of ours, and nothing that was deleted.
+/// Whether a file in the trash is a note of ours rather than something that was deleted.
 bool is_trash_note(std::string_view name);
 
 /// Removes what of an account's directories in the trash holds nothing but notes, and the empty ones above.

@@ -1,5 +1,6 @@
 #include "daemon/apply/tree.h"
 
+#include "common/os/path.h"
 #include "daemon/apply/account.h"
 
 namespace maildirsync::daemon {
@@ -69,11 +70,11 @@ Result<DirectoryPtr> Tree::directory(const std::string& path) {
 
 Result<Tree::Place> Tree::place(const std::string& path) {
   if (!path.empty()) {
-    auto [parent, name] = split_last(path);
+    auto [parent, name] = os::split_last(path);
     MAILDIRSYNC_ASSIGN(auto opened, directory(parent));
     return Place{opened, name};
   }
-  auto [parent, name] = split_last(account_);
+  auto [parent, name] = os::split_last(account_);
   MAILDIRSYNC_ASSIGN(auto opened, root_->open_directory(parent));
   return Place{std::make_shared<const os::Directory>(std::move(opened)), name};
 }

@@ -61,8 +61,8 @@ class Tree {
   };
   std::map<std::pair<dev_t, ino_t>, Copy>& copies() { return copies_; }
 
-  /// Keeps the order of an account: nothing that names messages or takes something away follows a failure to add one
-  /// that will be repeated.
+  /// Keeps the order of an account: after a transient failure to add something, later operations that name messages or
+  /// take something away are refused.
   std::optional<Error> refusal(const sync::Operation& operation) const;
   void note_failure(const sync::Operation& operation, const Error& error);
 

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
-#include <spdlog/spdlog.h>
-
 #include "common/maildir/name.h"
 #include "common/os/names.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -113,8 +112,8 @@ bool was_had(const StagedOperation& staged) {
   // One that is there is for the transition: it may be torn.
   if (lists(*account.tree, os::join(to.folder, "cur"), base) || lists(*account.tree, os::join(to.folder, "new"), base))
     return false;
-  spdlog::info("mail-withheld account={} path={} reason=\"the users of this drained root had it, and removed it\"",
-               os::printable(account.path), os::printable(path_of(to)));
+  service::log_info("mail-withheld account={} path={} reason=\"the users of this drained root had it, and removed it\"",
+                    os::printable(account.path), os::printable(path_of(to)));
   return true;
 }
 

@@ -20,7 +20,7 @@
 
 namespace maildirsync::daemon {
 
-/// How a folder looked before the first operation of a group that touches it, and behind the last.
+/// How a folder looked before the first operation of a group that touches it, and after the last.
 struct FolderLooks {
   std::string folder;
   FolderLook before = k_look_unknown, after = k_look_unknown;
@@ -83,7 +83,7 @@ class Committer {
   bool is_full(std::function<void()> room);
 
   /// Why not all that was given a name below a root is on the disk: the last sync failed, and nobody can say what of
-  /// its group would survive. What a listing shows then is no proof, and nothing more is done there. Nothing once a
+  /// its group would survive. What a listing shows then is not proof, and nothing more is done there. Nothing once a
   /// later sync worked; each group, and each opening, tries one.
   std::optional<Error> debt(const os::Directory& root);
 
@@ -92,7 +92,7 @@ class Committer {
     is_done,
     is_dropped,  ///< but for the group that is under way; none of it was acknowledged
   };
-  /// Takes nothing more; what becomes of that which waits?
+  /// Takes nothing more; `waiting` says what happens to the operations that still wait.
   void close(Waiting waiting);
   /// The same, and blocks until the thread has ended.
   void stop(Waiting waiting = Waiting::is_done);

@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "common/maildir/name.h"
 #include "common/os/names.h"
 #include "common/os/own_file.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -127,8 +127,8 @@ void Given::read(const os::Directory& root) {
   is_read_ = text || is_none || text.error().code == ErrorCode::permission;
   if (is_none) return;
   if (!text || is_damaged) {
-    spdlog::warn("given-unreadable path={} detail=\"{}\"", os::join(root.path(), k_name),
-                 is_damaged ? "the file is damaged" : text.error().message());
+    service::log_warning("given-unreadable path={} detail=\"{}\"", os::join(root.path(), k_name),
+                         is_damaged ? "the file is damaged" : text.error().message());
     if (is_read_) (void)::unlinkat(root.fd(), k_name.c_str(), 0);
     return;
   }

@@ -4,10 +4,9 @@
 #include <filesystem>
 #include <vector>
 
-#include <spdlog/spdlog.h>
-
 #include "common/decisions/file.h"
 #include "common/decisions/settle.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -25,14 +24,14 @@ constexpr const char* k_copy = "/.maildirsync.decisions";
 Book read_copy(const std::string& place) {
   auto found = decisions::read_book(place + k_copy, decisions::Whose::own);
   if (!found && found.error().code == ErrorCode::permission) {
-    spdlog::warn("decisions-copy path={} detail=\"{}\"", place, found.error().message());
+    service::log_warning("decisions-copy path={} detail=\"{}\"", place, found.error().message());
     return {};
   }
   if (!found) {
-    spdlog::debug("decisions-copy path={} detail=\"{}\"", place, found.error().message());
+    service::log_debug("decisions-copy path={} detail=\"{}\"", place, found.error().message());
     return {};
   }
-  if (!found->damage.empty()) spdlog::warn("decisions-damaged path={} detail=\"{}\"", place, found->damage);
+  if (!found->damage.empty()) service::log_warning("decisions-damaged path={} detail=\"{}\"", place, found->damage);
   return std::move(found->book);
 }
 
@@ -93,7 +92,7 @@ Result<std::unique_ptr<DecisionKeeper>> DecisionKeeper::open(const std::string& 
   for (const auto& path : paths) {
     MAILDIRSYNC_ASSIGN(auto found, decisions::read_book(path));
     if (!found.damage.empty()) {
-      spdlog::warn(
+      service::log_warning(
           "decisions-damaged path={} detail=\"{}\" action=\"the agent's word counts, and the copy in the root\"", path,
           found.damage);
     }
@@ -156,7 +155,7 @@ DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent) {
   }
   if (agent.keeps_decisions) {
     if (const auto taken = take_pause(agent, agent.pause); !taken) {
-      spdlog::error("decisions-failed detail=\"{}\"", taken.error().message());
+      service::log_error("decisions-failed detail=\"{}\"", taken.error().message());
     }
   }
   answer.pause = books_[agent.fingerprint].pause;
@@ -176,7 +175,7 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
       answer.run = book.run + 1;
       answer.older_state = true;
       older_.insert(run);
-      spdlog::warn(
+      service::log_warning(
           "agent-state-older fingerprint={} run={} known={} action=\"the agent compares everything with what is here\"",
           agent.fingerprint, agent.run, book.run);
     }
@@ -184,7 +183,7 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
   book.run = answer.run;
   book.session = agent.session;
   if (const auto written = put(agent.fingerprint, std::move(book)); !written) {
-    spdlog::error("decisions-failed detail=\"{}\"", written.error().message());
+    service::log_error("decisions-failed detail=\"{}\"", written.error().message());
   }
 }
 
@@ -249,7 +248,7 @@ DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string
       return *held;
     }
     if (const auto taken = take_from_others(agent, root); !taken) return {held->chain, taken.error()};
-    spdlog::warn("root-adopted root={} fingerprint={}", root, agent.fingerprint);
+    service::log_warning("root-adopted root={} fingerprint={}", root, agent.fingerprint);
     return keep(agent, root, told);
   }
   const bool is_own_copy = copy.agent == agent.fingerprint;
@@ -280,7 +279,8 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
   }
   if (before.empty() || chain.empty() || !(before.back() == chain.back())) {
     if (!chain.empty()) {
-      spdlog::info("decision root={} fingerprint={} known=\"{}\"", root, agent.fingerprint, decisions::describe(chain));
+      service::log_info("decision root={} fingerprint={} known=\"{}\"", root, agent.fingerprint,
+                        decisions::describe(chain));
     }
   }
   Book copy;
@@ -289,7 +289,7 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
   copy.places[root] = place;
   if (!agent.shared.contains(root) && is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
     if (const auto written = decisions::write_book(place + k_copy, copy); !written) {
-      spdlog::debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
+      service::log_debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
     }
   }
   fence->set(chain, std::nullopt);

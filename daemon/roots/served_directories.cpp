@@ -7,11 +7,12 @@
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/os/path.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -83,8 +84,9 @@ Result<> ServedDirectories::read() {
     return {};
   } catch (const json::exception& exception) {
     const std::string aside = file_ + ".corrupt-" + std::to_string(std::time(nullptr));
-    spdlog::error("state-damaged file={} action=\"put aside as {}; the directories' own markers are believed\" what={}",
-                  file_, aside, exception.what());
+    service::log_error(
+        "state-damaged file={} action=\"put aside as {}; the directories' own markers are believed\" what={}", file_,
+        aside, exception.what());
     directories_.clear();
     roots_.clear();
     if (std::rename(file_.c_str(), aside.c_str()) != 0) return os_failure(file_, "cannot put it aside", errno);
@@ -158,7 +160,7 @@ void ServedDirectories::abandon(const std::vector<std::shared_ptr<ServedDirector
                                        [&](const auto& one) { return leads_to_same(one->path(), directory->path()); });
     if (!is_served) directory->abandon();
   }
-  if (const auto saved = save(); !saved) spdlog::error("state-failed detail=\"{}\"", saved.error().message());
+  if (const auto saved = save(); !saved) service::log_error("state-failed detail=\"{}\"", saved.error().message());
 }
 
 /// Unless a look at it is under way.
@@ -197,9 +199,7 @@ Result<> ServedDirectories::save() {
   MAILDIRSYNC_TRY(os::write_all(fd.get(), text, between));
   if (::fsync(fd.get()) != 0 || std::rename(between.c_str(), file_.c_str()) != 0)
     return os_failure(file_, "cannot write to the state directory (state_dir)", errno);
-  const os::Fd directory(::open(file_.substr(0, file_.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) return os_failure(file_, "cannot sync the state directory", errno);
-  return {};
+  return os::sync_directory(os::directory_of(file_));
 }
 
 }  // namespace maildirsync::daemon

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cerrno>
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "common/os/file_system.h"
 #include "common/os/mount_point.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -100,7 +100,7 @@ void ServedDirectory::set_trouble(std::optional<Error> trouble) {
          "problem",
          {{"code", std::string(to_string(trouble->code))}, {"path", path_}, {"detail", trouble->detail}}});
   }
-  if (passes) spdlog::info("destination-is-back path={}", path_);
+  if (passes) service::log_info("destination-is-back path={}", path_);
 }
 
 Result<> ServedDirectory::set_known(KnownDirectory known) {
@@ -226,8 +226,9 @@ Result<os::Directory> ServedDirectory::judge_opened(os::Directory directory, Rai
   // After that: under systemd, what lies below a volume that went is read-only.
   MAILDIRSYNC_TRY(check_writable(directory, path_));
   if (judgement.verdict == Verdict::older) {
-    spdlog::warn("destination-older path={} detail=\"the directory {}\" action=\"everything in it is compared\"", path_,
-                 judgement.reason);
+    service::log_warning(
+        "destination-older path={} detail=\"the directory {}\" action=\"everything in it is compared\"", path_,
+        judgement.reason);
   }
   MAILDIRSYNC_TRY(keep(directory, found, judgement.verdict, raise));
   return directory;
@@ -254,15 +255,16 @@ Result<> ServedDirectory::keep(const os::Directory& directory, const FoundDirect
     KnownDirectory now{marker, found.file_system, !found.is_empty, found.mounts};
     if (now == before) return {};
     if (const auto saved = set_known(std::move(now)); !saved)
-      spdlog::error("state-failed detail=\"{}\"", saved.error().message());
+      service::log_error("state-failed detail=\"{}\"", saved.error().message());
     return {};
   }
   const auto written = set_marker(directory, found, marker);
   if (written) return {};
   if (verdict == Verdict::older) return written;
   if (!std::exchange(complained_, true)) {
-    spdlog::warn("marker-not-written path={} detail=\"{}\" action=\"the directory is served, but not known again\"",
-                 path_, written.error().message());
+    service::log_warning(
+        "marker-not-written path={} detail=\"{}\" action=\"the directory is served, but not known again\"", path_,
+        written.error().message());
   }
   return {};
 }
@@ -290,7 +292,7 @@ Result<> ServedDirectory::take() {
     agent_.reset();
     MAILDIRSYNC_TRY(
         set_marker(*directory, {marker, os::file_system_of(directory->fd()), empty, mounts_in(*directory)}, marker));
-    spdlog::info("destination-taken path={} marker={}", path_, marker.id);
+    service::log_info("destination-taken path={} marker={}", path_, marker.id);
   }
   look();
   return {};
@@ -304,7 +306,7 @@ void ServedDirectory::account_removed(const os::Directory& opened) {
   if (!empty || !*empty || !now || !now->had_accounts) return;
   now->had_accounts = false;
   if (const auto saved = set_known(std::move(*now)); !saved)
-    spdlog::error("state-failed detail=\"{}\"", saved.error().message());
+    service::log_error("state-failed detail=\"{}\"", saved.error().message());
 }
 
 void ServedDirectory::abandon() {
@@ -315,7 +317,7 @@ void ServedDirectory::abandon() {
   const auto directory = os::Directory::open_root(path_);
   if (!was || !directory) return;
   if (const auto removed = remove_marker(*directory, was->marker.id); !removed)
-    spdlog::warn("marker-stays path={} detail=\"{}\"", path_, removed.error().message());
+    service::log_warning("marker-stays path={} detail=\"{}\"", path_, removed.error().message());
 }
 
 }  // namespace maildirsync::daemon

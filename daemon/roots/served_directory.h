@@ -50,8 +50,8 @@ class ServedDirectory {
   std::optional<KnownDirectory> known() const;
   /// What the last look found wrong; timed_out while it does not answer.
   std::optional<Error> trouble() const;
-  /// False while a call to it has been under way for long: a disk or a mount of the network that hangs. What would call
-  /// it then had better not, for it would hang too; open() and greet() do not.
+  /// False while a call to it has been under way for long: a disk or a mount of the network that hangs. Whatever would
+  /// call it must not, because it would hang too; open() and greet() do not.
   bool answers() const;
 
  private:

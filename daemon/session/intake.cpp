@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 
 #include "common/maildir/name.h"
+#include "common/os/path.h"
 #include "common/wire/convert.h"
 #include "common/wire/decisions.h"
 #include "daemon/apply/account.h"
@@ -382,7 +383,7 @@ Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::
     std::string path = room.account();
     auto directory = root.directory->open_directory(path);
     while (!directory && !path.empty()) {
-      path = split_last(path).first;
+      path = os::above(path);
       directory = root.directory->open_directory(path);
     }
     if (!directory) return Failure(directory.error());

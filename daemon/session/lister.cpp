@@ -4,13 +4,13 @@
 #include <array>
 
 #include <dirent.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/os/names.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
 #include "daemon/apply/aside.h"
@@ -238,7 +238,8 @@ Result<std::optional<sync::Digest>> Lister::read(const std::string& name) {
   const auto digest = fd ? codec::digest_of(fd->get(), path) : Result<sync::Digest>(Failure(fd.error()));
   if (digest) return std::optional(*digest);
   if (digest.error().code == ErrorCode::vanished) return Failure(digest.error());
-  spdlog::warn("unreadable path={} detail=\"{}\"", os::printable(path), os::printable(digest.error().message()));
+  service::log_warning("unreadable path={} detail=\"{}\"", os::printable(path),
+                       os::printable(digest.error().message()));
   return std::optional<sync::Digest>();
 }
 

@@ -7,12 +7,12 @@
 #include <sstream>
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/maildir/layout.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 
 namespace maildirsync::daemon {
 
@@ -164,9 +164,10 @@ void Ownership::use(const config::Receiver& config) {
       std::erase_if(owners_, [&](const auto& owned) { return !there.contains(known_[owned.second.owner]); });
   if (ended == 0) return;
   ++endings_;
-  spdlog::info("owners-ended accounts={} reason=\"their peer or root is not in the configuration any more\"", ended);
+  service::log_info("owners-ended accounts={} reason=\"their peer or root is not in the configuration any more\"",
+                    ended);
   if (const auto written = write_anew(); !written) {
-    spdlog::error("owners-unwritten detail=\"{}\"", os::printable(written.error().message()));
+    service::log_error("owners-unwritten detail=\"{}\"", os::printable(written.error().message()));
   }
 }
 

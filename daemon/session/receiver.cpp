@@ -8,18 +8,17 @@
 #include <asio/detached.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
-#include <fmt/chrono.h>
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "common/config/landing.h"
 #include "common/net/await.h"
 #include "common/net/identity.h"
-#include "common/os/open_beneath.h"
 #include "common/os/way_to_write.h"
 #include "common/service/event.h"
-#include "daemon/session/room.h"
+#include "common/service/log.h"
+#include "daemon/session/limits.h"
 
 namespace maildirsync::daemon {
 
@@ -43,33 +42,22 @@ constexpr auto k_stock_again = 60s;
 /// Connections that stage at the same moment; each may hold a part of its operations meanwhile.
 constexpr std::size_t k_busy = 16;
 
-double seconds_since(std::chrono::steady_clock::time_point time) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
-}
-
-/// As far back from now as the steady clock says.
-std::string stamp_of(std::chrono::steady_clock::time_point time) {
-  const auto then = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                                           std::chrono::steady_clock::now() - time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(then)));
-}
-
 void tell_way(const std::string& root, const std::string& path) {
   const auto directory = os::Directory::open_root(path);
   const auto ground = directory ? os::ground_of(directory->fd()) : Result<os::Ground>(Failure(directory.error()));
   if (!ground) {
-    spdlog::warn("root-way root={} path={} way=\"not known before it is there\" reason=\"{}\"", root, path,
-                 ground.error().message());
+    service::log_warning("root-way root={} path={} way=\"not known before it is there\" reason=\"{}\"", root, path,
+                         ground.error().message());
   } else {
-    spdlog::info("root-way root={} path={} file_system={} kernel={}.{} way={}", root, path, ground->file_system,
-                 ground->kernel.major, ground->kernel.minor, os::name_of(ground->way));
+    service::log_info("root-way root={} path={} file_system={} kernel={}.{} way={}", root, path, ground->file_system,
+                      ground->kernel.major, ground->kernel.minor, os::name_of(ground->way));
   }
 }
 
-Room room() {
+Limits limits() {
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
-  return room_of(limit.rlim_cur, k_busy);
+  return limits_of(limit.rlim_cur, k_busy);
 }
 
 }  // namespace
@@ -82,14 +70,14 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       acceptor_(loop),
       threads_(k_max_threads),
       decisions_(std::move(decisions)),
-      committers_(room().most_waiting),
+      committers_(limits().most_waiting),
       trash_(loop, committers_),
       services_{.loop = loop,
                 .threads = threads_,
                 .committers = committers_,
                 .directories = *directories_,
                 .decisions = *decisions_,
-                .part = room().part,
+                .part = limits().part,
                 .instance = std::move(instance),
                 .unclean_end = mark.last_unclean_end()},
       mark_(std::move(mark)),
@@ -123,7 +111,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     threads_.post([=, this] { take_stock({fingerprint, root}, place, drain); });
   });
   services_.trash_use = [this](const std::string& path) { return trash_.use_of(path); };
-  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { troubles_.note(peer, done); };
+  services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { problems_.note(peer, done); };
 }
 
 Receiver::~Receiver() {
@@ -184,11 +172,11 @@ void Receiver::take_stock(const Ownership::Owner& owner, const std::string& plac
   }
   const auto taken = given->take_stock(*root, drain, accounts, stops_);
   if (!taken && !stops_) {
-    spdlog::warn("stock-not-taken root={} path={} detail=\"{}\" action=\"it is tried again in a minute\"", owner.root,
-                 place, taken.error().message());
+    service::log_warning("stock-not-taken root={} path={} detail=\"{}\" action=\"it is tried again in a minute\"",
+                         owner.root, place, taken.error().message());
     asio::post(loop_, [this, owner, place, drain] { take_stock_again(owner, place, drain); });
   } else if (taken && *taken) {
-    spdlog::info("stock-taken root={} path={} accounts={}", owner.root, place, accounts.size());
+    service::log_info("stock-taken root={} path={} accounts={}", owner.root, place, accounts.size());
   }
 }
 
@@ -264,7 +252,8 @@ Result<> Receiver::landing_of(const config::Receiver& config) {
   auto landing = told->get_future();
   threads_.post([told, config] { told->set_value(config::check_landing(config)); });
   if (landing.wait_for(k_landing) == std::future_status::ready) return landing.get();
-  spdlog::warn("landing-unchecked seconds={} reason=\"a directory of a root does not answer\"", k_landing.count());
+  service::log_warning("landing-unchecked seconds={} reason=\"a directory of a root does not answer\"",
+                       k_landing.count());
   return {};
 }
 
@@ -287,8 +276,8 @@ Result<> Receiver::listen() {
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return cannot(error);
-  spdlog::info("listening address={} fingerprint={} peers={}", config_.listen.text(), services_.own_fingerprint,
-               peers_.size());
+  service::log_info("listening address={} fingerprint={} peers={}", config_.listen.text(), services_.own_fingerprint,
+                    peers_.size());
   return {};
 }
 
@@ -335,7 +324,7 @@ asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {
   try {
     co_await session->run();
   } catch (const std::exception& exception) {
-    spdlog::error("session-exception address={} what={}", address, exception.what());
+    service::log_error("session-exception address={} what={}", address, exception.what());
   }
   sessions_.erase(session);
 }
@@ -349,7 +338,7 @@ Result<> Receiver::reload(config::Receiver config) {
   MAILDIRSYNC_TRY(landing_of(config));
   MAILDIRSYNC_TRY(use(config));
   if (config.listen.text() != before.listen.text()) {
-    spdlog::warn("reload action=\"listen stays {} until a restart\"", before.listen.text());
+    service::log_warning("reload action=\"listen stays {} until a restart\"", before.listen.text());
   }
   for (const auto& session : sessions_) {
     if (!session->peer()) continue;
@@ -418,183 +407,13 @@ void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>
     if (!durable) count = Failure(durable.error());
     asio::post(loop_, [peer, count, reply] {
       if (!count) return reply->finish(control::error(to_string(count.error().code), count.error().message()));
-      spdlog::info("disowned peer={} accounts={}", peer, *count);
+      service::log_info("disowned peer={} accounts={}", peer, *count);
       reply->finish({{"ok", true},
                      {"accounts", *count},
                      {"message", std::to_string(*count) + (*count == 1 ? " account is" : " accounts are") +
                                      " free; the agent that brings one next has it"}});
     });
   });
-}
-
-std::size_t Receiver::connections_of(const std::string& peer) const {
-  return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& session) {
-    return session->peer() && session->peer()->name == peer;
-  }));
-}
-
-/// Once a second at least. A peer that was never here is away since we began to wait for it.
-void Receiver::note_presence() {
-  const auto now = std::chrono::steady_clock::now();
-  std::erase_if(presence_, [&](const auto& known) {
-    return std::none_of(config_.peers.begin(), config_.peers.end(),
-                        [&](const config::Peer& peer) { return peer.name == known.first; });
-  });
-  for (const auto& peer : config_.peers) {
-    const bool connected = connections_of(peer.name) > 0;
-    const auto [known, is_new] = presence_.try_emplace(peer.name, Presence{connected, now});
-    if (known->second.connected != connected) known->second = {connected, now};
-  }
-}
-
-json Receiver::status() {
-  note_presence();
-  bool usable = true;
-  json peers = json::array();
-  json roots = json::array();
-  json problems = json::array();
-  std::string address;
-  bool any_held = false;
-  for (const auto& peer : config_.peers) {
-    std::string from;
-    json clock_offset = nullptr;
-    for (const auto& session : sessions_) {
-      if (!session->peer() || session->peer()->name != peer.name) continue;
-      from = session->address();
-      if (const auto offset = session->clock_offset()) clock_offset = *offset;
-    }
-    if (!from.empty()) address = from;
-    json peer_roots = json::array();
-    for (const auto& root : peer.roots) {
-      const auto trouble = directories_->find(root.path)->trouble();
-      const bool held = trouble && trouble->code == ErrorCode::destination_gone;
-      any_held |= held;
-      usable &= !trouble;
-      peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", !trouble}});
-      roots.push_back({{"name", root.name},
-                       {"peer", peer.name},
-                       {"path", root.path},
-                       {"ok", !trouble},
-                       {"trash", trash_.status_of(root.path)},
-                       {"state", held      ? "held"
-                                 : trouble ? "blocked"
-                                           : "live"}});
-      if (trouble) {
-        problems.push_back({{"code", to_string(trouble->code)},
-                            {"root", root.name},
-                            {"account", ""},
-                            {"path", root.path},
-                            {"detail", trouble->detail}});
-      }
-    }
-    const Presence& presence = presence_[peer.name];
-    peers.push_back({{"name", peer.name},
-                     {"connected", !from.empty()},
-                     {"since", stamp_of(presence.since)},
-                     {"since_seconds", seconds_since(presence.since)},
-                     {"connections", connections_of(peer.name)},
-                     {"address", from},
-                     {"clock_offset_seconds", std::move(clock_offset)},
-                     {"roots", std::move(peer_roots)}});
-  }
-  if (configuration_.refused) {
-    problems.push_back({{"code", to_string(ErrorCode::config)},
-                        {"root", ""},
-                        {"account", ""},
-                        {"path", configuration_.file},
-                        {"detail", configuration_.refusal()}});
-  }
-  if (landing_) {
-    problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
-                        {"root", ""},
-                        {"account", ""},
-                        {"path", ""},
-                        {"detail", landing_->detail}});
-  }
-  for (const auto& [where, trouble] : troubles_.recent()) {
-    const auto& [peer, root, account, path] = where;
-    problems.push_back({{"code", to_string(trouble.code)},
-                        {"peer", peer},
-                        {"root", root},
-                        {"account", account},
-                        {"path", path},
-                        {"detail", trouble.detail}});
-  }
-  const CommitTotals& totals = committers_.totals();
-  return {{"role", "receiver"},
-          {"version", MAILDIRSYNC_VERSION},
-          {"confinement", os::to_string(os::confinement())},
-          {"state", any_held          ? "held"
-                    : address.empty() ? "waiting"
-                    : usable          ? "live"
-                                      : "blocked"},
-          {"lag_seconds", nullptr},
-          {"pending", {{"messages", 0}, {"bytes", 0}}},
-          {"peer", {{"address", address}, {"connected", !address.empty()}}},
-          {"peers", std::move(peers)},
-          {"fingerprint", services_.own_fingerprint},
-          {"configuration", configuration_.to_json()},
-          {"totals",
-           {{"messages_received", totals.messages.load()},
-            {"operations", totals.operations.load()},
-            {"bytes_written", totals.bytes.load()},
-            {"bytes_wire", services_.bytes_read.load()},
-            {"renames", totals.renames.load()},
-            {"deletes", totals.deletes.load()},
-            {"links", totals.links.load()},
-            {"deltas", totals.deltas.load()},
-            {"conflicts", totals.conflicts.load()},
-            {"refused", totals.refused.load()},
-            {"groups", totals.groups.load()},
-            {"sync_seconds", static_cast<double>(totals.sync_microseconds.load()) / 1e6}}},
-          {"roots", std::move(roots)},
-          {"problems", std::move(problems)}};
-}
-
-std::string Receiver::summary() {
-  note_presence();
-  const auto agents = std::count_if(config_.peers.begin(), config_.peers.end(),
-                                    [&](const config::Peer& peer) { return connections_of(peer.name) > 0; });
-  return std::to_string(agents) + " of " + std::to_string(config_.peers.size()) + " agents connected; " +
-         std::to_string(committers_.totals().messages.load()) + " messages received";
-}
-
-std::vector<service::Metric> Receiver::metrics() {
-  using Kind = service::Metric::Kind;
-  const CommitTotals& totals = committers_.totals();
-  const auto number = [](auto value) { return static_cast<double>(value); };
-  std::vector<service::Metric> metrics{
-      {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
-       number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
-      {"maildirsyncd_agents_away", "Agents that are configured and not connected.", Kind::gauge,
-       number(std::count_if(config_.peers.begin(), config_.peers.end(),
-                            [&](const config::Peer& peer) { return connections_of(peer.name) == 0; }))},
-      {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(troubles_.recent().size())},
-      {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter,
-       number(totals.operations.load())},
-      {"maildirsyncd_refused_total", "Operations that were refused.", Kind::counter, number(totals.refused.load())},
-      {"maildirsyncd_messages_total", "Messages whose body was received.", Kind::counter,
-       number(totals.messages.load())},
-      {"maildirsyncd_bytes_total", "Bytes of bodies written.", Kind::counter, number(totals.bytes.load())},
-      {"maildirsyncd_wire_bytes_total", "Bytes of bodies as received.", Kind::counter,
-       number(services_.bytes_read.load())},
-      {"maildirsyncd_conflicts_total", "Messages put under another name.", Kind::counter,
-       number(totals.conflicts.load())},
-      {"maildirsyncd_commit_groups_total", "Groups of operations that shared their syncs.", Kind::counter,
-       number(totals.groups.load())},
-      {"maildirsyncd_sync_seconds_total", "Time spent syncing to the disk.", Kind::counter,
-       static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
-  std::map<std::string, std::size_t> codes;
-  for (const auto& [where, trouble] : troubles_.recent())
-    ++codes[std::string(to_string(trouble.code))];
-  for (const auto& [code, count] : codes) {
-    metrics.push_back({"maildirsyncd_problems_by_code",
-                       "Problems as in maildirsync status, by their code.",
-                       Kind::gauge,
-                       number(count),
-                       {{"code", code}}});
-  }
-  return metrics;
 }
 
 }  // namespace maildirsync::daemon

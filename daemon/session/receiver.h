@@ -11,16 +11,16 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "common/control/server.h"
 #include "common/net/tls.h"
 #include "common/service/configuration.h"
 #include "common/service/metrics.h"
 #include "daemon/session/peers.h"
+#include "daemon/session/problems.h"
 #include "daemon/session/session.h"
 #include "daemon/session/trash_keeper.h"
-#include "daemon/session/troubles.h"
 
 namespace maildirsync::daemon {
 
@@ -87,7 +87,7 @@ class Receiver {
   Committers committers_;
   TrashKeeper trash_;
   Services services_;
-  Troubles troubles_;
+  Problems problems_;
   /// Of each configured peer: whether it is connected, and since when that is so.
   struct Presence {
     bool connected = false;

@@ -17,7 +17,7 @@ struct UncleanEnd {
 };
 
 /// Says in the state directory that a receiver is running, and since when it was last seen alive. Owns the files
-/// "running" and "unclean-end" there. A process that was killed is no unclean end: the kernel still has all that it
+/// "running" and "unclean-end" there. A process that was killed is not an unclean end: the kernel still has all that it
 /// wrote, as long as it is the same boot.
 class RunMark {
  public:

@@ -2,23 +2,20 @@
 
 #include <algorithm>
 
-#include <asio/async_result.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
-#include <sys/utsname.h>
 
 #include "common/net/await.h"
 #include "common/os/clock.h"
 #include "common/service/event.h"
-#include "common/wire/decisions.h"
+#include "common/service/log.h"
 #include "common/wire/listing.h"
 #include "daemon/session/believed.h"
 #include "daemon/session/destinations.h"
 #include "daemon/session/lister.h"
+#include "daemon/session/on_thread.h"
 
 namespace maildirsync::daemon {
 
@@ -40,36 +37,6 @@ constexpr std::size_t k_slice = 64 * 1024;
 constexpr std::size_t k_failures_in_ack = 500;
 constexpr std::uint64_t k_refusals_told = 20;  // a minute, of each code; whoever finds the port can make more
 constexpr std::size_t k_detail = 400;          // bytes of a sentence in an ack
-
-std::string host_name() {
-  utsname names{};
-  return ::uname(&names) == 0 ? names.nodename : "";
-}
-
-/// Runs something that blocks on a thread, and goes on with its result on the loop.
-template <class Function>
-auto on_thread(os::Threads& threads, Function function) -> asio::awaitable<std::invoke_result_t<Function>> {
-  using Value = std::invoke_result_t<Function>;
-  auto initiate = [&threads, &function](auto&& handler) {
-    using Handler = std::decay_t<decltype(handler)>;
-    auto waiting = std::make_shared<Handler>(std::forward<decltype(handler)>(handler));
-    auto loop = asio::make_work_guard(asio::get_associated_executor(*waiting));
-    threads.post([&function, waiting = std::move(waiting), loop = std::move(loop)]() mutable {
-      auto value = std::make_shared<std::optional<Value>>();
-      std::exception_ptr failed;
-      try {
-        *value = function();
-      } catch (...) {
-        failed = std::current_exception();
-      }
-      asio::post(loop.get_executor(), [waiting = std::move(waiting), value, failed]() mutable {
-        std::move (*waiting)(failed, value->has_value() ? std::move(**value) : Value());
-      });
-    });
-  };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Value)>(
-      std::move(initiate), asio::use_awaitable);
-}
 
 }  // namespace
 
@@ -136,7 +103,7 @@ asio::awaitable<void> Session::run() {
     asio::co_spawn(
         services_.loop, [self] { return self->write(); }, asio::detached);
     const Error error = co_await read();
-    spdlog::info("disconnected peer={} address={} reason=\"{}\"", peer_->name, address_, error.message());
+    service::log_info("disconnected peer={} address={} reason=\"{}\"", peer_->name, address_, error.message());
     if (error.code == ErrorCode::protocol || error.code == ErrorCode::too_big) end(error.code, error.message());
     const auto farewell = std::chrono::steady_clock::now() + k_farewell;
     while (violation_ && !said_goodbye_ && farewell > std::chrono::steady_clock::now()) {
@@ -173,157 +140,6 @@ void Session::use(std::shared_ptr<const Peer> peer) {
   if (!greeted_) return;
   greeted_ = peer;
   strand_.post([self = shared_from_this(), peer = std::move(peer)] { self->intake_->use(peer); });
-}
-
-// ---- greeting ----
-
-/// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides
-/// can say which key was shown and which was wanted.
-asio::awaitable<Result<>> Session::handshake() {
-  auto shown = std::make_shared<std::string>();
-  net::pin_peer(channel_->stream(), [shown](const std::string& fingerprint) {
-    *shown = fingerprint;
-    return true;
-  });
-  const auto [failed] = co_await channel_->stream().async_handshake(asio::ssl::stream_base::server, k_await);
-  if (failed) {
-    co_return failure(ErrorCode::tls, "",
-                      "the TLS handshake failed: " + failed.message() + "; our key is " + services_.own_fingerprint +
-                          (shown->empty() ? "" : ", the peer's " + *shown));
-  }
-  peer_ = services_.find_peer(*shown);
-  if (peer_) co_return Result<>{};
-  const std::string sentence =
-      "the agent shows the public key " + *shown + ", which is not a [[peer]]'s fingerprint here; our own key is " +
-      services_.own_fingerprint + ". If it is the right agent, put its fingerprint into the receiver's configuration";
-  wire::Header header;
-  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
-  header.mutable_goodbye()->set_sentence(sentence);
-  std::string bytes;
-  wire::encode(header, {}, bytes);
-  co_await channel_->write(bytes);
-  co_await channel_->close_gently(1s);
-  // Which keys are known is for our log, and nothing for a stranger.
-  co_return failure(ErrorCode::tls, "", sentence + "; " + services_.known_fingerprints() + "; nothing was received");
-}
-
-std::string Session::refusal_of(const wire::Hello& hello) const {
-  if (hello.version() != wire::k_version) {
-    return "protocol version " + std::to_string(hello.version()) + " is not spoken here, only version " +
-           std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers";
-  }
-  if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
-  return "";
-}
-
-std::string Session::refusal_of_load() const {
-  if (load_->connections < PeerLoad::k_connections) return "";
-  return "this agent has " + std::to_string(PeerLoad::k_connections) +
-         " connections already, as many as the receiver takes of one; if its key was copied, change it";
-}
-
-asio::awaitable<Result<>> Session::greet() {
-  auto frame = co_await channel_->read();
-  if (!frame) co_return Failure(frame.error());
-  if (frame->header.has_goodbye()) {
-    co_return failure(ErrorCode::tls, "", "the agent says: " + frame->header.goodbye().sentence());
-  }
-  if (!frame->header.has_hello()) co_return failure(ErrorCode::protocol, "", "the first frame is not a greeting");
-  const auto& hello = frame->header.hello();
-  // Configured anew since the handshake?
-  const auto current = services_.find_peer(peer_->fingerprint);
-  std::string refusal = current ? refusal_of(hello) : "this agent is not in the receiver's configuration any more";
-  if (current) peer_ = current;
-  load_ = services_.load_of(peer_->fingerprint);
-  if (refusal.empty()) refusal = refusal_of_load();
-  wire::Header header;
-  auto& reply = *header.mutable_hello();
-  reply.set_version(wire::k_version);
-  reply.set_software("maildirsyncd " MAILDIRSYNC_VERSION);
-  reply.set_host(host_name());
-  reply.set_instance(services_.instance);
-  reply.set_refusal(refusal);
-  if (const auto& end = services_.unclean_end) {
-    reply.mutable_unclean_end()->set_number(end->number);
-    reply.mutable_unclean_end()->set_since(end->since);
-  }
-  if (refusal.empty()) {
-    co_await on_thread(services_.threads, [&] {
-      look_at_destinations(*peer_, hello, services_.directories);
-      return true;
-    });
-  }
-  for (const auto& [name, root] : peer_->roots) {
-    reply.add_roots(name);
-    if (root.trash_days > 0) reply.add_trash(name);
-    *reply.add_destinations() = destination_of(root);
-  }
-  reply.set_knows_looks(true);
-  const auto now = os::wall_clock();
-  reply.set_time(now);
-  clock_offset_ = os::clock_offset(hello.time(), now, now);
-  DecisionKeeper::Agent agent;
-  if (refusal.empty()) {
-    auto greeting = co_await take_decisions(hello, reply);
-    if (!greeting) co_return Failure(greeting.error());
-    agent = std::move(*greeting);
-  }
-  std::string bytes;
-  wire::encode(header, {}, bytes);
-  if (auto written = co_await channel_->write(bytes); !written) co_return written;
-  if (!refusal.empty()) {
-    co_await channel_->close_gently(1s);
-    co_return failure(ErrorCode::protocol, "", "peer " + peer_->name + ": " + refusal);
-  }
-  greeted_ = peer_;
-  connection_share_.emplace(load_, &PeerLoad::connections);
-  connection_share_->set(1);
-  unread_share_.emplace(load_, &PeerLoad::outgoing);
-  intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part,
-                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.decisions,
-                                     std::move(agent), services_.ownership, load_);
-  heard_ = std::chrono::steady_clock::now();
-  spdlog::info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
-               hello.host(), hello.software(), peer_->fingerprint);
-  co_return Result<>{};
-}
-
-/// What either side knows of each root; what is newer of the agent's is kept before it is answered.
-asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wire::Hello& hello, wire::Hello& reply) {
-  DecisionKeeper::Agent agent{.fingerprint = peer_->fingerprint,
-                              .places = {},
-                              .shared = {},
-                              .keeps_decisions = hello.keeps_decisions(),
-                              .run = hello.run(),
-                              .session = hello.session(),
-                              .roots = {},
-                              .pause = {}};
-  for (const auto& [name, root] : peer_->roots) {
-    if (root.directory && !root.directory->answers()) continue;  // what is written there cannot be read now
-    agent.places[name] = root.path;
-    if (root.is_shared) agent.shared.insert(name);
-  }
-  for (const auto& told : hello.decisions()) {
-    auto chain = wire::from_wire(told);
-    if (!chain) co_return Failure(chain.error());
-    (told.root().empty() ? agent.pause : agent.roots[told.root()]) = std::move(*chain);
-  }
-  const auto answer = co_await on_thread(services_.threads, [&] { return services_.decisions.greet(agent); });
-  reply.set_keeps_decisions(true);
-  if (!agent.keeps_decisions) co_return agent;
-  reply.set_run(answer.run);
-  reply.set_older_state(answer.older_state);
-  wire::to_wire(answer.pause, *reply.add_decisions());
-  for (const auto& [name, known] : answer.roots) {
-    auto& out = *reply.add_decisions();
-    out.set_root(name);
-    wire::to_wire(known.chain, out);
-    if (!known.held) continue;
-    out.set_held(static_cast<std::uint32_t>(known.held->code));
-    out.set_detail(known.held->message());
-  }
-  agent.roots.clear();
-  co_return agent;
 }
 
 // ---- frames in ----

@@ -40,7 +40,7 @@ struct Services {
   std::function<std::shared_ptr<const Peer>(const std::string& fingerprint)> find_peer;
   /// Event loop: numbers the runs of an agent in the order in which they greet.
   std::function<std::uint64_t(const std::string& fingerprint, std::uint64_t session)> number_of_run;
-  /// Event loop: a sentence on whom we know, for the log.
+  /// Event loop: a sentence that names the known peers, for the log.
   std::function<std::string()> known_fingerprints;
   /// Event loop: what all connections of a peer hold.
   std::function<std::shared_ptr<PeerLoad>(const std::string& fingerprint)> load_of;

@@ -6,10 +6,11 @@
 
 #include <asio/post.hpp>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include "common/maildir/layout.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 #include "daemon/apply/restore.h"
 
 namespace maildirsync::daemon {
@@ -97,7 +98,7 @@ void TrashKeeper::tend() {
       // With trash_days = 0, what came before it was set goes now.
       if (root) uses[path] = tend_trash(*root, place.days, stopping_);
       if (const auto& use = uses[path]; use.expired > 0) {
-        spdlog::info("trash-expired path={} files={} days={}", path, use.expired, place.days);
+        service::log_info("trash-expired path={} files={} days={}", path, use.expired, place.days);
       }
     }
     asio::post(loop_, [this, uses = std::move(uses), took = Clock::now() - begun]() mutable {
@@ -235,8 +236,8 @@ json TrashKeeper::put_back_account(const DirectoryPtr& root, const TrashedAccoun
   add("present", result.present);
   add("new_uids", result.new_uids);
   add("marked_deleted", result.marked_deleted);
-  spdlog::info("restored account={} date={} messages={} files={} present={} new_uids={}", os::printable(name),
-               account.date, result.messages, result.files, result.present, result.new_uids);
+  service::log_info("restored account={} date={} messages={} files={} present={} new_uids={}", os::printable(name),
+                    account.date, result.messages, result.files, result.present, result.new_uids);
   return {{"messages", result.messages}, {"files", result.files}, {"present", result.present}};
 }
 

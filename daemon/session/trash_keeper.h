@@ -10,7 +10,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "common/config/config.h"
 #include "common/control/server.h"

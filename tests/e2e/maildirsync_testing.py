@@ -46,6 +46,7 @@ WITHOUT = os.environ.get("MAILDIRSYNC_E2E_WITHOUT", "")
 SANITIZED = os.environ.get("MAILDIRSYNC_E2E_SANITIZED", "") not in ("", "0")
 LIMIT = 120 * PATIENCE  # seconds until a wait is given up
 LAYOUT = "%d/%n/Maildir"
+OWNER = (5000, 5000)  # uid and gid of mail, which are nobody's here
 SANITIZER_REPORT = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error:|terminate called|Assertion .* failed)")
 
 
@@ -604,7 +605,7 @@ class LabTest(unittest.TestCase):
         self.assertEqual(expected, done.returncode, f"stdout: {done.stdout}\nstderr: {done.stderr}")
 
 
-def deliver(folder, name: bytes, body: bytes = b"Subject: x\n\nx\n", owner=(5000, 5000), area: bytes = b"new") -> bytes:
+def deliver(folder, name: bytes, body: bytes = b"Subject: x\n\nx\n", owner=OWNER, area: bytes = b"new") -> bytes:
     """One message as a delivery makes it: whole in tmp/, then renamed. Returns its path."""
     from maildir_trees import write_file
 

@@ -7,6 +7,8 @@ import struct
 import threading
 import time
 
+from wire import field, fields
+
 
 class Proxy:
     """Forwards loopback connections to `port`; cuts them when told, or after a random number of bytes."""
@@ -110,53 +112,6 @@ class Proxy:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The protocol by hand (common/wire/protocol.proto, common/wire/frame.h)
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def field(number: int, value: int | bytes | str) -> bytes:
-    """One protobuf field: a varint, or bytes with their length."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    value = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def fields(message: bytes) -> dict[int, list]:
-    """The fields of a message, undecoded: numbers and bytes."""
-    found: dict[int, list] = {}
-    position = 0
-
-    def number() -> int:
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = message[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while position < len(message):
-        tag = number()
-        if tag & 7 == 0:
-            value = number()
-        elif tag & 7 == 2:
-            size = number()
-            value = message[position : position + size]
-            position += size
-        else:
-            raise ValueError(f"wire type {tag & 7}")
-        found.setdefault(tag >> 3, []).append(value)
-    return found
 
 
 HEADER_HELLO, HEADER_GOODBYE = 1, 13

@@ -10,10 +10,9 @@ import threading
 import time
 import unittest
 
-from maildirsync_testing import PATIENCE, SANITIZED, LabTest, TreeSpec, deliver, make_tree, program, wait_until
+from maildirsync_testing import OWNER, PATIENCE, SANITIZED, LabTest, TreeSpec, deliver, make_tree, program, wait_until
 from maildir_trees import make_directory, make_maildir, write_file
 
-OWNER = (5000, 5000)
 LARGE = int(os.environ.get("MAILDIRSYNC_E2E_LARGE", str((32 if SANITIZED else 200) << 20)))
 BASE = b"1700000000.M%dP1.mx"
 

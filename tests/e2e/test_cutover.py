@@ -6,10 +6,9 @@ import signal
 import subprocess
 import unittest
 
-from maildirsync_testing import LabTest, deliver, program, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, program, wait_until
 from maildir_trees import make_maildir, read_tree, write_file
 
-OWNER = (5000, 5000)
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 

@@ -12,10 +12,9 @@ import threading
 import unittest
 
 from maildir_trees import make_maildir, read_tree, write_file
-from maildirsync_testing import LabTest, deliver, free_port, keygen, program, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, free_port, keygen, program, wait_until
 from network import HEADER_HELLO, connect, field, frame, read_frame
 
-OWNER = (5000, 5000)
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 MESSAGES = 20
 

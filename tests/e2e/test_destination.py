@@ -7,10 +7,9 @@ import subprocess
 import unittest
 
 from loop_mounts import make_image
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree, wait_until
 from maildir_trees import make_maildir
 
-OWNER = (5000, 5000)
 MARKER = ".maildirsync.root"
 
 

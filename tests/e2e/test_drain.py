@@ -5,10 +5,8 @@ import shutil
 import signal
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree, wait_until
 from maildir_trees import make_maildir
-
-OWNER = (5000, 5000)
 
 
 class Drain(LabTest):

@@ -6,11 +6,10 @@ import os
 import struct
 import unittest
 
-from maildirsync_testing import LabTest, deliver
+from maildirsync_testing import OWNER, LabTest, deliver
 from maildir_trees import make_maildir
 from service_units import USERS
 
-OWNER = (5000, 5000)
 BASE = b"1700000000.M%dP1.mx:2,S"
 
 

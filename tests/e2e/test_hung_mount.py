@@ -5,9 +5,8 @@ import os
 
 from hung_mount import HungMount
 from maildir_trees import make_maildir
-from maildirsync_testing import LabTest, deliver, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, wait_until
 
-OWNER = (5000, 5000)
 ACCOUNTS = 6  # more than an agent has connections, so that each of them meets the mount
 
 

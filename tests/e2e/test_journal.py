@@ -110,6 +110,14 @@ class Journal(LabTest):
         for daemon in self.lab.daemons:
             self.assertEqual(0, daemon.stop())
 
+    def test_each_line_has_its_details_as_fields(self):
+        self.lab.start()
+        self.lab.flush()
+        (listening,) = self.events(self.lab.receiver, "listening")
+        self.assertEqual(f"127.0.0.1:{self.lab.receiver.port}".encode(), listening["ADDRESS"])
+        self.assertEqual((b"1", b"6"), (listening["PEERS"], listening["PRIORITY"]))
+        self.assertTrue(listening["MESSAGE"].startswith(b"listening address=127.0.0.1:"), listening["MESSAGE"])
+
     def test_what_comes_again_and_again_is_counted(self):
         for number in range(450):
             deliver(self.root.account(0), BASE % number, owner=(5999, 5999))

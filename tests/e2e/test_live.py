@@ -5,10 +5,8 @@ import random
 import shutil
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree
 from maildir_trees import find_accounts, make_maildir, uidlist, write_file
-
-OWNER = (5000, 5000)
 
 
 class Live(LabTest):

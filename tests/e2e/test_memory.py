@@ -10,13 +10,12 @@ import subprocess
 import unittest
 
 from maildir_trees import account_path, make_maildir, write_file
-from maildirsync_testing import LAYOUT, SANITIZED, LabTest, wait_until
+from maildirsync_testing import LAYOUT, OWNER, SANITIZED, LabTest, wait_until
 from memory import MIB, ControlGroup, forget_peak, peak, resident
 
 FULL = os.environ.get("MAILDIRSYNC_E2E_MEMORY") == "full"
 BOUND = 128 * MIB
 LARGE_FOLDERS_AGENT = 320 * MIB  # which has manifests of both sides in memory: up to 900 bytes a message
-OWNER = (5000, 5000)
 STAMP = 1_700_000_000_000_000_000
 LARGE = 20_000_000  # bytes of a message with an attachment
 ATTACHMENTS = 100 if FULL else 12

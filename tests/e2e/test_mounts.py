@@ -6,10 +6,8 @@ import shutil
 import subprocess
 import unittest
 
-from maildirsync_testing import LabTest, deliver, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, wait_until
 from maildir_trees import make_maildir
-
-OWNER = (5000, 5000)
 
 
 class Mounts(LabTest):

@@ -7,10 +7,8 @@ import signal
 import subprocess
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, program, wait_until
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree, program, wait_until
 from maildir_trees import make_maildir, read_tree
-
-OWNER = (5000, 5000)
 
 
 class OneOwner(LabTest):

@@ -6,10 +6,8 @@ import re
 import socket
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree
 from maildir_trees import make_maildir
-
-OWNER = (5000, 5000)
 
 
 class Plan(LabTest):

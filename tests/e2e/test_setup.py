@@ -62,6 +62,12 @@ class Side:
     def toml(self) -> str:
         return self.text(self.config)
 
+    @property
+    def peers(self) -> dict[str, str]:
+        """The files of receiver.d, by their names."""
+        directory = os.path.join(self.prefix, "etc/maildirsync/receiver.d")
+        return {name: self.text(os.path.join(directory, name)) for name in sorted(os.listdir(directory))}
+
 
 class SetupTest(unittest.TestCase):
     maxDiff = 4000
@@ -144,8 +150,9 @@ class LiveMirror(SetupTest):
         third = Side(self, "third", "agent")
         third.setup("--root", f"vhosts={self.source}")
         self.new.pair(third.pair(), "--name", "third", "--path", f"{self.target}-3", "--owner", "5000:5000")
-        self.assertEqual(2, self.new.toml.count("\n[[peer]]"))
-        self.assertEqual(3, self.new.toml.count("[[peer.root]]"))
+        self.assertEqual(0, self.new.toml.count("\n[[peer]]"))
+        self.assertEqual([2, 1], [text.count("[[peer.root]]") for name, text in sorted(self.new.peers.items(), key=lambda one: "third" in one[0])])
+        self.assertIn("third.toml", self.new.peers)
         wait_until(lambda: len(json.loads(self.new.cli("--json", "status").stdout)["peers"]) == 2, "the receiver has read it anew")
 
 
@@ -258,8 +265,20 @@ class BadInput(SetupTest):
         agent = self.old.pair()
         self.assert_wrong(self.new.run("pair", agent, *mapping), "--replace")
         self.new.pair(agent, "--replace", *mapping)
-        self.assertIn(agent.split()[4], self.new.toml)
+        (peer,) = self.new.peers.values()
+        self.assertIn(agent.split()[4], peer)
+        self.assertEqual(1, peer.count("\n[[peer]]"))
+
+    def test_a_peer_in_the_main_file_stays_there(self):
+        self.make_mail()
+        self.old.setup("--root", f"vhosts={self.source}", "--pair", self.receiver_line())
+        agent = self.old.pair()
+        with open(self.new.config, "a", encoding="utf-8") as file:
+            file.write(f'\n[[peer]]\nname = "by-hand"\nfingerprint = "{agent.split()[4]}"\n')
+        self.new.pair(agent, "--path", self.target, "--owner", "5000:5000")
         self.assertEqual(1, self.new.toml.count("\n[[peer]]"))
+        self.assertIn("[[peer.root]]", self.new.toml)
+        self.assertFalse(os.path.exists(os.path.join(self.new.prefix, "etc/maildirsync/receiver.d")))
 
     def test_a_configuration_that_is_broken_is_named_and_left(self):
         self.receiver_line()

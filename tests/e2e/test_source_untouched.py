@@ -13,11 +13,10 @@ import stat
 import subprocess
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree
 from maildir_trees import make_directory, make_maildir, show, write_file
 from service_units import check_privileges, run_as_service_user
 
-OWNER = (5000, 5000)
 BASE = b"1700000000.M%dP1.mx"
 LONG_AGO = 1_500_000_000 * 10**9  # an access time that relatime would renew at the next read
 

@@ -10,10 +10,9 @@ import subprocess
 import time
 import unittest
 
-from maildirsync_testing import LIMIT, PATIENCE, LabTest, TreeSpec, cli, deliver, free_port, make_tree, program, wait_until, write_text
+from maildirsync_testing import LIMIT, OWNER, PATIENCE, LabTest, TreeSpec, cli, deliver, free_port, make_tree, program, wait_until, write_text
 from maildir_trees import make_maildir
 
-OWNER = (5000, 5000)
 BASE = b"1700000000.M%dP1.mx:2,S"
 MS_REMOUNT, MS_BIND, MS_RDONLY, MS_REC, MS_PRIVATE, CLONE_NEWNS, MNT_DETACH = 32, 4096, 1, 16384, 1 << 18, 0x20000, 2
 

@@ -9,10 +9,9 @@ import stat
 import time
 import unittest
 
-from maildirsync_testing import LabTest, deliver, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, wait_until
 from maildir_trees import make_directory, make_maildir, read_tree, uidlist, write_file
 
-OWNER = (5000, 5000)
 STAMP = 1_600_000_000_123_456_789
 
 

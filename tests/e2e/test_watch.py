@@ -6,12 +6,11 @@ import subprocess
 import sys
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until, why_no_fanotify
+from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree, wait_until, why_no_fanotify
 from maildir_trees import make_maildir
 from service_units import DROP_IN, check_privileges, run_as_service_user
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_in_unit.py")
-OWNER = (5000, 5000)
 WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
 
 

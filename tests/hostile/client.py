@@ -20,8 +20,11 @@ import os
 import socket
 import ssl
 import struct
+import sys
 
-import wire
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+
+import wire  # noqa: E402
 
 KINDS = ("make_folder", "rename_folder", "put", "put_control", "link", "rename", "remove", "set_attributes", "remove_folder")
 AREAS = {b"cur": 1, b"new": 2}

@@ -8,14 +8,11 @@
 """
 
 import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
-
-from client import CODES, Client, Done  # noqa: E402,F401 (for the tests)
-from loop_mounts import mount  # noqa: E402
-from maildirsync_testing import LabTest, Root  # noqa: E402
-from service_units import run_as_service_user  # noqa: E402
+from client import CODES, Client, Done  # noqa: F401 (for the tests; first, because it finds the modules of tests/e2e)
+from loop_mounts import mount
+from maildirsync_testing import LabTest, Root
+from service_units import run_as_service_user
 
 ACCOUNT = "example.org/user000/Maildir"
 #: Mail lies on one of this kind, made for the test; "": wherever the lab is.

@@ -7,8 +7,8 @@ import ssl
 import stat
 import unittest
 
-import wire
 from client import CODES, digest, entry, folder_location, location
+import wire
 from hostile_testing import ACCOUNT, HostileTest
 from maildirsync_testing import keygen
 

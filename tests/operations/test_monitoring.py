@@ -19,7 +19,7 @@ def read(*path: str) -> str:
 def metrics_of_the_daemons() -> set[str]:
     return {
         name
-        for path in ("agent/requests/metrics.cpp", "daemon/session/receiver.cpp")
+        for path in ("agent/requests/metrics.cpp", "daemon/session/receiver_status.cpp")
         for name in re.findall(r'"(maildirsyncd?_[a-z_]+)"', read(path))
     }
 

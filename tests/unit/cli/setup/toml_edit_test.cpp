@@ -86,11 +86,8 @@ TEST(TomlEdit, no_toml_is_refused_with_its_line) {
   EXPECT_NE(result.error().message().find("FILE:2"), std::string::npos) << result.error().message();
 }
 
-TEST(TomlEdit, a_peer_is_appended_behind_what_is_there) {
-  const std::string before = receiver_text(places_of(Role::receiver, "", ""), "0.0.0.0:4465");
-  const std::string after = edited(add_peer(before, "f", {"old", k_fingerprint, {vhosts()}}));
-  EXPECT_TRUE(after.starts_with(before.substr(0, before.size() - 1)));
-  const auto document = config::parse_document(after, "f");
+TEST(PeerFile, holds_a_peer_with_its_roots) {
+  const auto document = config::parse_document(peer_text({"old", k_fingerprint, {vhosts()}}), "f");
   ASSERT_TRUE(document.has_value());
   const auto& peer = document->find("peer")->items.at(0);
   EXPECT_EQ(peer.find("name")->text, "old");
@@ -102,10 +99,14 @@ TEST(TomlEdit, a_peer_is_appended_behind_what_is_there) {
   EXPECT_EQ(root.find("owner")->find("groups")->find("vmail")->text, "mail");
 }
 
+TEST(PeerFile, has_the_peers_name_as_far_as_a_file_may_have_it) {
+  EXPECT_EQ(peer_file_name("old.example.org"), "old.example.org.toml");
+  EXPECT_EQ(peer_file_name("../old server"), "_._old_server.toml");
+}
+
 TEST(TomlEdit, a_root_goes_to_its_peer_and_not_to_the_next_one) {
-  std::string text = "listen = \"0.0.0.0:1\"\n";
-  text = edited(add_peer(text, "f", {"first", k_fingerprint, {vhosts()}}));
-  text = edited(add_peer(text + "\n# about the second\n", "f", {"second", "sha256:" + std::string(64, 'b'), {}}));
+  std::string text = "listen = \"0.0.0.0:1\"\n" + peer_text({"first", k_fingerprint, {vhosts()}});
+  text += "\n# about the second\n" + peer_text({"second", "sha256:" + std::string(64, 'b'), {}});
   text += "\n[metrics]\nlisten = \"127.0.0.1:1\"\n";
   for (const char* name : {"first", "second"}) {
     config::PeerRoot home{"home", "/home"};
@@ -123,8 +124,8 @@ TEST(TomlEdit, a_root_goes_to_its_peer_and_not_to_the_next_one) {
 }
 
 TEST(TomlEdit, only_the_named_peer_gets_the_new_fingerprint) {
-  std::string text = edited(add_peer("", "f", {"first", k_fingerprint, {vhosts()}}));
-  text = edited(add_peer(text, "f", {"second", "sha256:" + std::string(64, 'b'), {}}));
+  const std::string text =
+      peer_text({"first", k_fingerprint, {vhosts()}}) + peer_text({"second", "sha256:" + std::string(64, 'b'), {}});
   const std::string fresh = "sha256:" + std::string(64, 'c');
   const auto document = config::parse_document(edited(set_peer_fingerprint(text, "f", "second", fresh)), "f");
   ASSERT_TRUE(document.has_value());

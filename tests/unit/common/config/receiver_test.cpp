@@ -1,3 +1,4 @@
+#include "common/config/document.h"
 #include "tests/unit/common/config/files.h"
 
 namespace maildirsync::config {
@@ -122,6 +123,69 @@ TEST_F(ReceiverConfiguration, wrong_values_are_named_with_their_line) {
   begins("/var/mail/vhosts", "mail", "receiver.toml:14: key \"peer.root.path\": ");
   begins("[[peer]]", "[peer]", "receiver.toml:");
   begins("[peer.root.owner]", "[[peer.root.owner]]", "receiver.toml:16: key \"peer.root.owner\": ");
+}
+
+class PeerFiles : public ReceiverConfiguration {
+ protected:
+  static std::string peer(const std::string& name, char digit) {
+    return "[[peer]]\nname = \"" + name + "\"\nfingerprint = \"" + fingerprint(digit) + "\"\n";
+  }
+};
+
+TEST_F(PeerFiles, are_read_beside_the_configuration_by_their_names) {
+  tree_.file("receiver.d/z.toml", peer("last", 'c')).file("receiver.d/a.toml", peer("second", 'd'));
+  tree_.file("receiver.d/a.toml.new", "garbage").file("receiver.d/.hidden.toml", "garbage");
+  const auto receiver = read_receiver_text(receiver_);
+  ASSERT_TRUE(receiver) << receiver.error().message();
+  ASSERT_EQ(receiver->peers.size(), 3u);
+  EXPECT_EQ(receiver->peers[0].file, path("receiver.toml"));
+  EXPECT_EQ(receiver->peers[1].name, "second");
+  EXPECT_EQ(receiver->peers[1].file, path("receiver.d/a.toml"));
+  EXPECT_EQ(receiver->peers[2].name, "last");
+}
+
+TEST_F(PeerFiles, hold_peers_only_and_are_named_with_the_line_that_is_wrong) {
+  tree_.file("receiver.d/a.toml", "listen = \"0.0.0.0:1\"\n");
+  EXPECT_TRUE(about_receiver(receiver_).starts_with("receiver.d/a.toml:1: ")) << about_receiver(receiver_);
+  tree_.file("receiver.d/a.toml", "[[peer]]\nname = \"x\"\n");
+  EXPECT_TRUE(about_receiver(receiver_).starts_with("receiver.d/a.toml:1: ")) << about_receiver(receiver_);
+  tree_.file("receiver.d/a.toml", "[[peer");
+  EXPECT_TRUE(about_receiver(receiver_).starts_with("receiver.d/a.toml:1: this is no TOML"));
+}
+
+TEST_F(PeerFiles, have_no_name_and_no_key_that_another_file_has) {
+  tree_.file("receiver.d/a.toml", peer("old-server", 'c'));
+  EXPECT_EQ(about_receiver(receiver_),
+            "receiver.d/a.toml:2: key \"peer.name\": \"old-server\" is already that of the peer in receiver.toml:9; "
+            "give each peer its own");
+  tree_.file("receiver.d/a.toml", peer("other", 'b'));
+  EXPECT_TRUE(about_receiver(receiver_).starts_with("receiver.d/a.toml:3: key \"peer.fingerprint\": "));
+}
+
+TEST_F(PeerFiles, are_believed_only_where_not_everybody_may_add_one) {
+  tree_.file("receiver.d/a.toml", peer("second", 'c')).mode("receiver.d", 0777);
+  EXPECT_TRUE(about_receiver(receiver_).starts_with("receiver.d: anyone on this server may add a peer"));
+}
+
+TEST_F(PeerFiles, can_be_tried_before_they_count) {
+  tree_.file("receiver.toml", receiver_).file("aside", peer("second", 'c'));
+  const Instead fresh{path("receiver.d/a.toml"), path("aside")};
+  const auto with = read_receiver(path("receiver.toml"), fresh);
+  ASSERT_TRUE(with) << with.error().message();
+  ASSERT_EQ(with->peers.size(), 2u);
+  EXPECT_EQ(with->peers[1].file, fresh.file);
+  tree_.file("aside", peer("second", 'b'));
+  EXPECT_FALSE(read_receiver(path("receiver.toml"), fresh));
+}
+
+TEST_F(PeerFiles, change_what_the_configuration_is) {
+  tree_.file("receiver.toml", receiver_);
+  const auto before = digest_of_file(path("receiver.toml"));
+  tree_.file("receiver.d/a.toml", peer("second", 'c'));
+  const auto after = digest_of_file(path("receiver.toml"));
+  EXPECT_NE(before, after);
+  tree_.file("receiver.d/a.toml", "# a comment\n" + peer("second", 'c'));
+  EXPECT_EQ(digest_of_file(path("receiver.toml")), after);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/service/journal.h"
+
 namespace maildirsync::service {
 namespace {
 

@@ -1,0 +1,74 @@
+#include <ctime>
+#include <memory>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/ask/ask.h"
+#include "cli/ask/progress.h"
+#include "cli/ask/terminal.h"
+#include "cli/commands/commands.h"
+#include "cli/report/html.h"
+#include "cli/report/plan_report.h"
+#include "common/os/host.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+struct Arguments {
+  std::string glob;
+  std::string html;
+};
+
+int plan(const Options& options, const Arguments& arguments) {
+  std::optional<ReportFile> report;
+  if (!arguments.html.empty()) {
+    auto file = ReportFile::open(arguments.html);
+    if (!file) {
+      complain(file.error().message());
+      return k_exit_usage;
+    }
+    report = std::move(*file);
+  }
+  const std::time_t began = std::time(nullptr);
+  const auto answer = [&] {
+    ProgressBar bar(options);
+    return try_ask(options, {{"command", "plan"}, {"account", arguments.glob}},
+                   {.timeout_seconds = 0, .on_progress = [&](const Json& line) { show_plan_progress(bar, line); }});
+  }();
+  if (!answer) {
+    complain(answer.error().sentence);
+    if (answer.error().exit_status == k_exit_unreachable) {
+      complain(
+          "the inventory is the agent's: systemctl start maildirsync-agent, and maildirsync pause right after it if "
+          "nothing is to be sent yet");
+    }
+    return answer.error().exit_status;
+  }
+  const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
+  print(options.json ? to_line(*answer) : plan_text(*answer, colour));
+  if (report) {
+    const PlanHead head{os::host_name(), arguments.glob, format_stamp(began)};
+    if (const auto done = report->write(plan_html(*answer, head)); !done) {
+      complain(done.error().message());
+      return k_exit_incomplete;
+    }
+  }
+  return flag_of(*answer, "ready") ? k_exit_done : k_exit_incomplete;
+}
+
+}  // namespace
+
+Run add_plan(Parser& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
+  command.footer(
+      "Exit status: 0 ready, 1 something must be put right first, each thing named, 2 wrong usage, 3 the daemon cannot "
+      "be "
+      "reached.");
+  return [arguments](const Options& options) { return plan(options, *arguments); };
+}
+
+}  // namespace maildirsync::cli

@@ -1,0 +1,200 @@
+// What a receiver says of itself: for `status`, for systemd, as metrics.
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "common/os/clock.h"
+#include "common/os/open_beneath.h"
+#include "daemon/session/receiver.h"
+
+namespace maildirsync::daemon {
+
+using nlohmann::json;
+
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
+}
+
+/// As far back from now as the steady clock says.
+std::string stamp_of(std::chrono::steady_clock::time_point time) {
+  const auto then = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                                           std::chrono::steady_clock::now() - time);
+  return os::stamp_of(std::chrono::system_clock::to_time_t(then));
+}
+
+}  // namespace
+
+std::size_t Receiver::connections_of(const std::string& peer) const {
+  return static_cast<std::size_t>(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+    return session->peer() && session->peer()->name == peer;
+  }));
+}
+
+/// Once a second at least. A peer that was never here is away since we began to wait for it.
+void Receiver::note_presence() {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(presence_, [&](const auto& known) {
+    return std::none_of(config_.peers.begin(), config_.peers.end(),
+                        [&](const config::Peer& peer) { return peer.name == known.first; });
+  });
+  for (const auto& peer : config_.peers) {
+    const bool connected = connections_of(peer.name) > 0;
+    const auto [known, is_new] = presence_.try_emplace(peer.name, Presence{connected, now});
+    if (known->second.connected != connected) known->second = {connected, now};
+  }
+}
+
+json Receiver::status() {
+  note_presence();
+  bool usable = true;
+  json peers = json::array();
+  json roots = json::array();
+  json problems = json::array();
+  std::string address;
+  bool any_held = false;
+  for (const auto& peer : config_.peers) {
+    std::string from;
+    json clock_offset = nullptr;
+    for (const auto& session : sessions_) {
+      if (!session->peer() || session->peer()->name != peer.name) continue;
+      from = session->address();
+      if (const auto offset = session->clock_offset()) clock_offset = *offset;
+    }
+    if (!from.empty()) address = from;
+    json peer_roots = json::array();
+    for (const auto& root : peer.roots) {
+      const auto trouble = directories_->find(root.path)->trouble();
+      const bool held = trouble && trouble->code == ErrorCode::destination_gone;
+      any_held |= held;
+      usable &= !trouble;
+      peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", !trouble}});
+      roots.push_back({{"name", root.name},
+                       {"peer", peer.name},
+                       {"path", root.path},
+                       {"ok", !trouble},
+                       {"trash", trash_.status_of(root.path)},
+                       {"state", held      ? "held"
+                                 : trouble ? "blocked"
+                                           : "live"}});
+      if (trouble) {
+        problems.push_back({{"code", to_string(trouble->code)},
+                            {"root", root.name},
+                            {"account", ""},
+                            {"path", root.path},
+                            {"detail", trouble->detail}});
+      }
+    }
+    const Presence& presence = presence_[peer.name];
+    peers.push_back({{"name", peer.name},
+                     {"connected", !from.empty()},
+                     {"since", stamp_of(presence.since)},
+                     {"since_seconds", seconds_since(presence.since)},
+                     {"connections", connections_of(peer.name)},
+                     {"address", from},
+                     {"clock_offset_seconds", std::move(clock_offset)},
+                     {"roots", std::move(peer_roots)}});
+  }
+  if (configuration_.refused) {
+    problems.push_back({{"code", to_string(ErrorCode::config)},
+                        {"root", ""},
+                        {"account", ""},
+                        {"path", configuration_.file},
+                        {"detail", configuration_.refusal()}});
+  }
+  if (landing_) {
+    problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
+                        {"root", ""},
+                        {"account", ""},
+                        {"path", ""},
+                        {"detail", landing_->detail}});
+  }
+  for (const auto& [where, trouble] : problems_.recent()) {
+    const auto& [peer, root, account, path] = where;
+    problems.push_back({{"code", to_string(trouble.code)},
+                        {"peer", peer},
+                        {"root", root},
+                        {"account", account},
+                        {"path", path},
+                        {"detail", trouble.detail}});
+  }
+  const CommitTotals& totals = committers_.totals();
+  return {{"role", "receiver"},
+          {"version", MAILDIRSYNC_VERSION},
+          {"confinement", os::to_string(os::confinement())},
+          {"state", any_held          ? "held"
+                    : address.empty() ? "waiting"
+                    : usable          ? "live"
+                                      : "blocked"},
+          {"lag_seconds", nullptr},
+          {"pending", {{"messages", 0}, {"bytes", 0}}},
+          {"peer", {{"address", address}, {"connected", !address.empty()}}},
+          {"peers", std::move(peers)},
+          {"fingerprint", services_.own_fingerprint},
+          {"configuration", configuration_.to_json()},
+          {"totals",
+           {{"messages_received", totals.messages.load()},
+            {"operations", totals.operations.load()},
+            {"bytes_written", totals.bytes.load()},
+            {"bytes_wire", services_.bytes_read.load()},
+            {"renames", totals.renames.load()},
+            {"deletes", totals.deletes.load()},
+            {"links", totals.links.load()},
+            {"deltas", totals.deltas.load()},
+            {"conflicts", totals.conflicts.load()},
+            {"refused", totals.refused.load()},
+            {"groups", totals.groups.load()},
+            {"sync_seconds", static_cast<double>(totals.sync_microseconds.load()) / 1e6}}},
+          {"roots", std::move(roots)},
+          {"problems", std::move(problems)}};
+}
+
+std::string Receiver::summary() {
+  note_presence();
+  const auto agents = std::count_if(config_.peers.begin(), config_.peers.end(),
+                                    [&](const config::Peer& peer) { return connections_of(peer.name) > 0; });
+  return std::to_string(agents) + " of " + std::to_string(config_.peers.size()) + " agents connected; " +
+         std::to_string(committers_.totals().messages.load()) + " messages received";
+}
+
+std::vector<service::Metric> Receiver::metrics() {
+  using Kind = service::Metric::Kind;
+  const CommitTotals& totals = committers_.totals();
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  std::vector<service::Metric> metrics{
+      {"maildirsyncd_connections", "Connections of known agents.", Kind::gauge,
+       number(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->peer() != nullptr; }))},
+      {"maildirsyncd_agents_away", "Agents that are configured and not connected.", Kind::gauge,
+       number(std::count_if(config_.peers.begin(), config_.peers.end(),
+                            [&](const config::Peer& peer) { return connections_of(peer.name) == 0; }))},
+      {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(problems_.recent().size())},
+      {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter,
+       number(totals.operations.load())},
+      {"maildirsyncd_refused_total", "Operations that were refused.", Kind::counter, number(totals.refused.load())},
+      {"maildirsyncd_messages_total", "Messages whose body was received.", Kind::counter,
+       number(totals.messages.load())},
+      {"maildirsyncd_bytes_total", "Bytes of bodies written.", Kind::counter, number(totals.bytes.load())},
+      {"maildirsyncd_wire_bytes_total", "Bytes of bodies as received.", Kind::counter,
+       number(services_.bytes_read.load())},
+      {"maildirsyncd_conflicts_total", "Messages put under another name.", Kind::counter,
+       number(totals.conflicts.load())},
+      {"maildirsyncd_commit_groups_total", "Groups of operations that shared their syncs.", Kind::counter,
+       number(totals.groups.load())},
+      {"maildirsyncd_sync_seconds_total", "Time spent syncing to the disk.", Kind::counter,
+       static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
+  std::map<std::string, std::size_t> codes;
+  for (const auto& [where, trouble] : problems_.recent())
+    ++codes[std::string(to_string(trouble.code))];
+  for (const auto& [code, count] : codes) {
+    metrics.push_back({"maildirsyncd_problems_by_code",
+                       "Problems as in maildirsync status, by their code.",
+                       Kind::gauge,
+                       number(count),
+                       {{"code", code}}});
+  }
+  return metrics;
+}
+
+}  // namespace maildirsync::daemon
