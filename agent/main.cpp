@@ -5,7 +5,6 @@
 #include <iostream>
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include "agent/engine/engine.h"
@@ -17,6 +16,7 @@
 #include "common/os/open_beneath.h"
 #include "common/os/random.h"
 #include "common/service/configuration.h"
+#include "common/service/log.h"
 #include "common/service/memory.h"
 #include "common/service/metrics.h"
 #include "common/service/privileges.h"
@@ -102,9 +102,9 @@ class Program {
       if (!metrics) return Failure(metrics.error());
       metrics_ = std::move(*metrics);
     }
-    spdlog::info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
-                 config.file, config.receiver.text(), link->own_fingerprint, os::to_string(os::confinement()));
-    spdlog::info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
+    service::log_info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
+                      config.file, config.receiver.text(), link->own_fingerprint, os::to_string(os::confinement()));
+    service::log_info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
     engine_ = std::make_unique<agent::Engine>(
         loop_, agent::Engine::Given{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
                                     std::move(*link), *compare});
@@ -123,11 +123,11 @@ class Program {
     control_.reset();
     engine_->stop();
     if (const auto stored = state_->set_value("running_since_boot", ""); !stored) {
-      spdlog::error("state-failed detail=\"{}\"", stored.error().message());
+      service::log_error("state-failed detail=\"{}\"", stored.error().message());
     }
     requests_.reset();
     engine_.reset();
-    spdlog::info("stop");
+    service::log_info("stop");
   }
 
  private:
@@ -143,15 +143,15 @@ class Program {
     auto config = config::read_agent(options_.config);
     auto link = config ? link_settings(*config) : Result<agent::LinkSettings>(Failure(config.error()));
     if (!link) {
-      spdlog::error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", link.error().message());
+      service::log_error("reload-refused detail=\"{}\" action=\"the old configuration stays\"", link.error().message());
       return refuse(link.error());
     }
     if (options_.log_level.empty()) service::start_log(config->log.level);
     if (const auto done = engine_->reload(std::move(*config), std::move(*link)); !done) {
-      spdlog::error("reload-failed detail=\"{}\"", done.error().message());
+      service::log_error("reload-failed detail=\"{}\"", done.error().message());
       return refuse(done.error());
     }
-    spdlog::info("reloaded config={}", options_.config);
+    service::log_info("reloaded config={}", options_.config);
     configuration_ = std::move(read);
     engine_->note_configuration(configuration_);
     return {};

@@ -12,9 +12,9 @@
 #include <limits>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -201,7 +201,7 @@ void Holds::check_losses(std::size_t index) {
   }
   if (!sync::is_catastrophe(losses)) return;
   if (now >= root.loses_until) {
-    spdlog::warn(
+    service::log_warning(
         "root-loses root={} accounts={} emptied={} messages={} lost={} action=\"what else loses much is held\"",
         root.config.name, losses.accounts, losses.emptied, losses.messages, losses.lost);
   }

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
+
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -62,7 +63,7 @@ void Keeper::keep_all() {
 }
 
 void Keeper::failed(const Error& error) {
-  spdlog::error("state-failed detail=\"{}\"", error.message());
+  service::log_error("state-failed detail=\"{}\"", error.message());
   asio::post(loop_, [this, error] { error_ = error; });
 }
 

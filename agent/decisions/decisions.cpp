@@ -1,9 +1,9 @@
 #include "agent/decisions/decisions.h"
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "common/decisions/file.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -16,7 +16,7 @@ Result<std::unique_ptr<Decisions>> Decisions::open(asio::io_context& loop, const
   opened->book_ = std::move(found->book);
   opened->damage_ = std::move(found->damage);
   if (!opened->damage_.empty()) {
-    spdlog::warn("decisions-damaged detail=\"{}\" action=\"the receiver's word counts\"", opened->damage_);
+    service::log_warning("decisions-damaged detail=\"{}\" action=\"the receiver's word counts\"", opened->damage_);
   }
   ++opened->book_.run;
   MAILDIRSYNC_TRY(decisions::write_book(opened->path_, opened->book_));
@@ -59,7 +59,7 @@ void Decisions::begin_next() {
       if (*written) {
         book_ = std::move(*next);
       } else {
-        spdlog::error("decisions-failed detail=\"{}\"", written->error().message());
+        service::log_error("decisions-failed detail=\"{}\"", written->error().message());
       }
       auto done = std::move(waiting_.front());
       waiting_.pop_front();

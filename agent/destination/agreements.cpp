@@ -18,9 +18,9 @@
 #include <algorithm>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "common/os/clock.h"
+#include "common/service/log.h"
 #include "common/wire/decisions.h"
 
 namespace maildirsync::agent {
@@ -112,7 +112,7 @@ Result<> Agreements::begin(std::size_t index, When when) {
   const bool is_from_earlier_release = !(chain == known);
   if (!chain.empty() && before && *before != configured && chain.back().word != configured) {
     chain = decisions::say(chain, {}, said_now(configured, "agent.toml"));
-    spdlog::info("mode root={} mode={} by=agent.toml", name, to_string(configured));
+    service::log_info("mode root={} mode={} by=agent.toml", name, to_string(configured));
   }
   root.mode = chain.empty() ? root.config.mode : mode_of(chain.back().word);
   const auto record = state_.value(record_key(name));
@@ -144,7 +144,7 @@ void Agreements::begin_pause() {
     if (const auto kept = decisions_->change_now(
             [&](Book& book) { book.pause = decisions::say({}, {}, said_now(word, "an earlier release")); });
         !kept) {
-      spdlog::error("decisions-failed detail=\"{}\"", kept.error().message());
+      service::log_error("decisions-failed detail=\"{}\"", kept.error().message());
     }
   }
   const auto* last = decisions::newest(decisions_->book().pause);
@@ -282,7 +282,7 @@ void Agreements::begin_first(std::size_t index, bool alone) {
 /// What the receiver knows is newer: this side's was lost, or is an older copy.
 void Agreements::adopt(std::size_t index) {
   Root& root = roster_.roots[index];
-  spdlog::warn(
+  service::log_warning(
       "decision-adopted root={} agent=\"{}\" receiver=\"{}\" action=\"the receiver's counts; every account is "
       "compared with what it holds\"",
       root.config.name, decisions::describe(decided(root)), decisions::describe(root.agreement.heard));
@@ -308,7 +308,8 @@ void Agreements::adopt(std::size_t index) {
 void Agreements::agree(std::size_t index) {
   Root& root = roster_.roots[index];
   Agreement& agreement = root.agreement;
-  if (agreement.hold) spdlog::info("root-settled root={} decision=\"{}\"", root.config.name, describe(decided(root)));
+  if (agreement.hold)
+    service::log_info("root-settled root={} decision=\"{}\"", root.config.name, describe(decided(root)));
   agreement.hold.reset();
   agreement.told = false;
   agreement.token = decisions::token_of(decided(root));
@@ -340,7 +341,7 @@ void Agreements::heard_of_pause(const wire::RootDecisions& said) {
     case decisions::Relation::left:
       return tell_pause();
     case decisions::Relation::right:
-      spdlog::warn("decision-adopted pause agent=\"{}\" receiver=\"{}\"", describe(own), describe(*heard));
+      service::log_warning("decision-adopted pause agent=\"{}\" receiver=\"{}\"", describe(own), describe(*heard));
       schedule_.set_paused(heard->back().word == Word::pause);
       decisions_->change([heard = *heard](Book& book) { book.pause = heard; },
                          [this](const Result<>&) { schedule_.add_all(); });
@@ -381,7 +382,7 @@ void Agreements::set_paused(bool paused, std::function<void(const Result<>&)> th
         schedule_.set_paused(kept ? paused : before);
         if (kept) {
           tell_pause();
-          spdlog::info("{}", paused ? "paused" : "resumed");
+          service::log_info("{}", paused ? "paused" : "resumed");
           schedule_.add_all();
         }
         then(kept);
@@ -465,7 +466,7 @@ void Agreements::check_compared(std::size_t index) {
   const auto accounts = roster_.accounts_of(index);
   if (!std::all_of(accounts.begin(), accounts.end(), [](const Account* account) { return account->compared; })) return;
   if (root.agreement.withheld > 0) {
-    spdlog::warn(
+    service::log_warning(
         "mail-withheld root={} messages={} reason=\"it came before the drain and is not at the destination: "
         "its users removed it there\"",
         root.config.name, root.agreement.withheld);
@@ -498,7 +499,7 @@ void Agreements::disagreed(const std::string& name) {
 /// The receiver has heard of later runs: this state is an older copy, and what it says was acknowledged is not all.
 void Agreements::state_is_older() {
   if (std::exchange(older_state_, true)) return;
-  spdlog::warn("state-older action=\"every account is compared with what the receiver holds\"");
+  service::log_warning("state-older action=\"every account is compared with what the receiver holds\"");
   for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
     if (roster_.roots[i].removed) continue;
     keeper_.set_value(record_key(roster_.roots[i].config.name), "");

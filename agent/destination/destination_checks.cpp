@@ -8,9 +8,9 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/destination/destination_looks.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -54,7 +54,7 @@ void DestinationChecks::answered(Answer answer, const Done& done) {
     compare(id);
   schedule_.dispatch();
   if (answer.error && answer.error->code != ErrorCode::destination_gone) {
-    spdlog::debug("looks-not-checked root={} detail=\"{}\"", answer.failed_root, answer.error->message());
+    service::log_debug("looks-not-checked root={} detail=\"{}\"", answer.failed_root, answer.error->message());
     return done(std::nullopt);
   }
   if (answer.error) {
@@ -66,8 +66,8 @@ void DestinationChecks::answered(Answer answer, const Done& done) {
 void DestinationChecks::compare(AccountId id) {
   Account* account = roster_.find(id);
   if (account == nullptr || roster_.root_of(*account).mode != config::Mode::mirror) return;
-  spdlog::info("destination-differs root={} account={} action=\"it is compared\"",
-               roster_.root_of(*account).config.name, account->name);
+  service::log_info("destination-differs root={} account={} action=\"it is compared\"",
+                    roster_.root_of(*account).config.name, account->name);
   must_be_compared_first(*account);
   account->wanted_generation = schedule_.generation();
   schedule_.add(*account);

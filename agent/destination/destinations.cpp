@@ -8,9 +8,9 @@
 #include <charconv>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/link/inquiry.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -65,8 +65,8 @@ void Destinations::learn(const wire::Destination& told) {
   if (told.id().empty()) return;
   const DestinationMarker now{told.id(), std::max(told.counter(), root->destination.counter)};
   if (!root->destination.id.empty() && root->destination.id != now.id) {
-    spdlog::warn("destination-changed root={} action=\"every account is compared with what it holds\"",
-                 root->config.name);
+    service::log_warning("destination-changed root={} action=\"every account is compared with what it holds\"",
+                         root->config.name);
     compare_all_accounts(*root);
   }
   if (root->destination != now) {
@@ -75,7 +75,7 @@ void Destinations::learn(const wire::Destination& told) {
   }
   if (root->destination_hold.empty()) return;
   root->destination_hold.clear();
-  spdlog::info("root-resumed root={} reason=\"its destination is back\"", root->config.name);
+  service::log_info("root-resumed root={} reason=\"its destination is back\"", root->config.name);
   schedule_.add_all();
 }
 
@@ -126,7 +126,7 @@ void Destinations::release(const Root& root) {
     asio::post(loop_, [this, name, taken = std::move(taken)] {
       if (roster_.stopping) return;
       if (!taken) {
-        spdlog::warn("release-failed root={} detail=\"{}\"", name, taken.error().message());
+        service::log_warning("release-failed root={} detail=\"{}\"", name, taken.error().message());
         return;
       }
       learn(*taken);

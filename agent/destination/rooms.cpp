@@ -9,9 +9,9 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/link/inquiry.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -36,7 +36,7 @@ void Rooms::has_none(Turn& turn, const sync::Operation& operation, const std::st
   if (account == nullptr) return;
   Root& root = roster_.root_of(*account);
   if (!root.room->full()) {
-    spdlog::warn(
+    service::log_warning(
         "destination-full root={} account={} detail=\"{}\" action=\"what does not fit waits until the receiver "
         "says that there is room\"",
         root.config.name, turn.order.account_name, detail);
@@ -71,7 +71,7 @@ bool Rooms::wait(Account& account, const Turn& turn) {
     if (!waits) {
       root.room->is_no_longer_full();
       root.unanswered = 0;
-      spdlog::info("destination-has-room root={}", root.config.name);
+      service::log_info("destination-has-room root={}", root.config.name);
     }
     return false;
   }

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <spdlog/spdlog.h>
-
 #include "agent/accounts/doubt.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -31,7 +30,7 @@ void UncleanEnds::look_again(const wire::UncleanEnd& end) {
     account.work.doubted_since = end.since();
     schedule_.add(account);
   }
-  spdlog::warn(
+  service::log_warning(
       "receiver-unclean-end number={} accounts={} action=\"what it had acknowledged shortly before is looked at "
       "again\"",
       end.number(), count);
@@ -45,7 +44,7 @@ void UncleanEnds::check() {
                   [](const auto& known) { return known.second.doubted; }))
     return;
   looks_again_ = false;
-  spdlog::info("receiver-looked-at unclean_end={}", number_);
+  service::log_info("receiver-looked-at unclean_end={}", number_);
   remember();
 }
 

@@ -10,11 +10,11 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "common/maildir/name.h"
 #include "common/os/clock.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -207,8 +207,8 @@ void Acknowledgements::refused(Turn& turn, const sync::Operation& operation, con
     given_.keeper.write([id, at](State& state) { return state.forget_inode(id, at); });
   }
   if (failed.whole_root()) turn.root_trouble = Problem{code, "", failed.detail()};
-  spdlog::debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
-                to_string(code), failed.detail());
+  service::log_debug("refused account={} path={} code={} detail=\"{}\"", turn.order.account_name, path_of(at),
+                     to_string(code), failed.detail());
   if (code == ErrorCode::destination_gone) {
     turn.retry = true;
     return given_.destinations.hold_root_of(id, failed.detail());
@@ -249,8 +249,9 @@ void Acknowledgements::note_refusal(Turn& turn, const sync::Location& at, ErrorC
   turn.wants_comparison |= after == AfterRefusal::look || after == AfterRefusal::stuck;
   if (after == AfterRefusal::again) return;
   if (after == AfterRefusal::look) {
-    spdlog::info("destination-differs root={} account={} path={} code={} action=\"it is looked at, and sent again\"",
-                 turn.order.root_name, turn.order.account_name, os::printable(path_of(at)), to_string(code));
+    service::log_info(
+        "destination-differs root={} account={} path={} code={} action=\"it is looked at, and sent again\"",
+        turn.order.root_name, turn.order.account_name, os::printable(path_of(at)), to_string(code));
     turn.looked_for.push_back({code, path_of(at), detail});
     return;
   }

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
+
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -179,8 +180,8 @@ void Engine::stop() {
 
 void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   if (lanes_.error() || lane == 0) {
-    spdlog::info("connected lane={} receiver={} software=\"{}\" fingerprint={}", lane, config_.receiver.text(),
-                 receiver.software(), lanes_.settings().receiver_fingerprint);
+    service::log_info("connected lane={} receiver={} software=\"{}\" fingerprint={}", lane, config_.receiver.text(),
+                      receiver.software(), lanes_.settings().receiver_fingerprint);
   }
   lanes_.set_error(std::nullopt);
   lanes_.heard(receiver);
@@ -202,7 +203,7 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
 void Engine::meet(const wire::Hello& receiver) {
   if (receiver.instance() == receiver_instance_) return;
   if (!receiver_instance_.empty()) {
-    spdlog::warn("receiver-changed action=\"every account is compared with what it holds\"");
+    service::log_warning("receiver-changed action=\"every account is compared with what it holds\"");
     for (const auto& root : roster_.roots)
       destinations_.compare_all_accounts(root);
   }
@@ -214,8 +215,8 @@ void Engine::meet(const wire::Hello& receiver) {
 void Engine::link_down(std::size_t lane, const Error& error, const std::vector<Sent>& lost) {
   if (roster_.stopping) return;
   if (!lanes_.error() || lanes_.error()->detail != error.detail) {
-    spdlog::warn("disconnected lane={} receiver={} code={} reason=\"{}\"", lane, config_.receiver.text(),
-                 to_string(error.code), error.message());
+    service::log_warning("disconnected lane={} receiver={} code={} reason=\"{}\"", lane, config_.receiver.text(),
+                         to_string(error.code), error.message());
   }
   lanes_.set_error(error);
   acknowledgements_.lost(lost);

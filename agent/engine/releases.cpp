@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <spdlog/spdlog.h>
-
 #include "common/os/clock.h"
+#include "common/service/log.h"
 #include "common/sync/brake.h"
 
 namespace maildirsync::agent {
@@ -39,7 +38,7 @@ void Releases::let_go(Root& root) {
   if (!root.held) return;
   root.released = true;
   root.loses_until = {};
-  spdlog::info("root-released root={}", root.config.name);
+  service::log_info("root-released root={}", root.config.name);
   const std::size_t index = roster_.index_of(root);
   for (Account* account : roster_.accounts_of(index)) {
     account->released = account->work.structure = true;
@@ -68,8 +67,8 @@ void Releases::let_removed_accounts_go() {
       if (!sync::vanished_together(static_cast<std::size_t>(together), known)) due.push_back(account);
     }
     for (Account* account : due) {
-      spdlog::info("account-due root={} account={} detail=\"gone for as long as removed_accounts says\"",
-                   root.config.name, account->name);
+      service::log_info("account-due root={} account={} detail=\"gone for as long as removed_accounts says\"",
+                        root.config.name, account->name);
       agreements_.note_release(*account);
       let_go(*account);
     }

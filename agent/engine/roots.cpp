@@ -4,9 +4,8 @@
 #include <cstdlib>
 #include <set>
 
-#include <spdlog/spdlog.h>
-
 #include "agent/engine/engine.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -89,11 +88,12 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
   for (const auto& added : config.roots) {
     if (roster_.find_root(added.name) != nullptr) continue;
     MAILDIRSYNC_TRY(add_root(added, Agreements::When::while_running));
-    spdlog::info("root-added root={}", added.name);
+    service::log_info("root-added root={}", added.name);
   }
   if (config.watch.backend != config_.watch.backend) {
-    spdlog::warn("reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
-                 watcher_->backend());
+    service::log_warning(
+        "reload-incomplete key=watch.backend detail=\"{} goes on watching until the agent is restarted\"",
+        watcher_->backend());
   }
   const bool another_receiver = link.receiver_fingerprint != lanes_.settings().receiver_fingerprint;
   config_ = std::move(config);
@@ -129,7 +129,7 @@ void Engine::drop_root(Root& root) {
   root.removed = true;
   for (const Account* account : roster_.accounts_of(roster_.index_of(root)))
     walks_.drop_account(account->id);
-  spdlog::info("root-removed root={}", root.config.name);
+  service::log_info("root-removed root={}", root.config.name);
 }
 
 }  // namespace maildirsync::agent

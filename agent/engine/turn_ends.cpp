@@ -6,11 +6,11 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/accounts/problems.h"
 #include "agent/engine/next_turn.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/engine/root_hold.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -60,7 +60,7 @@ void Walks::drop_accounts_of_other_layout(std::size_t index) {
 
 void Walks::tell_of_other_layout(std::size_t index, std::size_t accounts) const {
   if (accounts == 0) return;
-  spdlog::info(
+  service::log_info(
       "layout-changed root={} accounts={} pattern=\"{}\" action=\"nothing is deleted or copied: the accounts "
       "are compared with the destination under their new paths\"",
       roster_.roots[index].config.name, accounts, roster_.roots[index].config.accounts);
@@ -115,8 +115,8 @@ bool Walks::must_hold(Root& root, const Discovery& discovery) {
                                              .file_system = discovery.file_system,
                                              .file_system_then = root.file_system});
   const bool hold = !reason.empty() && !(root.released && discovery.directory);
-  if (hold && !root.held) spdlog::warn("root-held root={} reason=\"{}\"", root.config.name, reason);
-  if (!hold && root.held) spdlog::info("root-resumed root={}", root.config.name);
+  if (hold && !root.held) service::log_warning("root-held root={} reason=\"{}\"", root.config.name, reason);
+  if (!hold && root.held) service::log_info("root-resumed root={}", root.config.name);
   if (hold && !root.held) root.held_since = Clock::now();
   root.held = hold;
   root.hold_reason = hold ? reason +
@@ -260,7 +260,7 @@ void Walks::is_found(Account& account) {
 void Walks::drop_excluded(std::size_t index) {
   for (const Account* account : roster_.accounts_of(index)) {
     if (is_included(roster_.roots[index], account->name)) continue;
-    spdlog::info("account-excluded root={} account={}", roster_.roots[index].config.name, account->name);
+    service::log_info("account-excluded root={} account={}", roster_.roots[index].config.name, account->name);
     drop_account(account->id);
   }
 }

@@ -1,6 +1,6 @@
 #include "agent/engine/watching.h"
 
-#include <spdlog/spdlog.h>
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -82,8 +82,8 @@ void Watching::take_event(const Event& event) {
 
 void Watching::lost_events() {
   ++totals_.overflows;
-  spdlog::warn("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"", watcher_.backend(),
-               watcher_.overflow_remedy());
+  service::log_warning("watch-overflow backend={} action=\"everything is looked at again\" remedy=\"{}\"",
+                       watcher_.backend(), watcher_.overflow_remedy());
   const Time now = Clock::now();
   for (auto& [id, account] : roster_.accounts) {
     account.work.full = true;
@@ -110,7 +110,7 @@ void Watching::mount_changed(const std::string& point) {
   for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
     const Root& root = roster_.roots[i];
     if (root.removed || !decides(point, root.directory ? root.real_path : root.config.path)) continue;
-    spdlog::info("mount-changed root={} at={}", root.config.name, point);
+    service::log_info("mount-changed root={} at={}", root.config.name, point);
     walks_.walk(i);
     for (Account* account : roster_.accounts_of(i)) {
       if (!decides(point, os::join(root.real_path, account->path))) continue;

@@ -7,12 +7,12 @@
 #include <asio/detached.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
 #include "common/net/await.h"
 #include "common/net/cause.h"
 #include "common/os/clock.h"
+#include "common/service/log.h"
 #include "common/wire/frame.h"
 
 namespace maildirsync::agent {
@@ -285,7 +285,7 @@ asio::awaitable<void> Link::heartbeat(std::shared_ptr<net::Channel> channel) {
                           " s, not even to our pings: the program or its machine is stopped or hangs, or the network "
                           "between is cut; look on the new server: systemctl status maildirsyncd",
                       0};
-      spdlog::warn("receiver-silent seconds={}", k_silence / 1s);
+      service::log_warning("receiver-silent seconds={}", k_silence / 1s);
       channel->close();
       co_return;
     }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
@@ -13,6 +12,7 @@
 #include "common/os/clock.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -281,8 +281,8 @@ void ModeChange::keep() {
 }
 
 void ModeChange::kept() {
-  spdlog::info("mode root={} mode={} by=\"{}\" number={}", root().config.name, word(wanted_.mode), wanted_.by,
-               parts_.agreements.decided(root()).back().number);
+  service::log_info("mode root={} mode={} by=\"{}\" number={}", root().config.name, word(wanted_.mode), wanted_.by,
+                    parts_.agreements.decided(root()).back().number);
   root().agreement.settling = true;  // what the receiver knows is older until it was told
   if (drains() && !root().agreement.comparing && !root().agreement.hold) {
     parts_.agreements.note_record_is_by(wanted_.root);

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
 #include "common/os/clock.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -60,7 +60,7 @@ void RepairIndex::begin() {
 }
 
 void RepairIndex::repair(Account& account) {
-  spdlog::info("repair-index account={}", account.name);
+  service::log_info("repair-index account={}", account.name);
   // What a mail server did there too early is what a person wants put right: it is not a reason to wait for one.
   if (account.held && account.hold_code == ErrorCode::users_at_destination) {
     requests_.parts().agreements.note_release(account);

@@ -5,7 +5,6 @@
 
 #include <asio/post.hpp>
 #include <fmt/chrono.h>
-#include <spdlog/spdlog.h>
 
 #include "agent/accounts/problems.h"
 #include "agent/requests/commands.h"
@@ -13,6 +12,7 @@
 #include "agent/verify/verify_run.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -95,7 +95,7 @@ Verify::Verify(Requests& requests, const json& request, Reply reply)
       repair_(request.value("repair", false)),
       aside_extra_(repair_ && request.value("aside_extra", false)),
       walks_(parts_.walks.walk_all(Search::everywhere)) {
-  spdlog::info("verify-begin account=\"{}\" deep={} repair={}", glob_, deep_, repair_);
+  service::log_info("verify-begin account=\"{}\" deep={} repair={}", glob_, deep_, repair_);
 }
 
 void Verify::advance() {
@@ -218,7 +218,7 @@ void Verify::finish(const Verification::Outcome& outcome) {
   // The link's last handlers run before it goes.
   asio::post(parts_.loop, [run = std::exchange(run_, nullptr)] {});
   if (outcome.given_up) {
-    spdlog::info("verify-end given_up=true");
+    service::log_info("verify-end given_up=true");
     return end(control::error("cancelled", "the verification was given up"));
   }
   if (outcome.compared == 0 && !outcome.unreachable.empty()) {
@@ -285,8 +285,8 @@ json Verify::answer(const Verification::Outcome& outcome) {
                  {"left_out", std::move(left_out)}};
   if (repair_) answer["repaired"] = repaired;
   if (aside_extra_) answer["aside"] = aside;
-  spdlog::info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all, outcome.accounts.size(),
-               elapsed);
+  service::log_info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all,
+                    outcome.accounts.size(), elapsed);
   if (glob_.empty()) {
     const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     requests_.note_verified({{"at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},

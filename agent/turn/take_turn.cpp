@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "agent/look/look.h"
 #include "agent/state/intents.h"
@@ -15,6 +14,7 @@
 #include "agent/turn/removals.h"
 #include "agent/turn/resend.h"
 #include "common/os/printable.h"
+#include "common/service/log.h"
 #include "common/sync/aliases.h"
 #include "common/sync/brake.h"
 #include "common/sync/drain.h"
@@ -173,15 +173,16 @@ class Course {
 
   /// What was decided and why it was looked at, so that an account's history can be traced at log level debug.
   void log(const std::vector<Operation>& operations) const {
-    if (!spdlog::should_log(spdlog::level::debug)) return;
+    if (!service::is_logged(service::Level::debug)) return;
     const Work& work = order_.work;
-    spdlog::debug("turn root={} account={} structure={} full={} compare={} folders={} operations={}", order_.root_name,
-                  order_.account_path, work.structure, work.full, work.compare, work.folders.size(), operations.size());
+    service::log_debug("turn root={} account={} structure={} full={} compare={} folders={} operations={}",
+                       order_.root_name, order_.account_path, work.structure, work.full, work.compare,
+                       work.folders.size(), operations.size());
     for (const auto& operation : operations) {
       const auto& from = operation.from;
       const auto& to = operation.to;
-      spdlog::debug("operation account={} kind={} from={} to={} inode={}", order_.account_path,
-                    sync::name_of(operation.kind), path_of(from), path_of(to), operation.result.inode);
+      service::log_debug("operation account={} kind={} from={} to={} inode={}", order_.account_path,
+                         sync::name_of(operation.kind), path_of(from), path_of(to), operation.result.inode);
     }
   }
 
@@ -271,8 +272,8 @@ class Course {
 
   void tell_torn(const std::vector<sync::Location>& torn) const {
     for (const auto& at : torn) {
-      spdlog::warn("damaged-at-destination root={} account={} path={} action=\"put again in its place\"",
-                   order_.root_name, order_.account_name, os::printable(path_of(at)));
+      service::log_warning("damaged-at-destination root={} account={} path={} action=\"put again in its place\"",
+                           order_.root_name, order_.account_name, os::printable(path_of(at)));
     }
   }
 
@@ -595,8 +596,8 @@ void TurnTaker::run(const std::shared_ptr<Turn>& turn) {
     Course(turn, state_, watcher_, sender_, inquiry_, totals_).run();
   } catch (const std::exception& exception) {
     // A bug or memory that ran out, in one account: the others go on, and this one is tried again.
-    spdlog::error("turn-exception root={} account={} what={}", turn->order.root_name, turn->order.account_path,
-                  exception.what());
+    service::log_error("turn-exception root={} account={} what={}", turn->order.root_name, turn->order.account_path,
+                       exception.what());
     turn->report.end = TurnEnd::failed;
     turn->report.problems.push_back({ErrorCode::io, "", exception.what()});
     turn->report.again.merge(turn->order.work);

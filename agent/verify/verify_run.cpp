@@ -4,9 +4,9 @@
 #include <set>
 
 #include <asio/post.hpp>
-#include <spdlog/spdlog.h>
 
 #include "agent/link/inquiry.h"
+#include "common/service/log.h"
 
 namespace maildirsync::agent {
 
@@ -121,7 +121,7 @@ void Verification::work() {
         list_accounts(order_.roots[index - order_.accounts.size()]);
       }
     } catch (const std::exception& exception) {  // memory that ran out, or a bug, in one account
-      spdlog::error("verify-exception what={}", exception.what());
+      service::log_error("verify-exception what={}", exception.what());
       const std::lock_guard lock(mutex_);
       if (index < order_.accounts.size()) outcome_.accounts[index].verdict.left_out.push_back({"", exception.what()});
     }

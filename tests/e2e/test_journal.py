@@ -117,6 +117,15 @@ class Journal(LabTest):
         self.assertEqual(f"127.0.0.1:{self.lab.receiver.port}".encode(), listening["ADDRESS"])
         self.assertEqual((b"1", b"6"), (listening["PEERS"], listening["PRIORITY"]))
         self.assertTrue(listening["MESSAGE"].startswith(b"listening address=127.0.0.1:"), listening["MESSAGE"])
+        os.rename(self.root.source, self.root.source + ".away")
+        self.lab.agent.flush(limit=20, complete=False)
+        held = wait_until(lambda: self.events(self.lab.agent, "root-held"), "the root is held", alive=self.lab.daemons)[0]
+        self.assertEqual((b"vhosts", b"4"), (held["ROOT"], held["PRIORITY"]))
+        self.assertIn(held["REASON"], held["MESSAGE"])
+        os.rename(self.root.source + ".away", self.root.source)
+        self.assert_exit(0, self.lab.agent.cli("release"))
+        released = wait_until(lambda: self.events(self.lab.agent, "root-released"), "the root is released", alive=self.lab.daemons)[0]
+        self.assertEqual(b"vhosts", released["ROOT"])
 
     def test_what_comes_again_and_again_is_counted(self):
         for number in range(450):
