@@ -1,5 +1,5 @@
 // A whole account is walked, and of each folder no more is read than its stamps ask for. The races, and the test that
-// holds each (tests/unit/agent/turn/look_test.cpp unless another file is named):
+// holds each (tests/unit/agent/look/look_test.cpp unless another file is named):
 //
 //  1. A directory is watched before it is listed: what changes before the listing is seen by it, and what changes after
 //  it

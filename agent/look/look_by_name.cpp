@@ -1,5 +1,5 @@
 // Live changes: only the names that events told of are looked at. What makes that right, with the test that holds each
-// (tests/unit/agent/turn/look_test.cpp):
+// (tests/unit/agent/look/look_test.cpp):
 //
 //  1. A control file names messages, and must not be newer than what is sent of them. Dovecot writes a message first
 //  and

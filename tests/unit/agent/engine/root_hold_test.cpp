@@ -57,10 +57,16 @@ TEST(RootHold, a_root_on_another_file_system_is_held_whatever_is_there) {
   EXPECT_EQ(reason_to_hold(walked), "the root /mail is on another file system (uuid:b) than before (uuid:a)");
 }
 
-TEST(RootHold, a_file_system_that_is_not_known_is_no_other_one) {
+TEST(RootHold, a_file_system_that_was_not_known_is_no_other_one) {
+  auto walked = root();
+  walked.file_system_then.clear();
+  EXPECT_EQ(reason_to_hold(walked), "");
+}
+
+TEST(RootHold, a_root_is_held_when_its_file_system_cannot_be_told_any_more) {
   auto walked = root();
   walked.file_system.clear();
-  EXPECT_EQ(reason_to_hold(walked), "");
+  EXPECT_EQ(reason_to_hold(walked), "the root /mail is on another file system () than before (uuid:a)");
 }
 
 }  // namespace

@@ -242,6 +242,7 @@ TEST_F(LookTest, a_folder_that_the_walk_missed_stays_as_it_was) {
     done |= place.path == ".Drafts";
   };
   order_.work.structure = true;
+  look_ = {};
   const auto looked = look(order_, *state_, watcher_, totals_, look_);
   ASSERT_TRUE(looked);
   EXPECT_FALSE(look_.after.structure_whole);
@@ -260,6 +261,7 @@ TEST_F(LookTest, a_folder_that_vanished_between_the_walk_and_its_listing_stays_a
     done |= place.path == ".Sub";
   };
   order_.work.structure = order_.work.compare = true;
+  look_ = {};
   const auto looked = look(order_, *state_, watcher_, totals_, look_);
   ASSERT_TRUE(looked);
   EXPECT_FALSE(look_.after.structure_whole);
