@@ -95,7 +95,7 @@ Result<> BothSides::add_names(const os::Directory& account, FolderManifest& befo
 }
 
 Result<Structure> BothSides::follow_inodes(const os::Directory& account) {
-  const auto kept = sync::kept_inodes(look_.before.folders, look_.after.folders);
+  const sync::KeptInodes kept(look_.before.folders, look_.after.folders);
   std::vector<std::uint64_t> inodes;
   for (const auto& folder : look_.after.folders) {
     for (const auto& entry : folder.entries) {

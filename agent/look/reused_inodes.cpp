@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <sys/stat.h>
 
@@ -38,17 +39,25 @@ std::optional<sync::Digest> read(const os::Directory& root, const std::string& a
 
 void read_where_inodes_are_reused(const os::Directory& root, const std::string& account,
                                   const sync::AccountManifest& before, sync::AccountManifest& after) {
+  if (before.folders.empty()) return;
+  const sync::KeptInodes kept(before.folders, after.folders);
+  const auto may_be_reused = [&](const Entry& entry) { return has_inode(entry) && !kept.contains(entry.inode); };
+  std::unordered_set<std::uint64_t> seen;  // at other names than they had, or for the first time
+  for (const auto& folder : after.folders) {
+    for (const auto& entry : folder.entries) {
+      if (may_be_reused(entry)) seen.insert(entry.inode);
+    }
+  }
   std::unordered_multimap<std::uint64_t, const Entry*> by_inode;
   for (const auto& folder : before.folders) {
     for (const auto& entry : folder.entries) {
-      if (has_inode(entry)) by_inode.emplace(entry.inode, &entry);
+      if (has_inode(entry) && seen.contains(entry.inode)) by_inode.emplace(entry.inode, &entry);
     }
   }
   if (by_inode.empty()) return;
-  const auto kept = sync::kept_inodes(before.folders, after.folders);
   for (auto& folder : after.folders) {
     for (auto& entry : folder.entries) {
-      if (!has_inode(entry) || kept.contains(entry.inode)) continue;
+      if (!may_be_reused(entry)) continue;
       const auto [begin, end] = by_inode.equal_range(entry.inode);
       const bool doubtful = std::any_of(begin, end, [&](const auto& known) {
         return sync::sameness(*known.second, entry, kept) == sync::Sameness::doubtful;

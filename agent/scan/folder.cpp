@@ -354,18 +354,19 @@ class FolderWalk {
     const ssize_t size = ::readlinkat(directory.fd(), name.c_str(), target.data(), target.size());
     if (size < 0) return std::nullopt;  // gone, or another thing by now: an event tells
     entry.kind = sync::EntryKind::symlink;
-    entry.target.assign(target.data(), static_cast<std::size_t>(size));
-    entry.size = entry.target.size();
-    if (maildir::link_stays_inside(sync::directory_of({folder_, area, ""}), entry.target)) return entry;
+    const std::string to(target.data(), static_cast<std::size_t>(size));
+    entry.target = to;
+    entry.size = to.size();
+    if (maildir::link_stays_inside(sync::directory_of({folder_, area, ""}), to)) return entry;
     const Target target_is = leads_to(directory, name);
     if (target_is == Target::directory) {
       problem(
           ErrorCode::mail_left_out, area, name,
-          "it is a symbolic link to a directory out of the account (" + entry.target +
+          "it is a symbolic link to a directory out of the account (" + to +
               "): what lies there is not mirrored. Put the directory itself in its place, or make a [[root]] of it");
     } else if (target_is == Target::file && area != Area::folder) {
       problem(ErrorCode::mail_left_out, area, name,
-              "it is a symbolic link to a message out of the account (" + entry.target +
+              "it is a symbolic link to a message out of the account (" + to +
                   "), which is not mirrored. Put the file itself in its place");
     } else {
       problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");

@@ -65,7 +65,7 @@ Result<Entry> EntryTable::read(const Statement& row) {
   entry.digest = digest_of(row.bytes(6));
   if (!row.is_null(7)) {
     entry.kind = EntryKind::symlink;
-    entry.target = row.bytes(7);
+    entry.target = std::string(row.bytes(7));
   }
   return entry;
 }
@@ -87,6 +87,18 @@ Result<std::vector<Entry>> EntryTable::all(FolderId folder) {
                  "SELECT area, name, inode, size, mtime, attributes, digest, target FROM entry WHERE folder = ?");
   rows.bind(folder);
   return collect(rows);
+}
+
+Result<> EntryTable::each(FolderId folder, const std::function<void(const Entry&)>& take) {
+  Statement rows(database_,
+                 "SELECT area, name, inode, size, mtime, attributes, digest, target FROM entry WHERE folder = ?");
+  rows.bind(folder);
+  return rows.each([&]() -> Result<> {
+    const auto entry = read(rows);
+    if (!entry) return Failure(entry.error());
+    take(*entry);
+    return {};
+  });
 }
 
 Result<std::vector<Entry>> EntryTable::control(FolderId folder) {
@@ -173,7 +185,7 @@ Result<EntryTable::Replaced> EntryTable::put(FolderId folder, const Entry& entry
   const auto& known = !entry.digest && missing == MissingDigest::keeps ? slot->digest : entry.digest;
   const auto digest = bytes_of(known);
   std::optional<std::string_view> target;
-  if (entry.kind == EntryKind::symlink) target = entry.target;
+  if (entry.kind == EntryKind::symlink) target = entry.target.text();
   if (slot->existed()) {
     Statement update(database_,
                      "UPDATE entry SET inode = ?, size = ?, mtime = ?, attributes = ?, digest = ?, target = ? "

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class EntryTable {
 
   /// Sorted by sync::before_in_folder, as all that follow.
   Result<std::vector<sync::Entry>> all(FolderId folder);
+  /// Each, in no order, one at a time in memory; `take` may read and write nothing here.
+  Result<> each(FolderId folder, const std::function<void(const sync::Entry&)>& take);
   Result<std::vector<sync::Entry>> control(FolderId folder);
   Result<std::vector<sync::Entry>> named(FolderId folder, const std::vector<std::string>& base_names);
   /// In the order of the inodes; 0 is none.

@@ -195,22 +195,23 @@ Result<> Recorder::replace(const sync::AccountManifest& manifest) {
 }
 
 Result<> Recorder::replace_entries(FolderId folder, const std::vector<Entry>& entries) {
-  const auto known = tables_.entries.all(folder);
-  if (!known) return Failure(known.error());
-  std::vector<std::pair<std::int32_t, const Entry*>> writes;
-  auto old = known->begin();
-  for (const auto& entry : entries) {
-    for (; old != known->end() && sync::before_in_folder(*old, entry); ++old) {
-      MAILDIRSYNC_TRY(erase(folder, old->area, old->name));
-      MAILDIRSYNC_TRY(tables_.signatures.erase(folder, old->area, old->name));
+  std::vector<bool> is_on_record(entries.size());  // as it is
+  std::vector<std::pair<Area, std::string>> gone;
+  MAILDIRSYNC_TRY(tables_.entries.each(folder, [&](const Entry& known) {
+    const auto found = std::lower_bound(entries.begin(), entries.end(), known, sync::before_in_folder);
+    if (found == entries.end() || sync::before_in_folder(known, *found)) {
+      gone.emplace_back(known.area, known.name);
+    } else if (*found == known) {
+      is_on_record[static_cast<std::size_t>(found - entries.begin())] = true;
     }
-    const bool same_place = old != known->end() && !sync::before_in_folder(entry, *old);
-    if (!same_place || !(*old == entry)) writes.emplace_back(hash_of(entry), &entry);
-    if (same_place) ++old;
+  }));
+  for (const auto& [area, name] : gone) {
+    MAILDIRSYNC_TRY(erase(folder, area, name));
+    MAILDIRSYNC_TRY(tables_.signatures.erase(folder, area, name));
   }
-  for (; old != known->end(); ++old) {
-    MAILDIRSYNC_TRY(erase(folder, old->area, old->name));
-    MAILDIRSYNC_TRY(tables_.signatures.erase(folder, old->area, old->name));
+  std::vector<std::pair<std::int32_t, const Entry*>> writes;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!is_on_record[i]) writes.emplace_back(hash_of(entries[i]), &entries[i]);
   }
   std::sort(writes.begin(), writes.end());  // in the order of the table: pages are filled one after the other
   for (const auto& [hash, entry] : writes)

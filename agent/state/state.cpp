@@ -5,6 +5,7 @@
 
 #include "agent/state/file.h"
 #include "agent/state/intents.h"
+#include "agent/state/log_sync.h"
 #include "agent/state/recorder.h"
 
 namespace maildirsync::agent {
@@ -16,7 +17,8 @@ using sync::Entry;
 
 class SqliteState final : public State {
  public:
-  explicit SqliteState(StateFile file) : file_(std::move(file)), tables_(database()) {}
+  explicit SqliteState(StateFile file)
+      : file_(std::move(file)), tables_(database()), log_sync_(database().path() + "-wal") {}
 
   bool was_reset() const override { return file_.was_reset; }
 
@@ -211,6 +213,8 @@ class SqliteState final : public State {
     return static_cast<std::uint64_t>(database().last_id());
   }
 
+  Result<> sync() override { return log_sync_.run(); }
+
   Result<> end_turn(std::uint64_t job) override {
     const std::scoped_lock lock(mutex_);
     return Statement(database(), "DELETE FROM intent WHERE job = ?").bind(job).run();
@@ -329,6 +333,7 @@ class SqliteState final : public State {
   std::mutex mutex_;
   StateFile file_;
   Tables tables_;
+  LogSync log_sync_;
 };
 
 }  // namespace

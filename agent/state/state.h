@@ -100,6 +100,8 @@ class State {
   // -- intents: what a turn is about to create at the destination, so that after a crash or a broken connection it is
   //    known to be ours. One row a turn.
   virtual Result<std::uint64_t> begin_turn(AccountId id, const std::vector<sync::Intent>& intents) = 0;
+  /// All that was recorded before is on the disk when it returns, also after a power cut; waits for the disk.
+  virtual Result<> sync() = 0;
   virtual Result<> end_turn(std::uint64_t turn) = 0;
   virtual Result<std::vector<sync::Intent>> intents(AccountId id) = 0;
   virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;

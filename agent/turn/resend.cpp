@@ -1,6 +1,7 @@
 #include "agent/turn/resend.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/sync/equality.h"
 
@@ -23,10 +24,15 @@ bool is_as_seen(const sync::AccountManifest& listed, const Suspect& suspect) {
 
 }  // namespace
 
-void replace_suspects(sync::AccountManifest& before, const sync::AccountManifest& listed,
-                      const std::vector<Suspect>& suspects) {
+std::vector<Suspect> still_there(const sync::AccountManifest& listed, const std::vector<Suspect>& suspects) {
+  std::vector<Suspect> those;
+  std::copy_if(suspects.begin(), suspects.end(), std::back_inserter(those),
+               [&](const Suspect& suspect) { return is_as_seen(listed, suspect); });
+  return those;
+}
+
+void replace_suspects(sync::AccountManifest& before, const std::vector<Suspect>& suspects) {
   for (const auto& suspect : suspects) {
-    if (!is_as_seen(listed, suspect)) continue;
     auto* folder = before.find(suspect.at.folder);
     if (folder == nullptr) continue;
     Entry entry = suspect.seen;

@@ -238,23 +238,25 @@ class Course {
     MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
     if (let_users_be_asked_about(sync::what_users_did(*listed, looked.before, ours, looked.after))) return {};
     leave_to_others(*listed, *mapped);
-    auto reconciled = sync::reconcile(*listed, looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
+    const auto suspects = still_there(*listed, order_.work.suspects);
+    auto reconciled =
+        sync::reconcile(std::move(*listed), looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
+    looked.before = std::move(reconciled.before);  // what was believed of a large account is memory that is needed
     tell_torn(reconciled.torn);
-    doubt_other_dates(reconciled.before, listing->times);
-    replace_suspects(reconciled.before, *listed, order_.work.suspects);
-    if (order_.work.reindex) replace_control_files(reconciled.before);
+    doubt_other_dates(looked.before, listing->times);
+    replace_suspects(looked.before, suspects);
+    if (order_.work.reindex) replace_control_files(looked.before);
     left_over_ = std::move(reconciled.left_over);
     if (order_.work.aside_extra) {
       reconciled.extra.insert(reconciled.extra.end(), taken_by_.begin(), taken_by_.end());
       extra_aside_ = sync::removals_of_extra(whole_listing, reconciled.extra);
       reconciled.extra.clear();
     }
-    MAILDIRSYNC_TRY(state_.replace(order_.account, reconciled.before));
+    MAILDIRSYNC_TRY(state_.replace(order_.account, looked.before));
     MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing->looks));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
     report_.compared = report_.listed_destination = true;
-    looked.before = std::move(reconciled.before);
     take_unseen_from_before(looked);
     return {};
   }
@@ -554,6 +556,9 @@ class Course {
     auto intent = state_.begin_turn(order_.account, intents_of(operations));
     if (!intent) return fail(intent.error());
     report_.intent = *intent;
+    if (std::any_of(operations.begin(), operations.end(), sync::is_known_by_intent_only)) {
+      if (const auto synced = state_.sync(); !synced) return fail(synced.error());
+    }
     for (const auto& operation : operations) {
       if (operation.kind != OperationKind::put) continue;
       ++turn_->pending_messages;

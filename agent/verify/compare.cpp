@@ -169,7 +169,7 @@ class Comparison {
 
   static bool leads_out(const FolderManifest& folder, const Entry& entry) {
     return entry.kind == EntryKind::symlink &&
-           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target);
+           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target.text());
   }
 
   /// In what is extra as a whole, and named so.
@@ -353,7 +353,7 @@ class Comparison {
 
   static std::string link_detail(const Entry& source, const Entry& destination) {
     const auto what = [](const Entry& entry) {
-      return entry.kind == EntryKind::symlink ? "a symbolic link to " + entry.target : std::string("a file");
+      return entry.kind == EntryKind::symlink ? "a symbolic link to " + entry.target.text() : std::string("a file");
     };
     return "is " + what(source) + " at the source, " + what(destination) + " at the destination";
   }

@@ -1,6 +1,6 @@
 #include "common/sync/identity.h"
 
-#include <unordered_map>
+#include <utility>
 
 #include "common/sync/equality.h"
 
@@ -14,29 +14,30 @@ bool has_inode(const Entry& entry) {
 
 }  // namespace
 
-std::unordered_set<std::uint64_t> kept_inodes(const std::vector<FolderManifest>& before,
-                                              const std::vector<FolderManifest>& after) {
-  std::unordered_multimap<std::uint64_t, const Entry*> known;
+KeptInodes::KeptInodes(const std::vector<FolderManifest>& before, const std::vector<FolderManifest>& after) {
+  std::vector<std::pair<std::uint64_t, const Entry*>> known;
   for (const auto& folder : before) {
     for (const auto& entry : folder.entries) {
-      if (has_inode(entry)) known.emplace(entry.inode, &entry);
+      if (has_inode(entry)) known.emplace_back(entry.inode, &entry);
     }
   }
-  std::unordered_set<std::uint64_t> kept;
+  if (known.empty()) return;
+  const auto by_inode = [](const auto& left, const auto& right) { return left.first < right.first; };
+  std::sort(known.begin(), known.end(), by_inode);
   for (const auto& folder : after) {
     for (const auto& entry : folder.entries) {
-      if (!has_inode(entry) || kept.contains(entry.inode)) continue;
-      const auto [begin, end] = known.equal_range(entry.inode);
-      for (auto candidate = begin; candidate != end; ++candidate) {
-        const Entry& before_it = *candidate->second;
-        if (same_message(before_it, entry) && base_name(before_it) == base_name(entry)) kept.insert(entry.inode);
-      }
+      if (!has_inode(entry)) continue;
+      const auto [begin, end] = std::equal_range(known.begin(), known.end(), std::pair(entry.inode, &entry), by_inode);
+      const bool is_kept = std::any_of(begin, end, [&](const auto& one) {
+        return same_message(*one.second, entry) && base_name(*one.second) == base_name(entry);
+      });
+      if (is_kept) inodes_.push_back(entry.inode);
     }
   }
-  return kept;
+  std::sort(inodes_.begin(), inodes_.end());
 }
 
-Sameness sameness(const Entry& before, const Entry& after, const std::unordered_set<std::uint64_t>& kept) {
+Sameness sameness(const Entry& before, const Entry& after, const KeptInodes& kept) {
   if (!same_message(before, after)) return Sameness::other;
   if (base_name(before) == base_name(after) || kept.contains(after.inode)) return Sameness::same;
   if (!before.digest) return Sameness::other;

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <unordered_set>
 #include <vector>
 
 #include "common/sync/manifest.h"
@@ -17,10 +17,17 @@ enum class Sameness : std::uint8_t {
 };
 
 /// The inodes of messages that have a name of the same base name on both sides: they were not given to other files.
-std::unordered_set<std::uint64_t> kept_inodes(const std::vector<FolderManifest>& before,
-                                              const std::vector<FolderManifest>& after);
+class KeptInodes {
+ public:
+  KeptInodes(const std::vector<FolderManifest>& before, const std::vector<FolderManifest>& after);
+  bool contains(std::uint64_t inode) const { return std::binary_search(inodes_.begin(), inodes_.end(), inode); }
 
-/// An inode says who a message is only when it was kept (`kept_inodes`), or together with the base name or the digest.
-Sameness sameness(const Entry& before, const Entry& after, const std::unordered_set<std::uint64_t>& kept);
+ private:
+  std::vector<std::uint64_t>
+      inodes_;  ///< sorted: an account has up to a million, and a table would take six times that
+};
+
+/// An inode says who a message is only when it was kept (`KeptInodes`), or together with the base name or the digest.
+Sameness sameness(const Entry& before, const Entry& after, const KeptInodes& kept);
 
 }  // namespace maildirsync::sync

@@ -8,6 +8,11 @@
 
 namespace maildirsync::sync {
 
+const std::string& LinkTarget::text() const {
+  static const std::string k_none;
+  return text_ ? *text_ : k_none;
+}
+
 bool before_in_folder(const Entry& left, const Entry& right) {
   return std::tie(left.area, left.name) < std::tie(right.area, right.name);
 }

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace maildirsync::sync {
@@ -32,17 +34,40 @@ struct Attributes {
   bool operator==(const Attributes&) const = default;
 };
 
-/// One file of a folder.
+/// Where a symbolic link points to; "" for any other file, which then costs a pointer: of a million messages hardly one
+/// is a link. A value, as a text is.
+class LinkTarget {
+ public:
+  LinkTarget() = default;
+  LinkTarget(std::string text) { *this = std::move(text); }
+  LinkTarget(const LinkTarget& other) { *this = other.text(); }
+  LinkTarget(LinkTarget&&) noexcept = default;
+  LinkTarget& operator=(const LinkTarget& other) { return *this = other.text(); }
+  LinkTarget& operator=(LinkTarget&&) noexcept = default;
+  LinkTarget& operator=(std::string text) {
+    text_ = text.empty() ? nullptr : std::make_unique<const std::string>(std::move(text));
+    return *this;
+  }
+  ~LinkTarget() = default;
+
+  const std::string& text() const;
+  bool operator==(const LinkTarget& other) const { return text() == other.text(); }
+
+ private:
+  std::unique_ptr<const std::string> text_;
+};
+
+/// One file of a folder. Of a large account there are many: the order of the members leaves no gaps.
 struct Entry {
   Area area = Area::cur;
   EntryKind kind = EntryKind::file;
+  std::optional<Digest> digest;  ///< of the content, when it was read; for a link, its target is the content
+  Attributes attributes;
   std::string name;         ///< byte for byte
   std::uint64_t inode = 0;  ///< at the source; 0: not known (an entry that the receiver listed)
   std::uint64_t size = 0;   ///< bytes
   std::int64_t mtime = 0;   ///< nanoseconds since the epoch
-  Attributes attributes;
-  std::optional<Digest> digest;  ///< of the content, when it was read; for a link, its target is the content
-  std::string target;            ///< of a symbolic link
+  LinkTarget target;
   bool operator==(const Entry&) const = default;
 };
 

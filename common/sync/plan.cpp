@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "common/sync/equality.h"
 #include "common/sync/identity.h"
@@ -24,6 +25,15 @@ FolderShape shape_of(const FolderManifest& folder) {
   return {folder.self, folder.cur, folder.new_, folder.tmp};
 }
 
+/// A folder of `before` as the operations so far make it. Its entries stay where they are: of a large folder there is
+/// no second copy.
+struct Present {
+  std::string path;
+  std::uint64_t inode = 0;
+  FolderShape shape;
+  std::vector<const Entry*> entries;
+};
+
 FolderShape union_of(const FolderShape& wanted, const FolderShape& present) {
   return {wanted.self, wanted.cur ? wanted.cur : present.cur, wanted.new_ ? wanted.new_ : present.new_,
           wanted.tmp ? wanted.tmp : present.tmp};
@@ -36,7 +46,14 @@ struct Place {
 
 class Planner {
  public:
-  Planner(const AccountManifest& before, const AccountManifest& after) : before_(before.folders), after_(after) {}
+  Planner(const AccountManifest& before, const AccountManifest& after) : known_(before), after_(after) {
+    for (const auto& folder : before.folders) {
+      auto& present = before_.emplace_back(Present{folder.path, folder.inode, shape_of(folder), {}});
+      present.entries.reserve(folder.entries.size());
+      for (const auto& entry : folder.entries)
+        present.entries.push_back(&entry);
+    }
+  }
 
   std::vector<Operation> run() {
     for (auto& folder : before_)
@@ -58,7 +75,7 @@ class Planner {
   }
 
  private:
-  FolderManifest* find_before(std::string_view path) {
+  Present* find_before(std::string_view path) {
     for (auto& folder : before_) {
       if (folder.path == path) return &folder;
     }
@@ -71,13 +88,13 @@ class Planner {
   }
 
   /// A file where a folder is to be, or a cur/, new/ or tmp/, must go first.
-  void remove_files_in_the_way(FolderManifest& folder) {
-    std::erase_if(folder.entries, [&](const Entry& entry) {
-      if (entry.area != Area::folder) return false;
-      const std::string path = folder.path.empty() ? entry.name : folder.path + "/" + entry.name;
-      if (after_.find(path) == nullptr && !has_area(after_.find(folder.path), entry.name)) return false;
+  void remove_files_in_the_way(Present& folder) {
+    std::erase_if(folder.entries, [&](const Entry* entry) {
+      if (entry->area != Area::folder) return false;
+      const std::string path = folder.path.empty() ? entry->name : folder.path + "/" + entry->name;
+      if (after_.find(path) == nullptr && !has_area(after_.find(folder.path), entry->name)) return false;
       operations_.push_back(
-          {.kind = OperationKind::remove, .from = {folder.path, Area::folder, entry.name}, .expected = entry});
+          {.kind = OperationKind::remove, .from = {folder.path, Area::folder, entry->name}, .expected = *entry});
       return true;
     });
   }
@@ -115,7 +132,7 @@ class Planner {
     }
   }
 
-  const FolderManifest* source_of_rename(const FolderManifest& target) const {
+  const Present* source_of_rename(const FolderManifest& target) const {
     for (const auto& folder : before_) {
       if (folder.inode != target.inode || folder.path.empty() || is_below(target.path, folder.path)) continue;
       const auto* still = after_.find(folder.path);
@@ -155,26 +172,16 @@ class Planner {
                            .folder = shape,
                            .folder_inode = folder.inode});
     if (auto* present = find_before(folder.path)) {
-      present->self = shape.self;
-      present->cur = shape.cur;
-      present->new_ = shape.new_;
-      present->tmp = shape.tmp;
+      present->shape = shape;
       present->inode = folder.inode;
     } else {
-      before_.push_back({.path = folder.path,
-                         .inode = folder.inode,
-                         .self = shape.self,
-                         .cur = shape.cur,
-                         .new_ = shape.new_,
-                         .tmp = shape.tmp,
-                         .scope = folder.scope,
-                         .entries = {}});
+      before_.push_back({folder.path, folder.inode, shape, {}});
     }
   }
 
   /// Parents come first: a path sorts before what is below it.
   void make_folders() {
-    std::unordered_map<std::string_view, const FolderManifest*> present;
+    std::unordered_map<std::string_view, const Present*> present;
     for (const auto& folder : before_)
       present.emplace(folder.path, &folder);
     std::vector<std::pair<const FolderManifest*, FolderShape>> missing;
@@ -184,16 +191,16 @@ class Planner {
         missing.emplace_back(&folder, shape_of(folder));
         continue;
       }
-      const FolderShape shape = union_of(shape_of(folder), shape_of(*found->second));
-      if (shape != shape_of(*found->second) || folder.inode != found->second->inode)
-        missing.emplace_back(&folder, shape);
+      const FolderShape shape = union_of(shape_of(folder), found->second->shape);
+      if (shape != found->second->shape || folder.inode != found->second->inode) missing.emplace_back(&folder, shape);
     }
     for (const auto& [folder, shape] : missing)
       make_folder(*folder, shape);
   }
 
   void index_before() {
-    std::sort(before_.begin(), before_.end(), before_in_account);
+    std::sort(before_.begin(), before_.end(),
+              [](const Present& left, const Present& right) { return left.path < right.path; });
     for (std::size_t f = 0; f < before_.size(); ++f) {
       retained_.emplace_back(before_[f].entries.size(), false);
       consumed_.emplace_back(before_[f].entries.size(), false);
@@ -215,15 +222,15 @@ class Planner {
     const auto& before = before_[b].entries;
     std::size_t old = 0;
     for (std::size_t i = 0; i < after.size(); ++i) {
-      while (old < before.size() && before_in_folder(before[old], after[i]))
+      while (old < before.size() && before_in_folder(*before[old], after[i]))
         ++old;
       const bool present =
-          old < before.size() && before[old].area == after[i].area && before[old].name == after[i].name;
-      if (present && same_content(before[old], after[i])) {
+          old < before.size() && before[old]->area == after[i].area && before[old]->name == after[i].name;
+      if (present && same_content(*before[old], after[i])) {
         retained_[b][old] = true;
-        if (!same_record(before[old], after[i])) changed_.push_back({{a, i}, {b, old}});
+        if (!same_record(*before[old], after[i])) changed_.push_back({{a, i}, {b, old}});
       } else {
-        made_.push_back({.after = {a, i}, .occupied = present ? &before[old] : nullptr, .before_folder = b});
+        made_.push_back({.after = {a, i}, .occupied = present ? before[old] : nullptr, .before_folder = b});
       }
     }
   }
@@ -237,20 +244,24 @@ class Planner {
   };
 
   const Entry& after_entry(Place place) const { return after_.folders[place.folder].entries[place.entry]; }
-  const Entry& before_entry(Place place) const { return before_[place.folder].entries[place.entry]; }
+  const Entry& before_entry(Place place) const { return *before_[place.folder].entries[place.entry]; }
 
   void find_sources() {
     if (made_.empty()) return;
+    std::unordered_set<std::uint64_t> wanted;  // of an account of a million, mostly a handful
+    for (const auto& made : made_)
+      wanted.insert(after_entry(made.after).inode);
     std::unordered_map<std::uint64_t, std::vector<Place>> by_inode;
     for (std::size_t f = 0; f < before_.size(); ++f) {
       for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
-        const Entry& entry = before_[f].entries[e];
-        if (entry.area != Area::folder && entry.kind == EntryKind::file && entry.inode != 0) {
+        const Entry& entry = *before_[f].entries[e];
+        if (entry.area != Area::folder && entry.kind == EntryKind::file && entry.inode != 0 &&
+            wanted.contains(entry.inode)) {
           by_inode[entry.inode].push_back({f, e});
         }
       }
     }
-    const auto kept = kept_inodes(before_, after_.folders);
+    const KeptInodes kept(known_.folders, after_.folders);
     std::unordered_map<std::uint64_t, Place> put_inodes;
     for (auto& made : made_) {
       const Entry& entry = after_entry(made.after);
@@ -279,7 +290,7 @@ class Planner {
       listed_indexed_ = true;
       for (std::size_t f = 0; f < before_.size(); ++f) {
         for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
-          const Entry& old = before_[f].entries[e];
+          const Entry& old = *before_[f].entries[e];
           if (old.inode == 0 && old.area != Area::folder && !retained_[f][e]) {
             listed_.emplace(std::string(base_name(old)), Place{f, e});
           }
@@ -377,16 +388,14 @@ class Planner {
     return folder != nullptr && find_entry(folder->entries, at.area, at.name) != nullptr;
   }
 
-  bool speaks_of(const FolderManifest& folder) const {
-    return after_.structure_whole || after_.find(folder.path) != nullptr;
-  }
+  bool speaks_of(const Present& folder) const { return after_.structure_whole || after_.find(folder.path) != nullptr; }
 
   template <class Wanted>
   void emit_removals_of(Wanted wanted) {
     for (std::size_t f = 0; f < before_.size(); ++f) {
       if (!speaks_of(before_[f])) continue;
       for (std::size_t e = 0; e < before_[f].entries.size(); ++e) {
-        const Entry& entry = before_[f].entries[e];
+        const Entry& entry = *before_[f].entries[e];
         if (!wanted(before_[f], entry) || retained_[f][e] || consumed_[f][e]) continue;
         const Location at = before_location({f, e});
         if (!is_replaced(at)) {
@@ -398,7 +407,7 @@ class Planner {
   }
 
   void emit_removals() {
-    emit_removals_of([](const FolderManifest&, const Entry& entry) { return entry.area != Area::folder; });
+    emit_removals_of([](const Present&, const Entry& entry) { return entry.area != Area::folder; });
   }
 
   /// Whether a control file is to have the name of the folder, or of one above it.
@@ -418,8 +427,8 @@ class Planner {
   /// A folder where a control file is to be goes before it.
   void emit_removals_in_the_way() {
     if (!after_.structure_whole) return;
-    emit_removals_of([&](const FolderManifest& folder, const Entry&) { return is_in_the_way(folder.path); });
-    emit_folder_removals_of([&](const FolderManifest& folder) { return is_in_the_way(folder.path); });
+    emit_removals_of([&](const Present& folder, const Entry&) { return is_in_the_way(folder.path); });
+    emit_folder_removals_of([&](const Present& folder) { return is_in_the_way(folder.path); });
   }
 
   void emit_control_files() {
@@ -427,7 +436,7 @@ class Planner {
       if (after_entry(made.after).area == Area::folder) operations_.push_back(put(OperationKind::put_control, made));
     }
     emit_changed([](const Entry& entry) { return entry.area == Area::folder; });
-    emit_removals_of([](const FolderManifest&, const Entry& entry) { return entry.area == Area::folder; });
+    emit_removals_of([](const Present&, const Entry& entry) { return entry.area == Area::folder; });
   }
 
   template <class Wanted>
@@ -441,14 +450,14 @@ class Planner {
 
   void emit_folder_removals() {
     if (!after_.structure_whole) return;
-    emit_folder_removals_of([&](const FolderManifest& folder) { return !is_in_the_way(folder.path); });
+    emit_folder_removals_of([&](const Present& folder) { return !is_in_the_way(folder.path); });
   }
 
   /// A cur/, new/ or tmp/ that went can go only after its messages, and before a file that takes its name.
   void emit_shrunk_folders() {
     for (const auto& folder : after_.folders) {
-      const auto* present = find_folder(before_, folder.path);
-      if (present != nullptr && shape_of(*present) != shape_of(folder)) {
+      const auto* present = find_sorted(folder.path);
+      if (present != nullptr && present->shape != shape_of(folder)) {
         operations_.push_back({.kind = OperationKind::make_folder,
                                .to = {folder.path, Area::folder, ""},
                                .folder = shape_of(folder),
@@ -457,7 +466,14 @@ class Planner {
     }
   }
 
-  std::vector<FolderManifest> before_;
+  const Present* find_sorted(std::string_view path) const {
+    const auto found = std::lower_bound(before_.begin(), before_.end(), path,
+                                        [](const Present& folder, std::string_view p) { return folder.path < p; });
+    return found != before_.end() && found->path == path ? &*found : nullptr;
+  }
+
+  const AccountManifest& known_;
+  std::vector<Present> before_;
   const AccountManifest& after_;
   std::vector<Operation> operations_;
   std::vector<std::vector<bool>> retained_, consumed_;

@@ -4,7 +4,9 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
+#include "common/maildir/name.h"
 #include "common/sync/equality.h"
 
 namespace maildirsync::sync {
@@ -13,15 +15,10 @@ namespace {
 
 constexpr std::uint32_t k_other_owner = 0xffffffff;  // no source has it, so the plan sets the owner
 
-/// The entries of a folder by name and by base name.
+/// The entries of a folder by name and by base name: they are sorted, so nothing has to be made of them for that.
 class Index {
  public:
-  explicit Index(const FolderManifest* folder) : folder_(folder) {
-    if (folder == nullptr) return;
-    for (const auto& entry : folder->entries) {
-      if (is_message(entry)) by_base_.emplace(base_name(entry), &entry);
-    }
-  }
+  explicit Index(const FolderManifest* folder) : folder_(folder) {}
 
   const Entry* at(const Entry& place) const {
     return folder_ == nullptr ? nullptr : find_entry(folder_->entries, place.area, place.name);
@@ -37,17 +34,31 @@ class Index {
   }
 
  private:
+  std::vector<Entry>::const_iterator first_from(Area area, std::string_view name) const {
+    return std::lower_bound(folder_->entries.begin(), folder_->entries.end(), std::pair(area, name),
+                            [](const Entry& entry, const std::pair<Area, std::string_view>& place) {
+                              return std::pair(entry.area, std::string_view(entry.name)) < place;
+                            });
+  }
+
   const Entry* find(const Entry& entry, bool (*is_it)(const Entry& listed, const Entry& ours)) const {
-    if (entry.area == Area::folder) return nullptr;
-    const auto [begin, end] = by_base_.equal_range(base_name(entry));
-    for (auto candidate = begin; candidate != end; ++candidate) {
-      if (is_it(entry, *candidate->second)) return candidate->second;
+    if (folder_ == nullptr || entry.area == Area::folder) return nullptr;
+    const std::string_view base = base_name(entry);
+    for (const Area area : {Area::cur, Area::new_}) {
+      // The name without flags, and then those with flags, each with one of the marks that stand before them.
+      for (const std::string_view flags : {"", ":2,", ";2,", "!2,"}) {
+        const std::string name = std::string(base).append(flags);
+        for (auto one = first_from(area, name); one != folder_->entries.end() && one->area == area &&
+                                                (flags.empty() ? one->name == name : one->name.starts_with(name));
+             ++one) {
+          if (base_name(*one) == base && is_it(entry, *one)) return &*one;
+        }
+      }
     }
     return nullptr;
   }
 
   const FolderManifest* folder_;
-  std::unordered_multimap<std::string_view, const Entry*> by_base_;
 };
 
 class Reconciler {
@@ -55,11 +66,17 @@ class Reconciler {
   Reconciler(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
              const AccountManifest& after, const OwnerMapping& owner)
       : listed_(listed), known_(known), after_(after), owner_(owner) {
-    for (const auto& intent : intents)
-      intents_[{intent.to.folder, intent.to.area, intent.to.name}].push_back(intent);
+    for (const auto& intent : intents) {
+      if (intent.to.area == Area::folder) {
+        intents_[{intent.to.folder, intent.to.name}].push_back(intent);
+      } else {
+        intended_messages_.emplace(maildir::base_of(intent.to.name), &intent);
+      }
+    }
   }
 
-  void folder(const FolderManifest& listed) {
+  /// Makes of what is listed what is ours of it; false when nothing is.
+  bool folder(FolderManifest& listed) {
     const auto* wanted = after_.find(listed.path);
     const auto* known = known_folder(listed.path, wanted);
     const bool intended = is_intended_folder(listed.path);
@@ -67,28 +84,24 @@ class Reconciler {
     if (is_left_over && std::none_of(listed.entries.begin(), listed.entries.end(),
                                      [&](const Entry& entry) { return wanted_elsewhere(entry) != nullptr; })) {
       result_.extra.push_back({listed.path, Area::folder, ""});
-      return;
+      return false;
     }
-    FolderManifest ours = listed;
-    ours.entries.clear();
-    ours.inode = known != nullptr ? known->inode : wanted != nullptr ? wanted->inode : 0;
+    listed.inode = known != nullptr ? known->inode : wanted != nullptr ? wanted->inode : 0;
     if (wanted != nullptr) {
-      adopt_owner(ours.self, wanted->self);
-      adopt_owner(ours.cur, wanted->cur);
-      adopt_owner(ours.new_, wanted->new_);
-      adopt_owner(ours.tmp, wanted->tmp);
+      adopt_owner(listed.self, wanted->self);
+      adopt_owner(listed.cur, wanted->cur);
+      adopt_owner(listed.new_, wanted->new_);
+      adopt_owner(listed.tmp, wanted->tmp);
     }
     const Index known_index(known);
     const Index wanted_index(wanted);
-    for (const auto& entry : listed.entries) {
-      if (is_left_over && entry.area == Area::folder) {  // control files of what was moved away
-        result_.left_over.push_back({listed.path, entry.area, entry.name});
-        ours.entries.push_back(entry);
-      } else {
-        this->entry(listed.path, entry, known_index, wanted_index, intended, ours.entries);
-      }
-    }
-    result_.before.folders.push_back(std::move(ours));
+    std::erase_if(listed.entries, [&](Entry& entry) {
+      if (!is_left_over || entry.area != Area::folder)
+        return !this->entry(listed.path, entry, known_index, wanted_index, intended);
+      result_.left_over.push_back({listed.path, entry.area, entry.name});  // control files of what was moved away
+      return false;
+    });
+    return true;
   }
 
   Reconciled take() { return std::move(result_); }
@@ -98,7 +111,7 @@ class Reconciler {
   /// be known under another path.
   bool is_intended_folder(std::string path) const {
     for (;;) {
-      if (intents_.contains({path, Area::folder, ""})) return true;
+      if (intents_.contains({path, ""})) return true;
       const auto slash = path.rfind('/');
       if (slash == std::string::npos) return false;
       path.resize(slash);
@@ -130,66 +143,94 @@ class Reconciler {
     return nullptr;
   }
 
-  void entry(const std::string& folder, const Entry& listed, const Index& known, const Index& wanted, bool intended,
-             std::vector<Entry>& ours) {
-    Entry entry = listed;
-    const Entry* same = wanted.at(listed);
-    if (known.torn(listed) != nullptr || wanted.torn(listed) != nullptr) {
+  /// Makes of a listed entry what is ours of it; false when it is somebody else's.
+  bool entry(const std::string& folder, Entry& listed, const Index& known, const Index& wanted, bool intended) {
+    const Entry* same = equal(wanted.at(listed), listed);
+    const Entry* remembered = equal(known.at(listed), listed);
+    if (is_torn(listed, known, wanted, same, remembered)) {
       // Ours, and to be put again in its place: not the source's file by any mark that a plan goes by.
-      entry.inode = 0;
-      if (entry.digest) --entry.mtime;
+      listed.inode = 0;
+      if (listed.digest) --listed.mtime;
       result_.torn.push_back({folder, listed.area, listed.name});
-      ours.push_back(std::move(entry));
-      return;
+      return true;
     }
-    if (same != nullptr && same_stamp(*same, listed)) {
-      entry.inode = same->inode;
-      entry.mtime = same->mtime;
-      const Entry* remembered = known.at(listed);
-      if (remembered != nullptr && same_stamp(*remembered, listed)) entry.digest = remembered->digest;
-      adopt_owner(entry.attributes, same->attributes);
-    } else if (const Entry* remembered = known.at(listed); remembered != nullptr && same_stamp(*remembered, listed)) {
-      entry.inode = remembered->inode;
-      entry.digest = remembered->digest;
+    if (same != nullptr) {
+      listed.inode = same->inode;
+      listed.mtime = same->mtime;
+      if (remembered != nullptr) listed.digest = remembered->digest;
+      adopt_owner(listed.attributes, same->attributes);
+    } else if (remembered != nullptr) {
+      listed.inode = remembered->inode;
+      listed.digest = remembered->digest;
     } else if (const Entry* moved = wanted.like(listed)) {
-      entry.inode = moved->inode;
+      listed.inode = moved->inode;
     } else if (const Entry* earlier = known.like(listed)) {
-      entry.inode = earlier->inode;
-      entry.digest = earlier->digest;
+      listed.inode = earlier->inode;
+      listed.digest = earlier->digest;
     } else if (const Entry* along = intended ? known_elsewhere(listed) : nullptr) {
-      entry.inode = along->inode;
-      entry.digest = along->digest;
+      listed.inode = along->inode;
+      listed.digest = along->digest;
     } else if (const Intent* intended_one = intended ? intent_anywhere(listed) : intent_at(folder, listed)) {
-      entry.inode = intended_one->inode;
+      listed.inode = intended_one->inode;
     } else if (const Entry* elsewhere = wanted_elsewhere(listed)) {
-      entry.inode = elsewhere->inode;
+      listed.inode = elsewhere->inode;
       result_.left_over.push_back({folder, listed.area, listed.name});
-    } else if (!is_our_control_file(listed, known, same)) {
+    } else if (is_torn_elsewhere(listed)) {
+      listed.inode = 0;
+      result_.left_over.push_back({folder, listed.area, listed.name});
+    } else if (!is_our_control_file(listed, known, wanted)) {
       result_.extra.push_back({folder, listed.area, listed.name});
-      return;
+      return false;
     }
-    ours.push_back(std::move(entry));
+    return true;
+  }
+
+  static const Entry* equal(const Entry* ours, const Entry& listed) {
+    return ours != nullptr && same_stamp(*ours, listed) ? ours : nullptr;
+  }
+
+  /// What has the size and the time of ours in its place is torn only by its content.
+  static bool is_torn(const Entry& listed, const Index& known, const Index& wanted, const Entry* same,
+                      const Entry* remembered) {
+    if (same == nullptr && remembered == nullptr)
+      return known.torn(listed) != nullptr || wanted.torn(listed) != nullptr;
+    return (same != nullptr && sync::is_torn(listed, *same)) ||
+           (remembered != nullptr && sync::is_torn(listed, *remembered));
   }
 
   /// The only message of that base name at the source, if it is that one.
   const Entry* wanted_elsewhere(const Entry& listed) {
     if (listed.area == Area::folder || listed.kind != EntryKind::file) return nullptr;
-    if (!wanted_indexed_) {
-      wanted_indexed_ = true;
-      for (const auto& folder : after_.folders) {
-        for (const auto& entry : folder.entries) {
-          if (is_message(entry)) wanted_bases_.emplace(base_name(entry), &entry);
-        }
-      }
-    }
+    index_wanted();
     const auto [begin, end] = wanted_bases_.equal_range(base_name(listed));
     if (begin == end || std::next(begin) != end || !same_stamp(*begin->second, listed)) return nullptr;
     return begin->second;
   }
 
-  /// What the agent was about to create there, if it is that.
+  /// What a power cut has left, of a message that was moved to another folder since, where it was before.
+  bool is_torn_elsewhere(const Entry& listed) {
+    if (!is_message(listed)) return false;
+    index_wanted();
+    const auto [begin, end] = wanted_bases_.equal_range(base_name(listed));
+    return std::any_of(begin, end, [&](const auto& one) { return sync::is_torn(listed, *one.second); });
+  }
+
+  void index_wanted() {
+    if (std::exchange(wanted_indexed_, true)) return;
+    for (const auto& folder : after_.folders) {
+      for (const auto& entry : folder.entries) {
+        if (is_message(entry)) wanted_bases_.emplace(base_name(entry), &entry);
+      }
+    }
+  }
+
+  /// What the agent was about to create there, if it is that: a message under any flags, for a later turn may have
+  /// given it others.
   const Intent* intent_at(const std::string& folder, const Entry& listed) const {
-    const auto found = intents_.find({folder, listed.area, listed.name});
+    if (is_message(listed)) {
+      return intended_message(listed, [&](const Intent& intent) { return intent.to.folder == folder; });
+    }
+    const auto found = intents_.find({folder, listed.name});
     if (found == intents_.end()) return nullptr;
     const auto it = std::find_if(found->second.begin(), found->second.end(),
                                  [&](const Intent& intent) { return is_intended(listed, intent); });
@@ -198,8 +239,9 @@ class Reconciler {
 
   /// The same in a folder that was about to be renamed: what was put into it before has its old path in the intent.
   const Intent* intent_anywhere(const Entry& listed) const {
+    if (is_message(listed)) return intended_message(listed, [](const Intent&) { return true; });
     for (const auto& [place, intents] : intents_) {
-      if (std::get<1>(place) != listed.area || std::get<2>(place) != listed.name) continue;
+      if (place.second != listed.name) continue;
       for (const auto& intent : intents) {
         if (is_intended(listed, intent)) return &intent;
       }
@@ -207,9 +249,18 @@ class Reconciler {
     return nullptr;
   }
 
+  template <class IsThere>
+  const Intent* intended_message(const Entry& listed, IsThere is_there) const {
+    const auto [begin, end] = intended_messages_.equal_range(base_name(listed));
+    for (auto candidate = begin; candidate != end; ++candidate) {
+      if (is_there(*candidate->second) && is_intended(listed, *candidate->second)) return candidate->second;
+    }
+    return nullptr;
+  }
+
   /// Control files are the account's, whoever wrote them last: the source's replace them.
-  static bool is_our_control_file(const Entry& listed, const Index& known, const Entry* wanted) {
-    return listed.area == Area::folder && (wanted != nullptr || known.at(listed) != nullptr);
+  static bool is_our_control_file(const Entry& listed, const Index& known, const Index& wanted) {
+    return listed.area == Area::folder && (wanted.at(listed) != nullptr || known.at(listed) != nullptr);
   }
 
   void adopt_owner(Attributes& listed, const Attributes& wanted) const {
@@ -229,7 +280,9 @@ class Reconciler {
   const AccountManifest& known_;
   const AccountManifest& after_;
   const OwnerMapping& owner_;
-  std::map<std::tuple<std::string, Area, std::string>, std::vector<Intent>> intents_;
+  std::map<std::pair<std::string, std::string>, std::vector<Intent>>
+      intents_;  ///< of folders and control files, by place
+  std::unordered_multimap<std::string_view, const Intent*> intended_messages_;  ///< by base name
   std::unordered_multimap<std::string_view, const Entry*> known_names_;
   std::unordered_multimap<std::string_view, const Entry*> wanted_bases_;
   bool wanted_indexed_ = false;
@@ -238,12 +291,33 @@ class Reconciler {
 
 }  // namespace
 
-Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
+bool is_known_by_intent_only(const Operation& operation) {
+  switch (operation.kind) {
+    case OperationKind::put:
+    case OperationKind::link:
+    case OperationKind::make_folder:
+    case OperationKind::rename_folder:
+      return true;
+    case OperationKind::put_control:
+      return !operation.expected;
+    case OperationKind::rename:
+      return operation.from.folder != operation.to.folder ||
+             maildir::base_of(operation.from.name) != maildir::base_of(operation.to.name);
+    default:
+      return false;
+  }
+}
+
+Reconciled reconcile(AccountManifest listed, const AccountManifest& known, const std::vector<Intent>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination) {
   Reconciler reconciler(listed, known, intents, after, owner_at_destination);
-  for (const auto& folder : listed.folders)
-    reconciler.folder(folder);
+  std::vector<bool> is_ours;
+  for (auto& folder : listed.folders)
+    is_ours.push_back(reconciler.folder(folder));
   Reconciled result = reconciler.take();
+  for (std::size_t i = 0; i < listed.folders.size(); ++i) {
+    if (is_ours[i]) result.before.folders.push_back(std::move(listed.folders[i]));
+  }
   result.before.structure_whole = true;
   return result;
 }

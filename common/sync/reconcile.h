@@ -18,6 +18,12 @@ std::vector<Attributes> owners_in(const AccountManifest& account);
 /// What the receiver answered for these owners, in order; any other is not mapped.
 OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers);
 
+/// Whether nothing but an intent tells that what the operation makes is ours, as long as it is not on record. Such an
+/// intent must be on the disk before the operation is sent: if the source's machine loses its power, the record ends
+/// some seconds before what was sent, and what was sent may be gone from the source, expunged or lost with the power.
+/// Other flags of a message in its folder, and another content of a control file, are known without.
+bool is_known_by_intent_only(const Operation& operation);
+
 struct Reconciled {
   AccountManifest before;       ///< what the destination holds of ours: the `before` of the next plan
   std::vector<Location> extra;  ///< what others put there: never touched
@@ -34,7 +40,7 @@ struct Reconciled {
 /// out as ours and stale, so that the plan puts it again in its place, or removes it where it has another name by now.
 /// `listed` has the destination's owners and no inodes; `before` comes out with the source's owners where they are as
 /// `owner_at_destination` maps them, and with the inodes of the source. Pure.
-Reconciled reconcile(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
+Reconciled reconcile(AccountManifest listed, const AccountManifest& known, const std::vector<Intent>& intents,
                      const AccountManifest& after, const OwnerMapping& owner_at_destination);
 
 }  // namespace maildirsync::sync

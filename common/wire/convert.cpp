@@ -79,7 +79,7 @@ void to_wire(const sync::Entry& entry, Entry& out) {
   out.set_mtime(entry.mtime);
   to_wire(entry.attributes, out.mutable_attributes());
   if (entry.digest) out.set_digest(entry.digest->bytes.data(), entry.digest->bytes.size());
-  if (!entry.target.empty()) out.set_target(entry.target);
+  if (!entry.target.text().empty()) out.set_target(entry.target.text());
 }
 
 void to_wire(const sync::FolderShape& shape, FolderShape& out) {

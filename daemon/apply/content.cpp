@@ -75,7 +75,7 @@ bool has_time(const os::Directory& directory, const struct stat& status, std::in
 
 Result<bool> is_expected(const os::Directory& directory, const std::string& name, const struct stat& status,
                          const sync::Entry& expected) {
-  if (expected.kind == sync::EntryKind::symlink) return has_target(directory, name, status, expected.target);
+  if (expected.kind == sync::EntryKind::symlink) return has_target(directory, name, status, expected.target.text());
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != expected.size) return false;
   if (has_time(directory, status, expected.mtime)) return true;
   if (!expected.digest) return false;

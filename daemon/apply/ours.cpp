@@ -131,7 +131,7 @@ Result<> Claim::give_link(const os::Directory& directory, const std::string& nam
   const ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
   if (size < 0) return os_failure(path, "cannot read the symbolic link", errno);
   const bool was_theirs = is_owners(status) || (former_ && former_->uid == status.st_uid);
-  const bool is_it = std::string_view(target.data(), static_cast<std::size_t>(size)) == wanted_.target;
+  const bool is_it = std::string_view(target.data(), static_cast<std::size_t>(size)) == wanted_.target.text();
   if (!is_it || (!was_theirs && status.st_nlink > 1)) return anothers(status, path, "and is a link of theirs");
   if (::fchownat(link.get(), "", owner.uid, owner.gid, AT_EMPTY_PATH) != 0) {
     return os_failure(path, "cannot set the owner of the symbolic link", errno);

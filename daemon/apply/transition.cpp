@@ -126,7 +126,7 @@ class Transition {
   Result<> create(const Tree::Place& to) {
     if (!is_link()) return touch(staged_.aside->link(*to.directory, to.name));
     MAILDIRSYNC_TRY(judge_link());
-    if (::symlinkat(operation_.result.target.c_str(), to.directory->fd(), to.name.c_str()) != 0) {
+    if (::symlinkat(operation_.result.target.text().c_str(), to.directory->fd(), to.name.c_str()) != 0) {
       return touch(last_error(to, "cannot make the symbolic link"));
     }
     staged_.touched = true;
@@ -140,7 +140,7 @@ class Transition {
 
   Result<> judge_link() {
     MAILDIRSYNC_ASSIGN(auto account, tree_.directory(""));
-    return daemon::judge_link(*account, path_of(operation_.to), operation_.result.target);
+    return daemon::judge_link(*account, path_of(operation_.to), operation_.result.target.text());
   }
 
   /// The same, in the place of what has the name.
@@ -162,7 +162,7 @@ class Transition {
   }
 
   Result<bool> has_wanted_content(const Tree::Place& at, const struct stat& status) const {
-    if (is_link()) return has_target(*at.directory, at.name, status, operation_.result.target);
+    if (is_link()) return has_target(*at.directory, at.name, status, operation_.result.target.text());
     return has_content(*at.directory, at.name, status, operation_.result.size, *operation_.result.digest);
   }
 

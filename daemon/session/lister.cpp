@@ -214,8 +214,8 @@ void Lister::add_entry(const std::string& name, wire::Listing::Folder& out, std:
     const ssize_t length = ::readlinkat(area_directory_.fd(), name.c_str(), target.data(), target.size());
     if (length < 0) return;
     entry.kind = sync::EntryKind::symlink;
-    entry.target.assign(target.data(), static_cast<std::size_t>(length));
-    entry.size = entry.target.size();
+    entry.target = std::string(target.data(), static_cast<std::size_t>(length));
+    entry.size = static_cast<std::uint64_t>(length);
   } else if (!S_ISREG(status->st_mode)) {
     return;  // others' sockets and devices are nothing that we could have put there
   } else if (wants_digest(entry, *status)) {
@@ -227,7 +227,7 @@ void Lister::add_entry(const std::string& name, wire::Listing::Folder& out, std:
   auto& listed = *out.add_entries();
   wire::to_wire(entry, listed);
   if (stamps_ == ChangeStamps::yes) listed.set_changed(os::nanoseconds(status->st_ctim));
-  size += entry.name.size() + entry.target.size() + k_entry_overhead;
+  size += entry.name.size() + entry.target.text().size() + k_entry_overhead;
 }
 
 /// Nothing for a file that cannot be read: it is listed without a digest, and the rest of the account too. Fails for

@@ -1,10 +1,16 @@
 """The receiver's machine lost its power: what it had acknowledged shortly before is looked at again, and what is not whole
-there is put again under its own name."""
+there is put again under its own name. Or the agent's machine did: what it had sent is known to be its own, though its
+record of it is gone, and what the source has lost, or its users deleted, goes at the destination too."""
 
 import os
+import random
+import shutil
+import subprocess
+import time
 import unittest
+import uuid
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
+from maildirsync_testing import SANITIZED, SEED, LabTest, TreeSpec, deliver, make_tree
 
 
 def times_of(path):
@@ -148,6 +154,76 @@ class UncleanEnd(LabTest):
         self.lab.agent.wait_problem("conflict")
         with open(theirs, "rb") as file:
             self.assertEqual(b"somebody else's", file.read())
+
+
+class UncleanEndOfTheAgent(LabTest):
+    """Its state directory is a file system in a file. A copy of that file is what a power cut leaves: what was synced."""
+
+    BOOT = "/proc/sys/kernel/random/boot_id"
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        make_tree(self.root.source, TreeSpec(accounts=3, messages=60, seed=172, median_size=2000))
+        os.mkdir(self.lab.agent.state_dir)
+        self.mount_image(self.lab.agent.state_dir, "ext4")  # as it is made, it writes by itself after 5 to 30 s
+        self.image = os.path.join(self.lab.base, "state.ext4")
+        self.lab.start()
+        self.lab.flush()
+
+    def mount(self, *arguments):
+        subprocess.run(["mount", *arguments], check=True, capture_output=True)
+        self.lab.unmounts.append(lambda: subprocess.run(["umount", "--lazy", arguments[-1]], check=True, capture_output=True))
+
+    def cut(self):
+        """The agent's machine has no power any more."""
+        self.lab.agent.kill()
+        left = f"{self.image}.{uuid.uuid4()}"
+        shutil.copy(self.image, left)
+        subprocess.run(["umount", self.lab.agent.state_dir], check=True, capture_output=True)
+        self.lab.unmounts.pop()
+        self.mount("-o", "loop", left, self.lab.agent.state_dir)
+        self.image = left
+
+    def boot(self):
+        """The agent sees another boot."""
+        boot = os.path.join(self.lab.base, f"boot.{uuid.uuid4()}")
+        with open(boot, "w", encoding="ascii") as file:
+            file.write(str(uuid.uuid4()))
+        mounts = len(self.lab.unmounts)
+        self.mount("--bind", boot, self.BOOT)
+        self.lab.agent.start()
+        subprocess.run(["umount", self.BOOT], check=True, capture_output=True)
+        del self.lab.unmounts[mounts]
+
+    def assert_mended(self, limit=None):
+        self.lab.agent.flush(limit=limit)
+        self.lab.assert_equal()
+        self.assertEqual([], self.lab.agent.problems())
+
+    def test_what_went_meanwhile(self):
+        """Expunged, or never durable at the source, whose delivery the agent had seen."""
+        sent = [deliver(self.root.account(0), b"17000000%02d.M1P1.mail" % i, b"Subject: %d\n\n" % i) for i in range(4)]
+        self.lab.flush()
+        for path in sent[2:]:
+            os.rename(path, os.path.join(self.root.account(0), b"cur", os.path.basename(path) + b":2,S"))
+        self.lab.flush()
+        self.cut()
+        os.unlink(sent[0])
+        os.unlink(os.path.join(self.root.account(0), b"cur", os.path.basename(sent[2]) + b":2,S"))
+        self.boot()
+        self.assert_mended()
+
+    def test_with_traffic(self):
+        rng = random.Random(173 + SEED)
+        for number in range(2):
+            with self.lab.write_traffic(self.root, rate=30 if SANITIZED else 100, seed=174 + SEED + number):
+                time.sleep(rng.uniform(0.5, 2))
+                self.cut()
+                time.sleep(0.5)
+                self.boot()
+                time.sleep(0.5)
+            self.assert_mended(limit=300)
 
 
 if __name__ == "__main__":

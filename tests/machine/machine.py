@@ -21,18 +21,20 @@ PATIENCE = float(os.environ.get("MAILDIRSYNC_MACHINE_PATIENCE", "600"))
 
 
 class Machine:
-    """`lies`: the destination's disk answers flushes without doing them. `environment` is the receiver's."""
+    """`lies`: once there is a mirror, the destination's disk answers flushes without doing them. `environment` is the
+    receiver's."""
 
     def __init__(self, image, scratch, file_system, seed, *, lies=False, environment=None):
         self.image, self.scratch, self.file_system, self.seed = image, scratch, file_system, seed
         self.environment = environment or {}
+        self.lies = lies
         self.disks = {}
         for name in DISKS:
             path = os.path.join(scratch, name)
             with open(path, "wb") as file:
                 file.truncate(SIZE[file_system])
             subprocess.run([*MKFS[file_system], path], check=True, capture_output=True)
-            self.disks[name] = LossyDisk(path, lies=lies and name == "destination")
+            self.disks[name] = LossyDisk(path)
         self.socket = os.path.join(scratch, "disks.sock")
         self.server = DiskServer(self.socket, self.disks)
         self.process = None
@@ -50,7 +52,7 @@ class Machine:
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", "768", "-nodefaults",
                    "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:" + self.console,
                    "-kernel", self.image.kernel, "-initrd", self.image.initrd,
-                   "-append", "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"]
+                   "-append", "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on no_timer_check"]
         for name in DISKS:
             command += ["-drive", f"file=nbd:unix:{self.socket}:exportname={name},format=raw,if=virtio,cache=writeback"]
         command += ["-device", "virtio-serial", "-chardev", f"socket,id=orders,path={orders}",
@@ -191,6 +193,8 @@ class Machine:
         settled = self.order("settle")
         if settled["flush"]["status"] != 0:
             raise AssertionError(f"no mirror at the start: {settled}; {self.order('log', side='agent')}; {self.order('log', side='receiver')}")
+        self.order("sync")
+        self.disks["destination"].lies = self.lies
 
 
 def scratch_directory(name):

@@ -206,8 +206,8 @@ TEST(ScanFolder, keeps_links_that_stay_inside) {
   const Entry* entry = find(found, Area::folder, ".dovecot.sieve");
   ASSERT_NE(entry, nullptr);
   EXPECT_EQ(entry->kind, EntryKind::symlink);
-  EXPECT_EQ(entry->target, "sieve/a.sieve");
-  EXPECT_EQ(entry->size, entry->target.size());
+  EXPECT_EQ(entry->target.text(), "sieve/a.sieve");
+  EXPECT_EQ(entry->size, entry->target.text().size());
   EXPECT_NE(find(found, Area::cur, "l"), nullptr);
 }
 

@@ -109,7 +109,7 @@ TEST_F(EntriesTest, everything_of_an_entry_survives_a_restart) {
   message.digest.reset();
   Entry symlink = entry(at("", "link"), 2);
   symlink.kind = sync::EntryKind::symlink;
-  symlink.target = "../\xfe target";
+  symlink.target = std::string("../\xfe target");
   apply({make_folder(""),
          {.kind = sync::OperationKind::put, .to = at("", "cur/1.x:2,S"), .result = message},
          {.kind = sync::OperationKind::put_control, .to = at("", "link"), .result = symlink}});

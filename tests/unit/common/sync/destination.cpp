@@ -203,7 +203,7 @@ std::string describe(const AccountManifest& manifest) {
         << (folder.tmp ? " tmp" : "") << "\n";
     for (const auto& entry : folder.entries) {
       out << "  " << text({"", entry.area, entry.name}) << " inode " << entry.inode << " size " << entry.size
-          << " mtime " << entry.mtime << (entry.target.empty() ? "" : " -> " + entry.target) << "\n";
+          << " mtime " << entry.mtime << (entry.target.text().empty() ? "" : " -> " + entry.target.text()) << "\n";
     }
   }
   return out.str();

@@ -302,12 +302,12 @@ TEST(Plan, a_listed_message_without_an_inode_is_found_by_its_base_name) {
 TEST(Plan, a_symbolic_link_is_put_again_only_when_its_target_changed) {
   Entry link = file("cur/l", 11);
   link.kind = EntryKind::symlink;
-  link.target = "1.x:2,S";
-  link.size = link.target.size();
+  link.target = std::string("1.x:2,S");
+  link.size = link.target.text().size();
   Entry touched = link;
   touched.mtime += 5;
   Entry turned = link;
-  turned.target = "2.x:2,S";
+  turned.target = std::string("2.x:2,S");
   const auto before = account({folder("", 1, {link})});
   EXPECT_EQ(lines(before, account({folder("", 1, {touched})})), Lines({"set_attributes -> /cur/l inode 11"}));
   EXPECT_EQ(lines(before, account({folder("", 1, {turned})})), Lines({"put -> /cur/l inode 11"}));

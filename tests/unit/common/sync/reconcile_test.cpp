@@ -1,5 +1,7 @@
 #include "common/sync/reconcile.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -386,6 +388,66 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
     if (!refused.empty()) RC_FAIL(describe(operation) + ": " + refused);
   }
   const auto ended = sync::apply(result.before, rest);
+  RC_ASSERT(ended.folders.size() == after.folders.size());
+  for (std::size_t i = 0; i < after.folders.size(); ++i)
+    RC_ASSERT(ended.folders[i].entries == after.folders[i].entries);
+}
+
+TEST(Reconcile, takes_away_what_a_power_cut_has_left_of_a_message_that_was_moved_since) {
+  Entry left = file("new/1.x", 11);
+  left.size = 0;
+  const auto moved = account({folder("", 1), folder(".Archive", 2, {file("cur/1.x:2,S", 11)})});
+  auto there = moved;
+  there.folders[0].entries.push_back(left);
+  const auto result = reconciled(at_destination(there), moved, {}, moved);
+  EXPECT_TRUE(result.extra.empty());
+  ASSERT_EQ(result.left_over.size(), 1u);
+  EXPECT_EQ(describe(plan(result.before, moved)), "  remove /new/1.x\n");
+}
+
+/// The agent's record, as a power cut at the source can leave it: it ends before what was sent.
+struct Record {
+  AccountManifest known;
+  std::vector<Intent> intents;
+};
+
+/// Whatever the record lacks but for the intents that are on the disk before anything is sent, and whatever the source
+/// has lost with its power, nothing at the destination is taken for somebody else's, and it becomes the source's.
+RC_GTEST_PROP(ReconcileProperties, knows_what_was_sent_before_a_power_cut_at_the_source,
+              (const std::vector<Steps>& turns, const Steps& meanwhile, std::uint16_t cut, std::uint8_t lost)) {
+  Source source;
+  std::vector<Source> sources{source};
+  AccountManifest there;
+  there.structure_whole = true;
+  std::vector<Record> records(1);
+  records.back().known.structure_whole = true;
+  std::size_t on_disk = 0;
+  for (const auto& steps : turns) {
+    source.steps(steps);
+    sources.push_back(source);
+    const auto operations = plan(there, source.manifest());
+    Record record = records.back();
+    for (const auto& operation : operations) {
+      if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
+        record.intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
+      }
+    }
+    records.push_back(record);
+    if (std::any_of(operations.begin(), operations.end(), is_known_by_intent_only)) on_disk = records.size() - 1;
+    there = sync::apply(std::move(there), operations);
+    records.push_back({there, record.intents});
+    records.push_back({there, {}});
+  }
+  const Record& left = records[on_disk + cut % (records.size() - on_disk)];
+  source = sources[sources.size() - 1 - lost % std::min<std::size_t>(3, sources.size())];
+  source.steps(meanwhile);
+  const auto after = source.manifest();
+  const auto result = reconciled(at_destination(there), left.known, left.intents, after);
+  RC_LOG() << "known:\n" << describe(left.known) << "there:\n" << describe(there) << "after:\n" << describe(after);
+  for (const auto& extra : result.extra)
+    RC_LOG() << "extra: " << extra.folder << " " << extra.name << "\n";
+  RC_ASSERT(result.extra.empty());
+  const auto ended = sync::apply(result.before, plan(result.before, after));
   RC_ASSERT(ended.folders.size() == after.folders.size());
   for (std::size_t i = 0; i < after.folders.size(); ++i)
     RC_ASSERT(ended.folders[i].entries == after.folders[i].entries);

@@ -303,7 +303,7 @@ void Source::add_symlink(const Step& step) {
   Entry& link = files_.at(inode);
   link.kind = EntryKind::symlink;
   link.target = "target" + std::to_string(step.how % 3);
-  link.size = link.target.size();
+  link.size = link.target.text().size();
   folder.names[{message ? Area::cur : Area::folder, name}] = inode;
 }
 
