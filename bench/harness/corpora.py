@@ -159,5 +159,39 @@ class Attachments:
                     file.write(rng.randbytes(min(left, 1_000_000)))
 
 
+@dataclasses.dataclass(frozen=True)
+class Lists:
+    """What else memory must not grow with: a uidlist to which a line is added, and a folder that both sides have already."""
+
+    uidlist: int  # bytes
+    folder: int  # messages
+
+    @staticmethod
+    def _folder(source: str) -> str:
+        folder = os.path.join(source, "example.org", "user", "Maildir")
+        for area in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(folder, area))
+        return folder
+
+    def make_uidlist(self, source: str) -> str:
+        path = os.path.join(self._folder(source), "dovecot-uidlist")
+        rng = random.Random(self.uidlist)
+        with open(path, "wb") as file:
+            size = file.write(b"3 V1700000000 N9999999 G00000000000000000000000000000000\n")
+            for uid in range(1, 10_000_000):
+                if size >= self.uidlist:
+                    break
+                size += file.write(b"%d :17000%08d.M%dP%d.mx,S=2000,W=2040\n" % (uid, uid, rng.randrange(10**6), rng.randrange(10**5)))
+        return path
+
+    def make_folder(self, source: str) -> None:
+        current = os.path.join(self._folder(source), "cur")
+        for number in range(self.folder):
+            with open(os.path.join(current, f"17{number:08}.M{number}P1.mx,S=1,W=1:2,S"), "wb") as file:
+                file.write(b"x")
+
+
+LISTS = Lists(100_000_000, 300_000)
+LISTS_QUICK = Lists(20_000_000, 30_000)
 ATTACHMENTS = (Attachments(100, 20_000_000), Attachments(1, 2_000_000_000))
 ATTACHMENTS_QUICK = (Attachments(15, 20_000_000), Attachments(1, 300_000_000))

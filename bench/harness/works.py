@@ -34,9 +34,10 @@ class Scale:
     rest: float = 10  # seconds before a first copy to the disk
     soak_minutes: float = 60
     attachments: tuple[corpora.Attachments, ...] = corpora.ATTACHMENTS
+    lists: corpora.Lists = corpora.LISTS
 
 
-QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5, attachments=corpora.ATTACHMENTS_QUICK)
+QUICK = Scale(corpora.MAIL_QUICK, corpora.LARGE_FOLDER_QUICK, repetitions=2, live_seconds=3, pending=2_000, rest=5, attachments=corpora.ATTACHMENTS_QUICK, lists=corpora.LISTS_QUICK)
 LIVE_RATE = 20
 LSYNCD_RATES = (LIVE_RATE, 500)  # what it can follow at all
 AS_FAST = "as fast as it goes"
@@ -415,11 +416,55 @@ def attachments(bench: Bench, medium: str) -> None:
             shutil.rmtree(source)
 
 
+def lists(bench: Bench, medium: str) -> None:
+    """A large uidlist, copied and then a line longer each time, and a listing of a large folder that both sides have: of interest is
+    the memory."""
+    spec, source = bench.scale.lists, bench.place("disk", "lists")
+    make_anew(source)
+    uidlist = spec.make_uidlist(source)
+    size = f"a uidlist of {spec.uidlist // 1_000_000} MB"
+
+    def grow() -> None:
+        with open(uidlist, "ab") as file:
+            file.write(b"%d :1700000000.M%dP1.mx,S=2000,W=2040\n" % (9_999_999, time.monotonic_ns()))
+
+    ours = Ours(source, bench.place(medium, "ours"))
+    others = bench.peers(f"first copy, {size}", medium, (peers.Rsync,), source)
+    try:
+        for repetition in range(bench.scale.repetitions):
+            for tool in (ours, *others):
+                bench.record(f"first copy, {size}", medium, repetition, lambda tool=tool: (tool.reset(), bench.rest(medium), tool.copy())[2], tool.name)
+        for repetition in range(bench.scale.repetitions):
+            ours.ensure_running()
+            bench.record(f"a line more in {size}", medium, repetition, lambda: ours.flush(grow), ours.name)
+            for peer in others:
+                bench.record(f"a line more in {size}", medium, repetition, peer.copy, peer.name)
+    finally:
+        close(ours, *others)
+    make_anew(source)
+    spec.make_folder(source)
+    work = f"both sides have a folder of {spec.folder:,}"
+    others = bench.peers(work, medium, (peers.Rsync,), source)
+    for rsync in others:
+        try:
+            rsync.reset()
+            rsync.copy()
+            ours = Ours(source, rsync.destination)
+            for repetition in range(bench.scale.repetitions):
+                ours.forget()
+                bench.record(work, medium, repetition, ours.copy, ours.name)
+                bench.record(work, medium, repetition, rsync.copy, rsync.name)
+            ours.close()
+        finally:
+            close(rsync)
+    shutil.rmtree(source)
+
+
 def soak_once(bench: Bench, medium: str) -> None:
     soak(bench, medium, bench.corpus(corpora.SOAK))
 
 
-WORKS = ("first-copy", "no-change", "verify", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "attachments", "link", "million", "soak")
+WORKS = ("first-copy", "no-change", "verify", "flags", "churn", "live", "flush", "seeded", "large-folder", "uidlist", "attachments", "lists", "link", "million", "soak")
 
 
 def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
@@ -428,6 +473,7 @@ def run_all(bench: Bench, with_million: bool, with_soak: bool) -> None:
         bench.attempt(changes, medium, "no-change", "verify", "flags", "churn", "live", "flush", "seeded")
         bench.attempt(large_folder, medium, "large-folder", "uidlist")
         bench.attempt(attachments, medium, "attachments")
+        bench.attempt(lists, medium, "lists")
     bench.attempt(wire_copy, bench.media[-1], "link")
     if with_million:
         million(bench, "disk")
