@@ -125,13 +125,13 @@ bool takes_away(sync::OperationKind kind) {
 
 void Acknowledgements::acknowledged(std::vector<Sent> done, const wire::Ack& ack) {
   const Answers answers(ack);
-  given_.unclean_ends.note_acknowledged();
   given_.destinations.ask_for_new();
   for (std::size_t i = 0; i < done.size();) {
     const auto turn = done[i].turn;
     std::vector<sync::Operation> applied;
     std::vector<State::FolderLook> looks;
     if (Account* account = given_.roster.find(turn->order.account)) {
+      given_.unclean_ends.note_acknowledged(turn->order.root_name);
       account->acknowledged = given_.unclean_ends.last_acknowledged();
     }
     for (; i < done.size() && done[i].turn == turn; ++i) {

@@ -24,6 +24,7 @@ Result<> Engine::add_root(const config::AgentRoot& config, Agreements::When when
   Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
   MAILDIRSYNC_TRY(destinations_.recall(root));
   MAILDIRSYNC_TRY(mount_holds_.recall(root));
+  unclean_ends_.recall_root(*state_, config.name);
   auto rows = state_->accounts(config.name);
   if (!rows) return Failure(rows.error());
   // An account that was found, and of which nothing was acknowledged, says nothing: the first decision comes before the

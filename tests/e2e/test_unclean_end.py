@@ -2,9 +2,11 @@
 there is put again under its own name. Or the agent's machine did: what it had sent is known to be its own, though its
 record of it is gone, and what the source has lost, or its users deleted, goes at the destination too."""
 
+import contextlib
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -103,6 +105,24 @@ class UncleanEnd(LabTest):
         self.lab.agent.start()
         self.assert_mended()
         self.assertRegex(self.lab.agent.log_text(), "receiver-unclean-end number=2")
+
+    def test_only_roots_that_heard_lately_are_looked_at_after_a_restart_of_the_agent(self):
+        other = self.lab.add_root("other")
+        make_tree(other.source, TreeSpec(accounts=2, messages=6, seed=173, median_size=500))
+        self.lab.agent.stop()
+        self.lab.receiver.restart()
+        self.lab.agent.start()
+        self.lab.flush()
+        self.lab.agent.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.lab.agent.state_dir, "state.db"))) as state, state:
+            day_ago = str(int(time.time()) - 86400).encode()
+            changed = state.execute("UPDATE setting SET value = ? WHERE key = ?", (day_ago, b"acknowledged:other"))
+            self.assertEqual(1, changed.rowcount)
+        self.end_uncleanly()
+        self.lab.receiver.start()
+        self.lab.agent.start()
+        self.assert_mended()
+        self.assertRegex(self.lab.agent.log_text(), "receiver-unclean-end number=1 accounts=3")
 
     def test_with_a_flag_set_meanwhile(self):
         """The damaged file has its old name at the destination, and must not stay beside the message."""
