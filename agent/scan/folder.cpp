@@ -286,7 +286,8 @@ class FolderWalk {
     std::sort(names->begin(), names->end(),
               [](const os::DirectoryEntry& left, const os::DirectoryEntry& right) { return left.inode < right.inode; });
     scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names->size());
-    for (const auto& name : *names) {
+    for (auto& listed : *names) {
+      const os::DirectoryEntry name = std::move(listed);  // gone with its turn: a large folder's names are many
       if (maildir::is_left_out_of_messages(name.name)) continue;
       const Entry* known = sync::find_entry(known_, area, name.name);
       if (depth == Depth::names && known != nullptr && known->inode == name.inode) {

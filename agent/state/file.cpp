@@ -28,7 +28,7 @@ constexpr const char* k_settings = R"sql(
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -32768;
+PRAGMA cache_size = -12288;
 PRAGMA journal_size_limit = 67108864;
 )sql";
 
