@@ -4,7 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "agent/scan/scanner.h"
+#include "agent/scan/folder.h"
+#include "agent/scan/structure.h"
 #include "bench/micro/folders.h"
 
 namespace maildirsync::bench {
@@ -65,7 +66,7 @@ BENCHMARK(scan_one_name)->Unit(benchmark::kMicrosecond);
 
 void look_at_stamps(benchmark::State& state) {
   const Folder folder;
-  const auto watch_nothing = [](const os::Directory&, const std::string&, char) {};
+  const auto watch_nothing = [](const os::Directory&, const std::string&, agent::Part) {};
   for (auto _ : state)
     benchmark::DoNotOptimize(agent::scan_structure(folder.directory(), "", watch_nothing));
 }

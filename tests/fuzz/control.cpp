@@ -9,6 +9,7 @@
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/write.hpp>
+#include <nlohmann/json.hpp>
 
 #include "common/control/server.h"
 #include "tests/unit/support/tree.h"
