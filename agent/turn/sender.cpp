@@ -97,10 +97,17 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   held_back_ = false;
   no_room_ = turn->order.waits_for_room;
   unsent_.clear();
+  moved_away_.clear();
   if (!open_account(turn->order)) return false;
   for (auto& operation : operations) {
     send_alone_what_is_no_link(operation);
     const bool follows = sync::follows_messages(operation.kind);
+    const bool is_link_of_absent =
+        operation.kind == sync::OperationKind::link && moved_away_.contains(path_of(operation.from));
+    if (is_link_of_absent) {  // the next look finds the message under the name that it has now, and links to that
+      turn->report.again.folders[operation.to.folder].everything = true;
+      continue;
+    }
     if (follows && held_back_) {
       turn->report.again
           .folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder : operation.from.folder]
@@ -500,12 +507,13 @@ Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) 
   ++totals_.skipped;
   auto& report = turn_->report;
   const std::string path = path_of(operation.to);
-  unsent_.insert(path);
   report.stamps.erase(operation.to.folder);
   if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
+    moved_away_.insert(path);
     held_back_ = true;
     report.again.folders[operation.to.folder].everything = true;
   } else {
+    unsent_.insert(path);
     report.problems.push_back({error.code, path, error.message()});
   }
   return Step::skipped;

@@ -97,7 +97,8 @@ class Sender {
   const os::Directory* account_ = nullptr;
   const Aliases* aliases_ = nullptr;
   std::optional<ForeignFiles> foreign_files_;  ///< none where owners are mixed
-  std::set<std::string> unsent_;               ///< paths of what it was to send, and did not
+  std::set<std::string> unsent_;               ///< paths of what it was to send, and a rule or the room kept out
+  std::set<std::string> moved_away_;           ///< paths of what was renamed, changed or removed since it was looked at
   bool is_foreign_ = false;                    ///< the file that is being sent is somebody else's
   std::set<std::uint64_t> foreign_links_;      ///< inodes of what was refused, in this turn, as a link of such a file
   bool held_back_ = false;                     ///< something vanished: what follows messages waits for the next look

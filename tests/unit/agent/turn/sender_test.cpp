@@ -214,12 +214,13 @@ TEST_F(SenderLinks, are_links_of_what_was_sent) {
   EXPECT_EQ(sent({put("cur/1.x:2,"), link()}), (Lines{"put cur/1.x:2,", "link .Sent/cur/2.x:2,"}));
 }
 
-TEST_F(SenderLinks, of_what_was_not_sent_are_messages_of_their_own) {
+TEST_F(SenderLinks, of_what_moved_away_wait_for_the_next_look) {
   auto first = put("cur/1.x:2,");
   auto second = link();
-  std::filesystem::remove(root_.path("a/cur/1.x:2,"));
-  EXPECT_EQ(sent({first, second}), (Lines{"put .Sent/cur/2.x:2,"}));
-  EXPECT_EQ(turn_->pending_messages, 1U);
+  std::filesystem::rename(root_.path("a/cur/1.x:2,"), root_.path("a/cur/1.x:2,S"));
+  EXPECT_EQ(sent({first, second}), Lines{});
+  EXPECT_TRUE(turn_->report.again.folders[first.to.folder].everything);
+  EXPECT_TRUE(turn_->report.again.folders[second.to.folder].everything);
 }
 
 TEST_F(SenderControlFile, that_grew_arrives_as_what_was_appended) {
