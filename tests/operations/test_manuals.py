@@ -84,7 +84,7 @@ class Manuals(unittest.TestCase):
         self.assertEqual(described - set(commands()), set())
 
     def test_each_event_with_a_message_id_is_described(self):
-        with open(os.path.join(SOURCE, "common", "service", "event.cpp"), encoding="utf-8") as file:
+        with open(os.path.join(SOURCE, "common", "service", "journal.cpp"), encoding="utf-8") as file:
             known = dict(re.findall(r'\{"([a-z-]+)", "([0-9a-f]{32})"\}', file.read()))
         with open(os.path.join(SOURCE, "docs", "operations.md"), encoding="utf-8") as file:
             described = {}
