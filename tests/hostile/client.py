@@ -17,6 +17,7 @@ import ctypes.util
 import dataclasses
 import itertools
 import os
+import select
 import socket
 import ssl
 import struct
@@ -106,16 +107,39 @@ class Client:
         self._done: dict[int, Done] = {}
         self._acknowledged = 0
         self.other: list[tuple[dict, bytes]] = []  # frames that came while something else was waited for
+        self._received = b""  # what came while something was sent
 
     # -- frames
 
     def send(self, header: dict | bytes, payload: bytes = b"") -> None:
         """Any frame: a Header as a dictionary, or its bytes."""
+        self.send_bytes(self.frame(header, payload))
+
+    @staticmethod
+    def frame(header: dict | bytes, payload: bytes = b"") -> bytes:
         header = header if isinstance(header, bytes) else wire.encode("Header", header)
-        self.send_bytes(struct.pack("<II", len(header), len(payload)) + header + payload)
+        return struct.pack("<II", len(header), len(payload)) + header + payload
 
     def send_bytes(self, data: bytes) -> None:
         self.stream.sendall(data)
+
+    def send_bytes_while_reading(self, data: bytes, limit: float = 30) -> None:
+        """For more than a peer takes that waits for its answers to be read. In one thread: a TLS connection is not to be
+        used by two at once."""
+        self.stream.setblocking(False)
+        try:
+            while data:
+                try:
+                    data = data[self.stream.send(data[:PIECE]) :]
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if select.select([self.stream], [self.stream], [], limit) == ([], [], []):
+                        raise TimeoutError("the peer neither takes nor answers") from None
+                try:
+                    self._received += self.stream.recv(PIECE)
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    continue
+        finally:
+            self.stream.settimeout(limit)
 
     def read(self) -> tuple[dict, bytes]:
         """The next frame; EOFError when the receiver ended the connection."""
@@ -123,7 +147,7 @@ class Client:
         return wire.decode("Header", self._exactly(header_size)), self._exactly(payload_size)
 
     def _exactly(self, size: int) -> bytes:
-        data = b""
+        data, self._received = self._received[:size], self._received[size:]
         while len(data) < size:
             try:
                 piece = self.stream.recv(size - len(data))
@@ -253,9 +277,14 @@ class Client:
 
     def ask_list(self, root: str, account: str | bytes, **fields) -> int:
         """Asks and does not wait; the question's number."""
-        number = next(self._question)
-        self.send({"list": {"id": number, "root": root, "account": account, "looks_only": 1, **fields}})
+        number, frame = self.list_question(root, account, **fields)
+        self.send_bytes(frame)
         return number
+
+    def list_question(self, root: str, account: str | bytes, **fields) -> tuple[int, bytes]:
+        """The question's number and its frame."""
+        number = next(self._question)
+        return number, self.frame({"list": {"id": number, "root": root, "account": account, "looks_only": 1, **fields}})
 
     def list(self, root: str, account: str | bytes, **fields) -> "Listing":
         number, listing = self.ask_list(root, account, **fields), Listing()
