@@ -99,6 +99,12 @@ class Stock {
   std::vector<std::uint64_t> keys_;
 };
 
+/// Half a record would shift what comes after it. A file that cannot be made shorter goes: the next one is written
+/// whole.
+void cut(const os::Directory& root, const os::Fd& fd, off_t size) {
+  if (::ftruncate(fd.get(), size) != 0) (void)::unlinkat(root.fd(), k_name.c_str(), 0);
+}
+
 }  // namespace
 
 bool Given::contains(std::uint64_t key) const {
@@ -133,9 +139,9 @@ void Given::read(const os::Directory& root) {
     return;
   }
   const std::size_t records = (text->size() - k_head.size()) / k_record;
-  // What a power cut left of the last one would shift those after it.
+  // Of the last one a power cut may have left a part.
   const std::size_t whole = k_head.size() + records * k_record;
-  if (whole != text->size()) (void)::ftruncate(fd->get(), static_cast<off_t>(whole));
+  if (whole != text->size()) cut(root, *fd, static_cast<off_t>(whole));
   const std::size_t known = sorted_.size();
   sorted_.resize(known + records);
   std::memcpy(sorted_.data() + known, text->data() + k_head.size(), records * k_record);
@@ -187,7 +193,7 @@ Result<> Given::append(const os::Directory& root) {
   auto written = os::write_all(fd->get(), text, path);
   if (written && ::fdatasync(fd->get()) != 0) written = os_failure(path, "cannot sync", errno);
   if (!written) {
-    (void)::ftruncate(fd->get(), status.st_size);  // half of it would shift what comes after it
+    cut(root, *fd, status.st_size);
     return written;
   }
   if (is_new && ::fsync(root.fd()) != 0) return os_failure(root.path(), "cannot sync", errno);
