@@ -77,7 +77,7 @@ int open_by_walk(int directory, std::string_view path, int flags, mode_t mode) {
     const std::size_t end = std::min(path.find('/', start), path.size());
     const std::string_view component = path.substr(start, end - start);
     start = end + 1;
-    if (component.empty() || component == ".") continue;
+    if (component.empty()) continue;
     if (component == "..") return refused(EXDEV);
     if (name != ".") {
       Fd next(step_into(at, name.c_str()));
@@ -87,7 +87,8 @@ int open_by_walk(int directory, std::string_view path, int flags, mode_t mode) {
     }
     name = component;
   }
-  if (path.back() == '/') flags |= O_DIRECTORY;
+  // path_resolution(7): a slash at the end asks for what a link leads to.
+  if (path.back() == '/') flags = (flags | O_DIRECTORY) & ~O_NOFOLLOW;
   return open_last(at, name.c_str(), flags, mode);
 }
 
