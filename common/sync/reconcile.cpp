@@ -178,7 +178,7 @@ class Reconciler {
     } else if (is_torn_elsewhere(listed)) {
       listed.inode = 0;
       result_.left_over.push_back({folder, listed.area, listed.name});
-    } else if (!is_our_control_file(listed, known, wanted)) {
+    } else if (!is_our_control_file(folder, listed, known, wanted)) {
       result_.extra.push_back({folder, listed.area, listed.name});
       return false;
     }
@@ -258,9 +258,12 @@ class Reconciler {
     return nullptr;
   }
 
-  /// Control files are the account's, whoever wrote them last: the source's replace them.
-  static bool is_our_control_file(const Entry& listed, const Index& known, const Index& wanted) {
-    return listed.area == Area::folder && (wanted.at(listed) != nullptr || known.at(listed) != nullptr);
+  /// Control files are the account's, whoever wrote them last: the source's replace them. Of one that was sent again
+  /// after it was created, the intent on the disk may be the first one only.
+  bool is_our_control_file(const std::string& folder, const Entry& listed, const Index& known,
+                           const Index& wanted) const {
+    return listed.area == Area::folder &&
+           (wanted.at(listed) != nullptr || known.at(listed) != nullptr || intents_.contains({folder, listed.name}));
   }
 
   void adopt_owner(Attributes& listed, const Attributes& wanted) const {

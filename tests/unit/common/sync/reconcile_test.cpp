@@ -405,6 +405,16 @@ TEST(Reconcile, takes_away_what_a_power_cut_has_left_of_a_message_that_was_moved
   EXPECT_EQ(describe(plan(result.before, moved)), "  remove /new/1.x\n");
 }
 
+TEST(Reconcile, takes_a_control_file_for_ours_of_which_only_the_first_sending_is_on_record) {
+  const auto nothing = account({folder("", 1)});
+  auto sent_again = nothing;
+  sent_again.folders[0].entries.push_back(file("subscriptions", 12));
+  Intent first{{"", Area::folder, "subscriptions"}, 1, 1, 11};
+  const auto result = reconciled(at_destination(sent_again), {}, {first}, nothing);
+  EXPECT_TRUE(result.extra.empty());
+  EXPECT_EQ(describe(plan(result.before, nothing)), "  remove /subscriptions\n");
+}
+
 /// The agent's record, as a power cut at the source can leave it: it ends before what was sent.
 struct Record {
   AccountManifest known;
