@@ -19,6 +19,7 @@ class Spec:
 
 MAIL = Spec("mail", 50_000)
 MAIL_QUICK = Spec("mail-quick", 10_000, accounts=20)
+OWNER = (5000, 5000)
 ONE_FOLDER = ("--folders", "0", "--median", "900", "--sigma", "0.5", "--guids")
 LARGE_FOLDER = Spec("large-folder", 100_000, accounts=1, options=ONE_FOLDER)
 LARGE_FOLDER_QUICK = Spec("large-folder-quick", 20_000, accounts=1, options=ONE_FOLDER)
@@ -138,6 +139,15 @@ class Corpus:
         return command if destination else [*command, "--no-watch"]
 
 
+def give_to_a_user(source: str) -> None:
+    """As root has made it: the receiver gives no mail to root."""
+    if os.geteuid() != 0:
+        return
+    for directory, _, names in os.walk(source):
+        for path in (directory, *(os.path.join(directory, name) for name in names)):
+            os.chown(path, *OWNER)
+
+
 @dataclasses.dataclass(frozen=True)
 class Attachments:
     """Messages that do not compress, in one folder: what memory must not grow with."""
@@ -157,6 +167,7 @@ class Attachments:
             with open(os.path.join(folder, "cur", f"17000{number:05}.M{number}P1.mx:2,S"), "wb") as file:
                 for left in range(self.size, 0, -1_000_000):
                     file.write(rng.randbytes(min(left, 1_000_000)))
+        give_to_a_user(source)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +193,7 @@ class Lists:
                 if size >= self.uidlist:
                     break
                 size += file.write(b"%d :17000%08d.M%dP%d.mx,S=2000,W=2040\n" % (uid, uid, rng.randrange(10**6), rng.randrange(10**5)))
+        give_to_a_user(source)
         return path
 
     def make_folder(self, source: str) -> None:
@@ -189,6 +201,7 @@ class Lists:
         for number in range(self.folder):
             with open(os.path.join(current, f"17{number:08}.M{number}P1.mx,S=1,W=1:2,S"), "wb") as file:
                 file.write(b"x")
+        give_to_a_user(source)
 
 
 LISTS = Lists(100_000_000, 300_000)
