@@ -94,26 +94,13 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   foreign_files_.reset();
   foreign_links_.clear();
   if (turn->order.owners == config::AccountOwners::own) foreign_files_.emplace(account);
-  held_back_ = false;
   no_room_ = turn->order.waits_for_room;
   unsent_.clear();
   moved_away_.clear();
   if (!open_account(turn->order)) return false;
   for (auto& operation : operations) {
     send_alone_what_is_no_link(operation);
-    const bool follows = sync::follows_messages(operation.kind);
-    const bool is_link_of_absent =
-        operation.kind == sync::OperationKind::link && moved_away_.contains(path_of(operation.from));
-    if (is_link_of_absent) {  // the next look finds the message under the name that it has now, and links to that
-      turn->report.again.folders[operation.to.folder].everything = true;
-      continue;
-    }
-    if (follows && held_back_) {
-      turn->report.again
-          .folders[operation.kind == sync::OperationKind::put_control ? operation.to.folder : operation.from.folder]
-          .everything = true;
-      continue;
-    }
+    if (waits_for_next_look(operation)) continue;
     if (waits_for_room(operation)) continue;
     const auto snapshot =
         operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
@@ -137,6 +124,18 @@ void Sender::send_alone_what_is_no_link(sync::Operation& operation) {
   operation.expected.reset();
   ++turn_->pending_messages;
   turn_->pending_bytes += operation.result.size;
+}
+
+/// The next look finds what moved away under the name that it has now. Until then no link leads to it, and what follows
+/// messages waits.
+bool Sender::waits_for_next_look(const sync::Operation& operation) {
+  const bool is_link = operation.kind == sync::OperationKind::link;
+  const bool waits = is_link ? moved_away_.contains(path_of(operation.from))
+                             : sync::follows_messages(operation.kind) && !moved_away_.empty();
+  if (!waits) return false;
+  const bool is_to_be_made = is_link || operation.kind == sync::OperationKind::put_control;
+  turn_->report.again.folders[is_to_be_made ? operation.to.folder : operation.from.folder].everything = true;
+  return true;
 }
 
 /// What a full destination has no room for is not sent in vain; it waits, with what follows it, until the receiver says
@@ -510,7 +509,6 @@ Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) 
   report.stamps.erase(operation.to.folder);
   if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
     moved_away_.insert(path);
-    held_back_ = true;
     report.again.folders[operation.to.folder].everything = true;
   } else {
     unsent_.insert(path);

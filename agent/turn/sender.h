@@ -56,6 +56,7 @@ class Sender {
   enum class Step : std::uint8_t { sent, skipped, broken };
 
   void send_alone_what_is_no_link(sync::Operation& operation);
+  bool waits_for_next_look(const sync::Operation& operation);
   bool waits_for_room(const sync::Operation& operation);
   bool open_account(const TurnOrder& order);
   void announce(const sync::Attributes& owner, wire::Names& names);
@@ -101,7 +102,6 @@ class Sender {
   std::set<std::string> moved_away_;           ///< paths of what was renamed, changed or removed since it was looked at
   bool is_foreign_ = false;                    ///< the file that is being sent is somebody else's
   std::set<std::uint64_t> foreign_links_;      ///< inodes of what was refused, in this turn, as a link of such a file
-  bool held_back_ = false;                     ///< something vanished: what follows messages waits for the next look
   bool no_room_ = false;                       ///< messages wait for room, and what follows them with them
 };
 
