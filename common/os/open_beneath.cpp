@@ -87,8 +87,12 @@ int open_by_walk(int directory, std::string_view path, int flags, mode_t mode) {
     }
     name = component;
   }
-  // path_resolution(7): a slash at the end asks for what a link leads to.
-  if (path.back() == '/') flags = (flags | O_DIRECTORY) & ~O_NOFOLLOW;
+  if (path.back() == '/') {
+    const bool makes_file = (flags & O_CREAT) != 0;
+    if (makes_file && name != ".") return refused(EISDIR);
+    // path_resolution(7): a slash at the end asks for what a link leads to.
+    if (!makes_file) flags = (flags | O_DIRECTORY) & ~O_NOFOLLOW;
+  }
   return open_last(at, name.c_str(), flags, mode);
 }
 

@@ -21,11 +21,10 @@ namespace {
 
 using maildirsync::testing::Tree;
 
-/// What a way makes of a path: the inode that it opened, or the errno. A file that it makes is taken away again, and
-/// which of several reasons not to make one comes first is no matter.
+/// What a way makes of a path: the inode that it opened, or the errno. A file that it makes is taken away again.
 std::string outcome(Confinement way, const Directory& directory, const std::string& path, int flags) {
   const Fd fd(open_beneath(way, directory.fd(), path.c_str(), flags, 0600));
-  if (!fd) return (flags & O_EXCL) != 0 ? "not made" : "refused: " + std::to_string(errno);
+  if (!fd) return "refused: " + std::to_string(errno);
   if ((flags & O_EXCL) != 0) return ::unlinkat(directory.fd(), path.c_str(), 0) == 0 ? "made" : "not removed";
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return "no status";
