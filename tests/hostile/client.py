@@ -123,9 +123,10 @@ class Client:
     def send_bytes(self, data: bytes) -> None:
         self.stream.sendall(data)
 
-    def send_bytes_while_reading(self, data: bytes, limit: float = 30) -> None:
+    def send_bytes_while_reading(self, data: bytes) -> None:
         """For more than a peer takes that waits for its answers to be read. In one thread: a TLS connection is not to be
         used by two at once."""
+        limit = self.stream.gettimeout()
         self.stream.setblocking(False)
         try:
             while data:
