@@ -201,7 +201,8 @@ void TurnEnds::take_report(Account& account, const Turn& turn) {
   // What it found torn is on the disk again, or is known to be refused.
   if (turn.order.work.doubted_since) account.doubted = false;
   if (!turn.retry && report.acls > 0) note_acls(root, root.acls + report.acls, given_.keeper);
-  given_.agreements.forget_release(account);
+  // One that began before a person released the account has made no use of that.
+  if (turn.order.released) given_.agreements.forget_release(account);
 }
 
 /// Kept over restarts, for without a comparison nobody would know of them again.

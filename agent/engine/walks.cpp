@@ -197,7 +197,11 @@ void Walks::note_problems(Root& root, const Discovery& discovery, Search search)
 std::vector<Discovery::Found> Walks::find_accounts(std::size_t index, const Discovery& discovery, bool is_another) {
   Root& root = roster_.roots[index];
   root.discovered = true;
-  if (std::exchange(root.released, false) && !roster_.has_accounts(index)) agreements_.forget_release(root);
+  // A release is made use of once its accounts are gone, or some are found again: with no receiver to tell, a root that
+  // is still empty is walked more than once before that.
+  const bool has_accounts = roster_.has_accounts(index);
+  if (root.released && !has_accounts) agreements_.forget_release(root);
+  if (!has_accounts || !discovery.accounts.empty()) root.released = false;
   root.misses_accounts = false;
   std::unordered_set<std::string> found;
   for (const auto& account : discovery.accounts)
