@@ -48,27 +48,6 @@ bool removes_control(const Operation& operation) {
          !operation.from.name.starts_with("dovecot-uidvalidity");
 }
 
-std::vector<sync::Intent> intents_of(const std::vector<Operation>& operations) {
-  std::vector<sync::Intent> intents;
-  for (const auto& operation : operations) {
-    switch (operation.kind) {
-      case OperationKind::put:
-      case OperationKind::put_control:
-      case OperationKind::link:
-      case OperationKind::rename:
-        intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
-        break;
-      case OperationKind::make_folder:
-      case OperationKind::rename_folder:
-        intents.push_back({operation.to, 0, 0, 0});
-        break;
-      default:
-        break;
-    }
-  }
-  return intents;
-}
-
 /// Whether a directory of the folder (its cur/, new/ or tmp/) goes with it.
 bool shrinks(const sync::AccountManifest& before, const Operation& operation) {
   if (operation.kind != OperationKind::make_folder) return false;
@@ -553,7 +532,7 @@ class Course {
   void send(const Look& looked, std::vector<Operation> operations) {
     auto account = order_.root->open_directory(order_.account_path);
     if (!account && !report_.account_gone) return fail(account.error());
-    auto intent = state_.begin_turn(order_.account, intents_of(operations));
+    auto intent = state_.begin_turn(order_.account, sync::intents_of(operations));
     if (!intent) return fail(intent.error());
     report_.intent = *intent;
     if (std::any_of(operations.begin(), operations.end(), sync::is_known_by_intent_only)) {

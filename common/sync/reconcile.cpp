@@ -294,6 +294,27 @@ class Reconciler {
 
 }  // namespace
 
+std::vector<Intent> intents_of(const std::vector<Operation>& operations) {
+  std::vector<Intent> intents;
+  for (const auto& operation : operations) {
+    switch (operation.kind) {
+      case OperationKind::put:
+      case OperationKind::put_control:
+      case OperationKind::link:
+      case OperationKind::rename:
+        intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
+        break;
+      case OperationKind::make_folder:
+      case OperationKind::rename_folder:
+        intents.push_back({operation.to, 0, 0, 0});
+        break;
+      default:
+        break;
+    }
+  }
+  return intents;
+}
+
 bool is_known_by_intent_only(const Operation& operation) {
   switch (operation.kind) {
     case OperationKind::put:

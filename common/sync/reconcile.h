@@ -18,6 +18,9 @@ std::vector<Attributes> owners_in(const AccountManifest& account);
 /// What the receiver answered for these owners, in order; any other is not mapped.
 OwnerMapping mapping_of(const std::vector<Attributes>& owners, const std::vector<MappedOwner>& answers);
 
+/// What a turn is about to make at the destination. Pure.
+std::vector<Intent> intents_of(const std::vector<Operation>& operations);
+
 /// Whether nothing but an intent tells that what the operation makes is ours, as long as it is not on record. Such an
 /// intent must be on the disk before the operation is sent: if the source's machine loses its power, the record ends
 /// some seconds before what was sent, and what was sent may be gone from the source, expunged or lost with the power.

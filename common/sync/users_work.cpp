@@ -93,18 +93,58 @@ struct Suspicion {
   }
 };
 
+/// What was on its way. Of a folder whose renaming was, nobody knows which name the messages reached it under: it holds
+/// what was known, or under way, of any folder.
+class Underway {
+ public:
+  Underway(const AccountManifest& known, const std::vector<Intent>& intents) {
+    for (const auto& intent : intents) {
+      if (intent.to.name.empty()) {
+        folders_.insert(intent.to.folder);
+      } else {
+        places_.emplace(intent.to.folder, intent.to.area, intent.to.name);
+        names_.emplace(intent.to.area, intent.to.name);
+      }
+    }
+    if (folders_.empty()) return;
+    for (const auto& folder : known.folders) {
+      for (const auto& entry : folder.entries) {
+        if (is_message(entry)) names_.emplace(entry.area, entry.name);
+      }
+    }
+  }
+
+  bool has(const std::string& folder, const Entry& entry) const {
+    return places_.contains({folder, entry.area, entry.name}) ||
+           (names_.contains({entry.area, entry.name}) && has_folder(folder));
+  }
+
+ private:
+  /// It, or one above it: a directory takes with it what is below.
+  bool has_folder(std::string_view folder) const {
+    for (;;) {
+      if (folders_.contains(folder)) return true;
+      const auto slash = folder.rfind('/');
+      if (slash == std::string_view::npos) return false;
+      folder = folder.substr(0, slash);
+    }
+  }
+
+  std::set<std::string_view> folders_;
+  std::set<std::tuple<std::string_view, Area, std::string_view>> places_;
+  std::set<std::pair<Area, std::string_view>> names_;
+};
+
 Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
                     const AccountManifest& after) {
-  std::set<std::tuple<std::string_view, Area, std::string_view>> intended;
-  for (const auto& intent : intents)
-    intended.emplace(intent.to.folder, intent.to.area, intent.to.name);
+  const Underway underway(known, intents);
   Suspicion found;
   for (const auto& folder : listed.folders) {
     const auto* record = known.find(folder.path);
     const auto* source = after.find(folder.path);
     for (const auto& entry : folder.entries) {
-      const bool is_ours = at(record, entry) != nullptr || at(source, entry) != nullptr ||
-                           intended.contains({folder.path, entry.area, entry.name});
+      const bool is_ours =
+          at(record, entry) != nullptr || at(source, entry) != nullptr || underway.has(folder.path, entry);
       if (is_message(entry) && !is_ours) found.strange.push_back({&folder, &entry});
     }
   }
@@ -120,8 +160,8 @@ Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known,
 
 class Judge {
  public:
-  Judge(const AccountManifest& listed, const AccountManifest& known, const AccountManifest& after,
-        const Suspicion& suspicion)
+  Judge(const AccountManifest& listed, const AccountManifest& known, const std::vector<Intent>& intents,
+        const AccountManifest& after, const Suspicion& suspicion)
       : listed_(listed),
         known_(known),
         after_(after),
@@ -130,7 +170,17 @@ class Judge {
         there_(listed, bases_),
         record_(known, bases_),
         source_(after, bases_),
-        newest_(suspicion.strange.empty() ? 0 : std::max(newest_message(known), newest_message(after))) {}
+        newest_(suspicion.strange.empty() ? 0 : std::max(newest_message(known), newest_message(after))) {
+    for (const auto* account : {&known, &after}) {
+      for (const auto& folder : account->folders) {
+        const Entry* uidlist = find_entry(folder.entries, Area::folder, k_uidlist);
+        if (uidlist != nullptr) our_uidlists_.emplace(uidlist->size, uidlist->mtime);
+      }
+    }
+    for (const auto& intent : intents) {
+      if (intent.to.name == k_uidlist) our_uidlists_.emplace(intent.size, intent.mtime);
+    }
+  }
 
   UsersWork run() {
     for (const auto& strange : suspicion_.strange)
@@ -189,10 +239,9 @@ class Judge {
 
   void control_file(const FolderManifest& folder, const Entry& entry) {
     if (entry.name != k_uidlist || entry.kind != EntryKind::file) return;
+    if (our_uidlists_.contains({entry.size, entry.mtime})) return;  // of another folder, if it was renamed
     const Entry* acknowledged = control_of(known_, folder.path);
     const Entry* wanted = control_of(after_, folder.path);
-    const auto is_same = [&](const Entry* other) { return other != nullptr && same_stamp(*other, entry); };
-    if (is_same(acknowledged) || is_same(wanted)) return;
     for (const auto* ours : {acknowledged, wanted}) {
       if (ours != nullptr && ours->mtime >= entry.mtime) return;
     }
@@ -212,6 +261,7 @@ class Judge {
   const Bases bases_;
   const Index there_, record_, source_;
   const std::int64_t newest_;
+  std::set<std::pair<std::uint64_t, std::int64_t>> our_uidlists_;  ///< sizes and times of what we have sent, or shall
   std::set<std::pair<std::string_view, std::string_view>> counted_;
   UsersWork work_;
 };
@@ -221,7 +271,7 @@ class Judge {
 UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
                          const std::vector<Intent>& intents, const AccountManifest& after) {
   if (!listed.exists) return {};
-  return Judge(listed, known, after, suspicion(listed, known, intents, after)).run();
+  return Judge(listed, known, intents, after, suspicion(listed, known, intents, after)).run();
 }
 
 bool is_evident(const UsersWork& work) {

@@ -365,12 +365,7 @@ RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
   const auto known = source.manifest();
   source.steps(changes);
   auto operations = plan(known, source.manifest());
-  std::vector<Intent> intents;
-  for (const auto& operation : operations) {
-    if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
-      intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
-    }
-  }
+  const auto intents = intents_of(operations);
   operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
   const auto there = sync::apply(known, operations);
   source.steps(meanwhile);
@@ -437,11 +432,8 @@ RC_GTEST_PROP(ReconcileProperties, knows_what_was_sent_before_a_power_cut_at_the
     sources.push_back(source);
     const auto operations = plan(there, source.manifest());
     Record record = records.back();
-    for (const auto& operation : operations) {
-      if (!follows_messages(operation.kind) || operation.kind == OperationKind::put_control) {
-        record.intents.push_back({operation.to, operation.result.size, operation.result.mtime, operation.result.inode});
-      }
-    }
+    const auto sent = intents_of(operations);
+    record.intents.insert(record.intents.end(), sent.begin(), sent.end());
     records.push_back(record);
     if (std::any_of(operations.begin(), operations.end(), is_known_by_intent_only)) on_disk = records.size() - 1;
     there = sync::apply(std::move(there), operations);

@@ -1,8 +1,12 @@
 #include "common/sync/users_work.h"
 
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
+#include "common/sync/plan.h"
+#include "tests/unit/common/sync/destination.h"
 #include "tests/unit/common/sync/manifests.h"
+#include "tests/unit/common/sync/source.h"
 
 namespace maildirsync::sync {
 namespace {
@@ -11,6 +15,8 @@ using testing::account;
 using testing::file;
 using testing::folder;
 using testing::listed;
+using testing::Source;
+using Steps = std::vector<testing::Step>;
 
 /// A file that the destination's server wrote after ours.
 Entry written_there(const std::string& path, std::uint64_t inode) {
@@ -70,6 +76,22 @@ TEST(UsersWork, is_not_what_was_on_its_way) {
   EXPECT_EQ(what_users_did(there, mirrored, {}, after).flags, 1U);
 }
 
+TEST(UsersWork, is_not_what_lies_in_a_folder_that_was_on_its_way_to_another_name) {
+  const auto known = account({folder("", 1), folder(".Sent", 2, {file("cur/5.x:2,", 15), file("cur/6.x:2,", 16)})});
+  const auto there = listed(account(
+      {folder("", 1), folder(".Old", 2, {file("cur/5.x:2,S", 15), file("cur/6.x:2,", 16), file("dovecot-uidlist", 19)})}));
+  // Since then it was renamed once more, and its messages were moved and flagged.
+  const auto after = account({folder("", 1, {file("cur/6.x:2,S", 16)}),
+                              folder(".Older", 2, {file("cur/5.x:2,FS", 15), written_there("dovecot-uidlist", 20)})});
+  const std::vector<Intent> intents{{{".Sent", Area::cur, "5.x:2,S"}, 1015, file("", 15).mtime, 15},
+                                    {{".Sent", Area::folder, "dovecot-uidlist"}, 1019, file("", 19).mtime, 19},
+                                    {{".Old", Area::folder, ""}, 0, 0, 0}};
+  EXPECT_FALSE(what_users_did(there, known, intents, after).any());
+  auto moved_there = there;
+  moved_there.folders[1].entries.push_back(file("cur/7.x:2,", 17));
+  EXPECT_EQ(what_users_did(moved_there, known, intents, after).only_there, 1U);
+}
+
 TEST(UsersWork, what_is_missing_as_a_whole_was_lost) {
   const auto no_folder = listed(account({mirrored.folders[0]}));
   EXPECT_FALSE(what_users_did(no_folder, mirrored, {}, mirrored).any());
@@ -118,6 +140,26 @@ TEST(UsersWork, without_a_record_flags_and_moves_still_show) {
   EXPECT_EQ(work.moves, 1U);
   EXPECT_EQ(work.deletions, 0U);
   EXPECT_TRUE(is_evident(work));
+}
+
+/// Folders are renamed, messages moved and flagged, turn for turn, and the acknowledgements of the last turn were lost.
+RC_GTEST_PROP(UsersWorkProperties, are_nothing_after_a_turn_that_broke_off_anywhere,
+              (const Steps& history, const Steps& changes, const Steps& meanwhile, std::uint16_t reached)) {
+  Source source;
+  source.steps(history);
+  const auto known = source.manifest();
+  source.steps(changes);
+  auto operations = plan(known, source.manifest());
+  const auto intents = intents_of(operations);
+  operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
+  const auto there = listed(sync::apply(known, operations));
+  source.steps(meanwhile);
+  const auto work = what_users_did(there, known, intents, source.manifest());
+  RC_LOG() << "known:\n"
+           << testing::describe(known) << "there:\n"
+           << testing::describe(there) << "after:\n"
+           << testing::describe(source.manifest()) << describe(work) << "\n";
+  RC_ASSERT(!work.any());
 }
 
 TEST(CountMissing, tells_messages_by_their_base_name_within_their_folder) {
