@@ -81,6 +81,9 @@ class Shell(LabTest):
     def settle(self):
         """All that can be done is done."""
         self.lab.agent.flush("--timeout", "15", complete=False)
+        self.wait_acknowledged()
+
+    def wait_acknowledged(self):
         wait_until(lambda: self.lab.agent.status()["pending"]["messages"] == 0, "nothing is on its way", alive=self.lab.daemons)
 
 
@@ -97,6 +100,7 @@ class PlaceOfAMessage(Shell):
         place = os.path.join(self.there, b"cur", name)
         wait_until(lambda: os.path.exists(place), "the message arrives", alive=self.lab.daemons)
         wait_until(lambda: os.stat(place).st_uid == USER[0], "it is the user's", alive=self.lab.daemons)
+        self.wait_acknowledged()  # or it is removed and sent anew when it is renamed now
         secret = self.secret(f"secret-{number}", len(body), **options)
         if how == "moved":
             os.rename(secret, place)
