@@ -43,6 +43,7 @@ struct Account {
   std::string name;
   Work work;                   ///< what its next turn is to look at
   std::shared_ptr<Turn> turn;  ///< its present turn
+  std::uint64_t turns = 0;     ///< that were begun
   bool queued = false;
   bool complete = false;  ///< its first pass is done
   bool held = false;      ///< waits for a person

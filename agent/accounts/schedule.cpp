@@ -91,6 +91,7 @@ void Schedule::give(Lane& lane, Account& account) {
   auto turn = std::make_shared<Turn>();
   turn->order = make_order_(account);
   account.turn = turn;
+  ++account.turns;
   lane.give(std::move(turn), transfer_(), lanes_.quick_link(lane));
 }
 

@@ -2,17 +2,26 @@
 
 #include "agent/destination/destination_checks.h"
 
-#include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
 
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 
 #include "agent/destination/destination_looks.h"
 #include "common/service/log.h"
 
 namespace maildirsync::agent {
+
+namespace {
+
+/// For accounts that have turn upon turn: after some ten seconds they are compared.
+constexpr int k_patience = 1000;
+constexpr auto k_between = std::chrono::milliseconds(10);
+
+}  // namespace
 
 /// What users do at a drained root's destination is theirs, and what is not copied yet or held is compared anyway.
 bool DestinationChecks::is_looked_after(const Account& account) const {
@@ -22,19 +31,32 @@ bool DestinationChecks::is_looked_after(const Account& account) const {
 }
 
 void DestinationChecks::check(const std::vector<AccountId>& ids, Done done) {
+  ask(std::make_shared<Check>(Check{.ids = ids, .differing = {}, .idle = {}, .done = std::move(done)}));
+}
+
+void DestinationChecks::ask(const std::shared_ptr<Check>& check) {
   std::map<std::string, std::vector<std::pair<AccountId, std::string>>> by_root;
-  for (const AccountId id : ids) {
-    const Account& account = roster_.accounts.at(id);
-    if (is_looked_after(account)) by_root[roster_.root_of(account).config.name].emplace_back(id, account.path);
+  std::vector<AccountId> busy;
+  check->idle.clear();
+  for (const AccountId id : check->ids) {
+    const Account* account = roster_.find(id);
+    if (account == nullptr || !is_looked_after(*account)) continue;
+    if (account->turn && check->rounds > 0 && check->rounds < k_patience) {
+      busy.push_back(id);
+      continue;
+    }
+    by_root[roster_.root_of(*account).config.name].emplace_back(id, account->path);
+    if (!account->turn) check->idle[id] = account->turns;
   }
-  if (by_root.empty() || !lanes_.knows_looks()) return done(std::vector<AccountId>());
+  check->ids = std::move(busy);
+  if (by_root.empty() && !check->ids.empty()) return ask_again(check);
+  if (by_root.empty() || !lanes_.knows_looks()) return check->done(std::move(check->differing));
   const auto link = lanes_.up();
-  if (!link) return done(std::nullopt);
-  asio::post(askers_, [this, link, epoch = link->outbox().epoch(), by_root = std::move(by_root),
-                       done = std::move(done)]() mutable {
+  if (!link) return check->done(std::nullopt);
+  asio::post(askers_, [this, link, epoch = link->outbox().epoch(), by_root = std::move(by_root), check] {
     Answer answer;
-    for (auto& [root, accounts] : by_root) {
-      auto found = find_differing(state_, *link, epoch, root, std::move(accounts));
+    for (const auto& [root, accounts] : by_root) {
+      const auto found = find_differing(state_, *link, epoch, root, accounts);
       if (found) {
         answer.differing.insert(answer.differing.end(), found->begin(), found->end());
       } else {
@@ -42,25 +64,43 @@ void DestinationChecks::check(const std::vector<AccountId>& ids, Done done) {
         answer.error = found.error();
       }
     }
-    asio::post(loop_, [this, answer = std::move(answer), done = std::move(done)]() mutable {
-      answered(std::move(answer), done);
-    });
+    asio::post(loop_, [this, answer = std::move(answer), check]() mutable { answered(check, std::move(answer)); });
   });
 }
 
-void DestinationChecks::answered(Answer answer, const Done& done) {
+void DestinationChecks::answered(const std::shared_ptr<Check>& check, Answer answer) {
   if (roster_.stopping) return;
-  for (const AccountId id : answer.differing)
-    compare(id);
+  for (const AccountId id : answer.differing) {
+    const Account* account = roster_.find(id);
+    if (account == nullptr) continue;
+    const auto idle = check->idle.find(id);
+    const bool had_a_turn = idle == check->idle.end() || account->turn || account->turns != idle->second;
+    if (had_a_turn && check->rounds < k_patience) {
+      check->ids.push_back(id);
+    } else {
+      compare(id);
+      check->differing.push_back(id);
+    }
+  }
   schedule_.dispatch();
   if (answer.error && answer.error->code != ErrorCode::destination_gone) {
     service::log_debug("looks-not-checked root={} detail=\"{}\"", answer.failed_root, answer.error->message());
-    return done(std::nullopt);
+    return check->done(std::nullopt);
   }
   if (answer.error) {
     if (Root* root = roster_.find_root(answer.failed_root)) destinations_.hold(*root, answer.error->detail);
   }
-  done(std::move(answer.differing));
+  if (check->ids.empty()) return check->done(std::move(check->differing));
+  ask_again(check);
+}
+
+/// What a turn under way changes there looks otherwise than it was left, and is nobody else's work.
+void DestinationChecks::ask_again(const std::shared_ptr<Check>& check) {
+  ++check->rounds;
+  const auto timer = std::make_shared<asio::steady_timer>(loop_, k_between);
+  timer->async_wait([this, timer, check](const asio::error_code& error) {
+    if (!error && !roster_.stopping) ask(check);
+  });
 }
 
 void DestinationChecks::compare(AccountId id) {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/destination/destinations.h"
@@ -17,8 +20,9 @@ class DestinationChecks {
                     Destinations& destinations)
       : loop_(loop), roster_(roster), state_(state), lanes_(lanes), schedule_(schedule), destinations_(destinations) {}
 
-  /// Has the receiver say which of these accounts look otherwise than they were left; those are compared. `done` is
-  /// called on the loop: with nothing when they could not be asked about.
+  /// Has the receiver say which of these accounts look otherwise than they were left; those are compared. Of one that
+  /// had a turn meanwhile it is asked again. `done` is called on the loop: with nothing when they could not be asked
+  /// about.
   using Done = std::function<void(std::optional<std::vector<AccountId>> differing)>;
   void check(const std::vector<AccountId>& ids, Done done);
   void check_all();
@@ -31,12 +35,21 @@ class DestinationChecks {
 
  private:
   bool is_looked_after(const Account& account) const;
+  struct Check {
+    std::vector<AccountId> ids;                         ///< still to be asked about
+    std::vector<AccountId> differing;                   ///< found until now
+    std::unordered_map<AccountId, std::uint64_t> idle;  ///< without a turn when they were asked about, and their turns
+    int rounds = 0;
+    Done done;
+  };
   struct Answer {
     std::vector<AccountId> differing;
     std::string failed_root;  ///< with `error`
     std::optional<Error> error;
   };
-  void answered(Answer answer, const Done& done);
+  void ask(const std::shared_ptr<Check>& check);
+  void answered(const std::shared_ptr<Check>& check, Answer answer);
+  void ask_again(const std::shared_ptr<Check>& check);
 
   asio::io_context& loop_;
   Roster& roster_;

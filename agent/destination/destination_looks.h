@@ -31,8 +31,8 @@ std::vector<LooksQuestion> looks_questions(const std::string& root, const std::v
 
 /// Which of these accounts of a root do not look at the destination as they were left: something was changed there by
 /// others, or an older copy was put back. Reads the state and asks over a connection; for any thread but the event
-/// loop's. What looks otherwise because a turn is under way is asked again a few times.
+/// loop's. While a turn is under way, what it changes there looks otherwise, too.
 Result<std::vector<AccountId>> find_differing(State& state, Link& link, std::uint64_t epoch, const std::string& root,
-                                              std::vector<std::pair<AccountId, std::string>> accounts);
+                                              const std::vector<std::pair<AccountId, std::string>>& accounts);
 
 }  // namespace maildirsync::agent

@@ -91,6 +91,7 @@ WayToWrite way_to_write(std::int64_t file_system_type, Kernel kernel) {
   switch (file_system_type) {
     case EXT4_SUPER_MAGIC:
     case XFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:  // keeps nothing, whatever the way
       return WayToWrite::unnamed;
     case BTRFS_SUPER_MAGIC:
       return kernel < k_btrfs_logs_linked_files ? WayToWrite::named : WayToWrite::unnamed;

@@ -237,6 +237,20 @@ class BothTrees(BothTreesTest):
         self.lab.flush()
         self.assertEqual(count, self.compared(), self.lab.agent.tail())
 
+    def test_what_is_under_way_when_a_session_begins_looks_like_no_one_elses_work(self):
+        self.copied()
+        for _ in range(3):
+            self.lab.agent.stop()
+            for directory, _, _ in os.walk(os.fsencode(self.root.source)):
+                if os.path.basename(directory) == b"new":
+                    for number in range(80):
+                        self.serial += 1
+                        deliver(os.path.dirname(directory), b"1800000000.M%dP8.old" % self.serial)
+            self.lab.agent.start()
+            self.lab.flush()
+        self.assertEqual(0, self.compared(), self.lab.agent.tail())
+        self.lab.assert_equal()
+
     def test_a_message_that_was_removed_at_the_destination_is_sent_again(self):
         self.copied()
         os.unlink(self.first())

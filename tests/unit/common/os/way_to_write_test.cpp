@@ -41,6 +41,10 @@ TEST(WayToWrite, is_careful_where_nothing_was_shown) {
   }
 }
 
+TEST(WayToWrite, is_the_shortest_where_nothing_is_kept) {
+  EXPECT_EQ(way_to_write(TMPFS_MAGIC, k_debian_12), WayToWrite::unnamed);
+}
+
 TEST(Ground, names_the_file_system) {
   EXPECT_EQ(name_of_file_system(BTRFS_SUPER_MAGIC), "btrfs");
   EXPECT_EQ(name_of_file_system(0x2fc12fc1), "zfs");
