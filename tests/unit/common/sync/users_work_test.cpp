@@ -78,8 +78,9 @@ TEST(UsersWork, is_not_what_was_on_its_way) {
 
 TEST(UsersWork, is_not_what_lies_in_a_folder_that_was_on_its_way_to_another_name) {
   const auto known = account({folder("", 1), folder(".Sent", 2, {file("cur/5.x:2,", 15), file("cur/6.x:2,", 16)})});
-  const auto there = listed(account(
-      {folder("", 1), folder(".Old", 2, {file("cur/5.x:2,S", 15), file("cur/6.x:2,", 16), file("dovecot-uidlist", 19)})}));
+  const auto there = listed(
+      account({folder("", 1),
+               folder(".Old", 2, {file("cur/5.x:2,S", 15), file("cur/6.x:2,", 16), file("dovecot-uidlist", 19)})}));
   // Since then it was renamed once more, and its messages were moved and flagged.
   const auto after = account({folder("", 1, {file("cur/6.x:2,S", 16)}),
                               folder(".Older", 2, {file("cur/5.x:2,FS", 15), written_there("dovecot-uidlist", 20)})});
