@@ -394,6 +394,7 @@ class Ownership:
         root.owner |= {"users": {"0": "root"}, "groups": {"0": "0"}}
         self.lab.receiver.write_config()
         self.lab.receiver.signal(signal.SIGHUP)
+        self.lab.receiver.wait_log("reloaded")
         self.lab.flush(limit=300)
         self.lab.assert_equal()
 
