@@ -13,6 +13,7 @@
 #include "agent/scan/discovery.h"
 #include "agent/turn/turn.h"
 #include "common/decisions/settle.h"
+#include "common/os/pulse.h"
 
 namespace maildirsync::agent {
 
@@ -41,9 +42,10 @@ struct Account {
   std::size_t root = 0;
   std::string path;
   std::string name;
-  Work work;                   ///< what its next turn is to look at
-  std::shared_ptr<Turn> turn;  ///< its present turn
-  std::uint64_t turns = 0;     ///< that were begun
+  Work work;                        ///< what its next turn is to look at
+  std::shared_ptr<Turn> turn;       ///< its present turn
+  std::uint64_t turns = 0;          ///< that were begun
+  std::optional<Time> hangs_since;  ///< the turn gets no answer from a file system, see Stalls
   bool queued = false;
   bool complete = false;  ///< its first pass is done
   bool held = false;      ///< waits for a person
@@ -137,6 +139,9 @@ struct Root {
   bool discovered = false;
   bool discovering = false;
   bool discover_again = false;
+  std::shared_ptr<os::Pulse> walk;        ///< of the thread that walks it
+  std::optional<Time> walk_hangs_since;   ///< the walk gets no answer from a file system …
+  std::optional<Time> silent_since;       ///< … nor do several of its accounts: nothing of it is given to a lane
   Search next_search = Search::beside;    ///< of the next walk
   std::uint64_t acls = 0;                 ///< files and directories whose ACLs did not come along
   std::vector<Problem> found_everywhere;  ///< mail of no account, by the last walk that searched everywhere

@@ -15,6 +15,11 @@ std::size_t Lanes::connections() const {
       std::count_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->link().is_up(); }));
 }
 
+std::size_t Lanes::hanging() const {
+  return static_cast<std::size_t>(
+      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->hangs(); }));
+}
+
 std::shared_ptr<Link> Lanes::quick_link(Lane& other) const {
   Link& live = lanes_.front()->link();
   return (live.is_up() ? live : other.link()).shared_from_this();

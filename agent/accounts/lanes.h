@@ -20,6 +20,10 @@ class Lanes {
 
   void add(std::unique_ptr<Lane> lane) { lanes_.push_back(std::move(lane)); }
   std::size_t size() const { return lanes_.size(); }
+  /// How many are to work; there are more while some hang, and after that.
+  std::size_t regular() const { return regular_; }
+  void set_regular(std::size_t count) { regular_ = count; }
+  std::size_t hanging() const;
   Lane& operator[](std::size_t index) { return *lanes_[index]; }
 
   /// The first connection that is up; nullptr when none is.
@@ -63,6 +67,7 @@ class Lanes {
  private:
   LinkSettings settings_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::size_t regular_ = 1;
   std::optional<Error> error_;
   std::set<std::string> trashes_;
   bool knows_looks_ = false;

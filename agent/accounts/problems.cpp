@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/accounts/stalls.h"
 #include "agent/turn/sender.h"
 
 namespace maildirsync::agent {
@@ -63,6 +64,7 @@ Refused refused_of(const Root& root) {
 std::string obstruction(const Root& root) {
   if (root.unreadable) return "it cannot be read: " + root.unreadable->message();
   if (root.distant_trouble) return root.distant_trouble->detail;
+  if (root.silent_since) return silence_detail(root);
   return "";
 }
 

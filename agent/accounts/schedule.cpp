@@ -8,7 +8,8 @@ namespace {
 
 /// Nothing of it is given to a lane now, whatever it has to do.
 bool is_stopped(const Account& account, const Root& root) {
-  return account.turn || account.is_stopped() || root.is_held() || !root.agreement.reached || root.removed;
+  return account.turn || account.is_stopped() || root.is_held() || root.silent_since || !root.agreement.reached ||
+         root.removed;
 }
 
 }  // namespace
@@ -76,14 +77,31 @@ Account* Schedule::next_account(bool live_only) {
   return nullptr;
 }
 
-/// The first lane is kept for live changes, so that no first copy stands before them.
+/// How many lanes beside that for live changes may begin something: those that were made for lanes which hung are not
+/// more once these go on.
+std::size_t Schedule::room_for_bulk(const Lane* live) const {
+  std::size_t room = lanes_.regular() - (live != nullptr ? 1 : 0);
+  for (std::size_t i = 0; i < lanes_.size() && room > 0; ++i) {
+    const Lane& lane = lanes_[i];
+    if (&lane != live && lane.turn() && !lane.hangs()) --room;
+  }
+  return room;
+}
+
+/// The first lane that works is kept for live changes, so that no first copy stands before them.
 void Schedule::dispatch() {
   if (paused_ || roster_.stopping) return;
+  const Lane* live = nullptr;
+  for (std::size_t i = 0; i < lanes_.size() && live == nullptr && lanes_.regular() > 1; ++i)
+    live = lanes_[i].hangs() ? nullptr : &lanes_[i];
+  std::size_t room = room_for_bulk(live);
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane& lane = lanes_[i];
-    if (!lane.link().is_up() || lane.turn()) continue;
-    Account* account = next_account(i == 0 && lanes_.size() > 1);
-    if (account != nullptr) give(lane, *account);
+    if (!lane.link().is_up() || lane.turn() || (&lane != live && room == 0)) continue;
+    Account* account = next_account(&lane == live);
+    if (account == nullptr) continue;
+    if (&lane != live) --room;
+    give(lane, *account);
   }
 }
 

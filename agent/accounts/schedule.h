@@ -46,6 +46,7 @@ class Schedule {
  private:
   void arm_timer();
   Account* next_account(bool live_only);
+  std::size_t room_for_bulk(const Lane* live) const;
   void give(Lane& lane, Account& account);
 
   Roster& roster_;

@@ -20,6 +20,7 @@ constexpr auto k_retry_obstacles = 10min;  // each costs a listing of the destin
 constexpr auto k_look_at_unwatched = 10s;
 constexpr auto k_look_at_missing_root = 5s;
 constexpr auto k_longest_end = 3s;
+constexpr std::size_t k_most_lanes = 64;  // the receiver takes some more connections of one agent
 
 bool has_other_than_obstacles(const Account& account) {
   return std::any_of(account.problems.begin(), account.problems.end(),
@@ -43,6 +44,7 @@ Engine::Engine(asio::io_context& loop, Given given)
       keeper_(loop, *state_, [this](AccountId id) { checks_.compare(id); }),
       lanes_(std::move(given.link)),
       schedule_(loop, roster_, lanes_),
+      stalls_(roster_, lanes_, schedule_),
       holds_(roster_, keeper_),
       mount_holds_(roster_, *state_, keeper_, holds_),
       unclean_ends_(roster_, keeper_, schedule_),
@@ -134,13 +136,15 @@ Result<> Engine::start(EngineClient& client) {
   watching_.begin();
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.transfer.connections != 0 ? config_.transfer.connections : std::min(cores, 8U) + 1;
-  for (std::size_t i = 0; i < count; ++i)
-    add_lane(i);
+  lanes_.set_regular(count);
+  while (lanes_.size() < count)
+    add_lane();
   tick();
   return {};
 }
 
-void Engine::add_lane(std::size_t index) {
+void Engine::add_lane() {
+  const std::size_t index = lanes_.size();
   auto link = std::make_shared<Link>(
       loop_, lanes_.shared_settings(), limiter_,
       Link::Events{
@@ -154,6 +158,12 @@ void Engine::add_lane(std::size_t index) {
   lanes_.add(std::make_unique<Lane>(loop_, *state_, *watcher_, totals_, link,
                                     [this](const std::shared_ptr<Turn>& turn) { ends_.lane_done(turn); }));
   link->start();
+}
+
+/// A lane cannot be taken out of a call that does not return.
+void Engine::take_place_of_hanging_lanes() {
+  while (lanes_.size() - lanes_.hanging() < lanes_.regular() && lanes_.size() < k_most_lanes)
+    add_lane();
 }
 
 void Engine::stop() {
@@ -229,6 +239,8 @@ void Engine::tick() {
   const Time now = Clock::now();
   retry_accounts(now);
   look_at_roots(now);
+  stalls_.check(now);
+  take_place_of_hanging_lanes();
   checks_.check_some();
   releases_.let_removed_accounts_go();
   schedule_.dispatch();

@@ -9,6 +9,7 @@
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 
+#include "agent/accounts/stalls.h"
 #include "agent/engine/parts.h"
 #include "agent/watch/choice.h"
 #include "common/os/threads.h"
@@ -69,7 +70,8 @@ class Engine {
   Result<> reload_root(Root& root, const config::Agent& config);
   void drop_root(Root& root);
 
-  void add_lane(std::size_t index);
+  void add_lane();
+  void take_place_of_hanging_lanes();
   void link_up(std::size_t lane, const wire::Hello& receiver);
   void link_down(std::size_t lane, const Error& error, const std::vector<Sent>& lost);
   void meet(const wire::Hello& receiver);
@@ -93,6 +95,7 @@ class Engine {
   Keeper keeper_;
   Lanes lanes_;
   Schedule schedule_;
+  Stalls stalls_;
   Holds holds_;
   MountHolds mount_holds_;
   UncleanEnds unclean_ends_;

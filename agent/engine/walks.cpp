@@ -75,9 +75,12 @@ void Walks::walk(std::size_t index) {
   }
   root.discovering = true;
   const Search search = std::exchange(root.next_search, Search::beside);
-  threads_.post([this, index, search, config = root.config, layout = root.layout] {
+  root.walk = std::make_shared<os::Pulse>();
+  threads_.post([this, index, search, config = root.config, layout = root.layout, pulse = root.walk] {
+    pulse->begin();
     auto found =
         std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, watcher_, search));
+    pulse->end();
     asio::post(loop_, [this, index, found, search] { walked(index, *found, search); });
   });
 }

@@ -51,7 +51,9 @@ bool Outbox::push(std::uint64_t epoch, std::string_view frames, std::vector<Sent
     };
     if (!gone() && !has_room()) {
       const auto start = std::chrono::steady_clock::now();
+      ++held_up_;
       room_.wait(lock, [&] { return gone() || has_room(); });
+      --held_up_;
       waited_ += std::chrono::steady_clock::now() - start;
     }
     if (gone()) return false;
@@ -102,6 +104,11 @@ void Outbox::acknowledged(std::size_t operations, std::size_t bytes) {
     unacknowledged_operations_ -= std::min(operations, unacknowledged_operations_);
   }
   room_.notify_all();
+}
+
+bool Outbox::holds_up() const {
+  const std::lock_guard lock(mutex_);
+  return held_up_ > 0;
 }
 
 std::chrono::nanoseconds Outbox::waited() const {

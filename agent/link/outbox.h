@@ -59,6 +59,8 @@ class Outbox {
   /// The ack of operations frees their room. Event loop.
   void acknowledged(std::size_t operations, std::size_t bytes);
 
+  /// Whether a push() waits at this moment.
+  bool holds_up() const;
   /// How long push() has waited in all: the time in which the wire, not a core, was what we waited for.
   std::chrono::nanoseconds waited() const;
 
@@ -73,6 +75,7 @@ class Outbox {
   std::size_t unacknowledged_bytes_ = 0;
   std::size_t unacknowledged_operations_ = 0;
   std::chrono::nanoseconds waited_{};
+  unsigned held_up_ = 0;  ///< calls of push() that wait
 };
 
 }  // namespace maildirsync::agent

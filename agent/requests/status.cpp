@@ -7,6 +7,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "agent/accounts/stalls.h"
 #include "agent/requests/requests.h"
 #include "common/os/open_beneath.h"
 #include "common/os/printable.h"
@@ -215,6 +216,13 @@ void for_each_problem(const Parts& parts, const std::string& account_glob,
     if (const auto& trouble = root.distant_trouble) {
       tell({to_string(trouble->code), name, none, none, trouble->detail, trouble->since});
     }
+    if (root.silent_since) {
+      tell({to_string(ErrorCode::timed_out), name, none, root.config.path, silence_detail(root), root.silent_since});
+    }
+    if (root.walk_hangs_since) {
+      tell({to_string(ErrorCode::timed_out), name, none, root.config.path, walk_hang_detail(root),
+            root.walk_hangs_since});
+    }
     if (root.acls > 0) tell({to_string(ErrorCode::acl), name, none, none, acl_detail(root.acls), std::nullopt});
     for (const auto& problem : root.problems)
       tell({to_string(problem.code), name, none, problem.path, problem.detail, problem.since});
@@ -225,6 +233,10 @@ void for_each_problem(const Parts& parts, const std::string& account_glob,
     const std::string& name = root.config.name;
     if (account.held)
       tell({to_string(account.hold_code), name, account.name, account.path, account.hold_reason, account.held_since});
+    if (account.hangs_since) {
+      tell({to_string(ErrorCode::timed_out), name, account.name, account.path, hang_detail(root, account),
+            account.hangs_since});
+    }
     for (const auto& [path, problem] : account.problems)
       tell({to_string(problem.code), name, account.name, path, problem.detail, problem.since});
     if (!account.indexed.empty() && root.mode == config::Mode::mirror) {

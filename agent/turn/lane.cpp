@@ -42,21 +42,36 @@ void Lane::work() {
     sender_.begin(given->epoch, given->transfer);
     questions_ = given->questions;
     questions_epoch_ = given->questions_epoch;
+    pulse_.begin();
     taker_.run(given->turn);
+    pulse_.end();
     asio::post(loop_, [this, turn = std::move(given->turn)]() mutable {
       turn_.reset();
+      hangs_ = false;
       done_(std::move(turn));
     });
   }
 }
 
+bool Lane::look_whether_it_hangs(std::chrono::steady_clock::time_point now, std::chrono::steady_clock::duration limit) {
+  const bool rests = !turn_ || asks_ || link_->outbox().holds_up();
+  hangs_ = pulse_.still_for(now, rests) >= limit;
+  return hangs_;
+}
+
 Result<AccountListing> Lane::list(const wire::List& question) {
-  return ask_for_listing(*questions_, questions_epoch_, question);
+  asks_ = true;
+  auto answer = ask_for_listing(*questions_, questions_epoch_, question);
+  asks_ = false;
+  return answer;
 }
 
 Result<std::vector<sync::MappedOwner>> Lane::map_owners(const std::string& root,
                                                         const std::vector<sync::Attributes>& owners) {
-  return ask_for_owners(*questions_, questions_epoch_, root, owners);
+  asks_ = true;
+  auto answer = ask_for_owners(*questions_, questions_epoch_, root, owners);
+  asks_ = false;
+  return answer;
 }
 
 }  // namespace maildirsync::agent

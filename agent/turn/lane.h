@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "agent/turn/take_turn.h"
 #include "agent/turn/turn.h"
 #include "common/os/blocking_queue.h"
+#include "common/os/pulse.h"
 
 namespace maildirsync::agent {
 
@@ -25,6 +27,11 @@ class Lane : public Inquiry {
   Link& link() { return *link_; }
   /// Event loop: what the lane is doing, if anything.
   const std::shared_ptr<Turn>& turn() const { return turn_; }
+  /// Event loop, each second: whether the turn has been in a call to a file system for as long as `limit`. What it asks
+  /// the receiver, and the wait for room on the connection, may take longer.
+  bool look_whether_it_hangs(std::chrono::steady_clock::time_point now, std::chrono::steady_clock::duration limit);
+  /// Event loop: as of that look.
+  bool hangs() const { return hangs_; }
   /// Ends the thread once the present turn is done; the link must be stopped first.
   void stop();
 
@@ -51,6 +58,9 @@ class Lane : public Inquiry {
   std::uint64_t questions_epoch_ = 0;
   std::function<void(std::shared_ptr<Turn>)> done_;
   std::shared_ptr<Turn> turn_;
+  bool hangs_ = false;
+  os::Pulse pulse_;
+  std::atomic<bool> asks_ = false;  ///< the turn waits for an answer of the receiver
   os::BlockingQueue<Given> given_;
   std::thread thread_;
 };

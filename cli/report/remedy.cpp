@@ -10,8 +10,8 @@ std::string_view remedy(std::string_view code) {
   static constexpr std::array k_remedies{
       Pair{"unreachable", "start maildirsyncd, open its port, check receiver in agent.toml"},
       Pair{"timed-out",
-           "look on the new server whether maildirsyncd, its machine or a disk of it hangs: systemctl status "
-           "maildirsyncd"},
+           "look whether the directory that is named hangs (its disk, or its mount's server), else on the new server "
+           "whether maildirsyncd or its machine does: systemctl status maildirsyncd"},
       Pair{"wrong-service", "put the port of receiver in agent.toml right: it is that of listen at maildirsyncd"},
       Pair{"config", "mend the file, then: systemctl reload"},
       Pair{"tls",

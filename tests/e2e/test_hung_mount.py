@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import signal
+import subprocess
 
 from hung_mount import HungMount
 from maildir_trees import make_maildir
-from maildirsync_testing import OWNER, LabTest, deliver, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, program, wait_until
 
 ACCOUNTS = 6  # more than an agent has connections, so that each of them meets the mount
 
@@ -130,6 +132,65 @@ class TheAgents(HungMountTest):
         mount.end()
         self.lab.agent.start()
         self.assert_arrive(self.deliver_to(self.hung))
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def begin(self, *arguments: str) -> subprocess.Popen:
+        """A command that waits for what hangs."""
+        command = subprocess.Popen(
+            [program("maildirsync"), "--control", self.lab.agent.control, *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def end():
+            command.kill()
+            command.wait()
+
+        self.addCleanup(end)
+        return command
+
+    def test_accounts_that_hang_take_all_connections_only_for_a_moment(self):
+        self.lab.start()
+        self.lab.flush()
+        mount = self.hang(os.path.join(self.hung.source, "example.org"))
+        self.begin("flush")
+        self.lab.agent.wait_problem("timed-out", "does not answer")
+        self.assert_arrive(self.deliver_to(self.beside))
+        self.lab.agent.restart()
+        self.assert_arrive(self.deliver_to(self.beside))
+        mount.end()
+        wait_until(lambda: not self.lab.agent.problems(), "the agent has no problem", alive=self.lab.daemons)
+        self.assert_arrive(self.deliver_to(self.hung))
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def test_it_begins_and_is_configured_anew_beside_it(self):
+        self.lab.agent.extra["watch"] = {"backend": "auto"}
+        mount = self.hang(self.hung.source)
+        self.lab.start()
+        self.assert_arrive(self.deliver_to(self.beside))
+        self.lab.agent.signal(signal.SIGHUP)
+        self.lab.agent.wait_log("reloaded")
+        self.assert_arrive(self.deliver_to(self.beside))
+        self.assertEqual("live", {root["name"]: root["state"] for root in self.lab.agent.status()["roots"]}["beside"])
+        mount.end()
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def test_its_own_directory_hangs(self):
+        self.lab.start()
+        self.lab.flush()
+        mount = self.hang(self.lab.agent.state_dir)
+        self.begin("pause")
+        self.lab.agent.status()
+        self.assertEqual(0, self.lab.agent.stop())
+        mount.end()
+        self.lab.agent.start()
+        self.begin("resume").wait()
+        for root in (self.hung, self.beside):
+            self.assert_arrive(self.deliver_to(root))
         self.lab.flush()
         self.lab.assert_equal()
 
