@@ -28,14 +28,12 @@ namespace {
 using namespace maildirsync;
 
 Result<agent::LinkSettings> link_settings(const config::Agent& config) {
-  auto tls = net::make_context(net::Side::client, config.tls.certificate, config.tls.key);
-  if (!tls) return Failure(tls.error());
-  auto own = net::fingerprint_of_file(config.tls.certificate);
-  if (!own) return Failure(own.error());
+  MAILDIRSYNC_ASSIGN(auto tls, net::make_context(net::Side::client, config.tls.certificate, config.tls.key));
+  MAILDIRSYNC_ASSIGN(auto own, net::fingerprint_of_file(config.tls.certificate));
   agent::LinkSettings settings;
   settings.receiver = config.receiver;
-  settings.tls = *tls;
-  settings.own_fingerprint = *own;
+  settings.tls = tls;
+  settings.own_fingerprint = own;
   settings.receiver_fingerprint = config.tls.receiver_fingerprint;
   for (const auto& root : config.roots)
     settings.roots.push_back(root.name);
@@ -51,21 +49,19 @@ Result<> make_state_directory(const std::string& path) {
 /// Who we are to the receiver, and whether the last run ended so that the state can be trusted: after a crash of the
 /// whole machine the database may lack its tail.
 Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
-  auto instance = state.value("instance");
-  if (!instance) return Failure(instance.error());
-  if (!*instance) {
-    *instance = std::string(16, '\0');
-    if (!os::fill_with_random((*instance)->data(), (*instance)->size()))
+  MAILDIRSYNC_ASSIGN(auto instance, state.value("instance"));
+  if (!instance) {
+    instance = std::string(16, '\0');
+    if (!os::fill_with_random(instance->data(), (instance)->size()))
       return os_failure("", "no random bytes can be had", errno);
-    MAILDIRSYNC_TRY(state.set_value("instance", **instance));
+    MAILDIRSYNC_TRY(state.set_value("instance", *instance));
   }
-  link.instance = **instance;
+  link.instance = *instance;
   if (!os::fill_with_random(&link.session, sizeof link.session))
     return os_failure("", "no random bytes can be had", errno);
-  auto boot = state.value("running_since_boot");
-  if (!boot) return Failure(boot.error());
-  const bool unclean = *boot && !(*boot)->empty();
-  const bool compare = unclean && **boot != os::boot_id();
+  MAILDIRSYNC_ASSIGN(auto boot, state.value("running_since_boot"));
+  const bool unclean = boot && !boot->empty();
+  const bool compare = unclean && *boot != os::boot_id();
   MAILDIRSYNC_TRY(state.set_value("running_since_boot", os::boot_id()));
   return compare;
 }
@@ -81,33 +77,27 @@ class Program {
 
   Result<> start(config::Agent config) {
     MAILDIRSYNC_TRY(os::check_confinement());
-    auto link = link_settings(config);
-    if (!link) return Failure(link.error());
+    MAILDIRSYNC_ASSIGN(auto link, link_settings(config));
     MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
-    auto state = agent::State::open(config.state_dir);
-    if (!state) return Failure(state.error());
-    auto decisions = agent::Decisions::open(loop_, config.state_dir);
-    if (!decisions) return Failure(decisions.error());
-    auto watcher = agent::choose_watcher(config.watch.backend, config.roots);
-    if (!watcher) return Failure(watcher.error());
-    auto compare = begin_run(**state, *link);
-    if (!compare) return Failure(compare.error());
-    state_ = state->get();
-    auto control = control::Server::listen(
-        loop_, config.control, [this](const auto& request, auto reply) { handle(request, std::move(reply)); });
-    if (!control) return Failure(control.error());
-    control_ = std::move(*control);
+    MAILDIRSYNC_ASSIGN(auto state, agent::State::open(config.state_dir));
+    MAILDIRSYNC_ASSIGN(auto decisions, agent::Decisions::open(loop_, config.state_dir));
+    MAILDIRSYNC_ASSIGN(auto watcher, agent::choose_watcher(config.watch.backend, config.roots));
+    MAILDIRSYNC_ASSIGN(auto compare, begin_run(*state, link));
+    state_ = state.get();
+    MAILDIRSYNC_ASSIGN(control_,
+                       control::Server::listen(loop_, config.control, [this](const auto& request, auto reply) {
+                         handle(request, std::move(reply));
+                       }));
     if (config.metrics.listen) {
-      auto metrics = service::Metrics::listen(config.metrics.listen->text());
-      if (!metrics) return Failure(metrics.error());
-      metrics_ = std::move(*metrics);
+      MAILDIRSYNC_ASSIGN(auto metrics, service::Metrics::listen(config.metrics.listen->text()));
+      metrics_ = std::move(metrics);
     }
     service::log_info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
-                      config.file, config.receiver.text(), link->own_fingerprint, os::to_string(os::confinement()));
-    service::log_info("watch backend={} reason=\"{}\"", watcher->watcher->backend(), watcher->reason);
+                      config.file, config.receiver.text(), link.own_fingerprint, os::to_string(os::confinement()));
+    service::log_info("watch backend={} reason=\"{}\"", watcher.watcher->backend(), watcher.reason);
     engine_ = std::make_unique<agent::Engine>(
-        loop_, agent::Engine::Given{std::move(config), std::move(*state), std::move(*decisions), std::move(*watcher),
-                                    std::move(*link), *compare});
+        loop_, agent::Engine::Given{std::move(config), std::move(state), std::move(decisions), std::move(watcher),
+                                    std::move(link), compare});
     engine_->note_configuration(configuration_);
     requests_ = std::make_unique<agent::Requests>(engine_->parts());
     return engine_->start(*requests_);

@@ -48,12 +48,10 @@ std::uint64_t at(const MountsAbove& mounts, const std::string& path) {
 }  // namespace
 
 Result<> MountHolds::recall(Root& root) const {
-  auto file_system = state_.value("file-system:" + root.config.name);
-  if (!file_system) return Failure(file_system.error());
-  root.file_system = file_system->value_or("");
-  auto mounts = state_.value("mounts:" + root.config.name);
-  if (!mounts) return Failure(mounts.error());
-  root.mounts = mounts_of(mounts->value_or(""));
+  MAILDIRSYNC_ASSIGN(auto file_system, state_.value("file-system:" + root.config.name));
+  root.file_system = file_system.value_or("");
+  MAILDIRSYNC_ASSIGN(auto mounts, state_.value("mounts:" + root.config.name));
+  root.mounts = mounts_of(mounts.value_or(""));
   return {};
 }
 

@@ -11,10 +11,9 @@ using decisions::Book;
 
 Result<std::unique_ptr<Decisions>> Decisions::open(asio::io_context& loop, const std::string& state_dir) {
   std::unique_ptr<Decisions> opened(new Decisions(loop, state_dir + "/decisions"));
-  auto found = decisions::read_book(opened->path_);
-  if (!found) return Failure(found.error());
-  opened->book_ = std::move(found->book);
-  opened->damage_ = std::move(found->damage);
+  MAILDIRSYNC_ASSIGN(auto found, decisions::read_book(opened->path_));
+  opened->book_ = std::move(found.book);
+  opened->damage_ = std::move(found.damage);
   if (!opened->damage_.empty()) {
     service::log_warning("decisions-damaged detail=\"{}\" action=\"the receiver's word counts\"", opened->damage_);
   }

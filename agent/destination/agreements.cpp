@@ -95,16 +95,14 @@ Result<> Agreements::begin(std::size_t index, When when) {
   Root& root = roster_.roots[index];
   const std::string name = root.config.name;
   const Word configured = word_of(root.config.mode);
-  auto legacy = state_.value("mode:" + name);
-  if (!legacy) return Failure(legacy.error());
-  auto legacy_configured = state_.value("mode-configured:" + name);
-  if (!legacy_configured) return Failure(legacy_configured.error());
+  MAILDIRSYNC_ASSIGN(auto legacy, state_.value("mode:" + name));
+  MAILDIRSYNC_ASSIGN(auto legacy_configured, state_.value("mode-configured:" + name));
   const Chain known = decided(root);
   Chain chain = known;
   std::optional<Word> before;
-  if (chain.empty() && *legacy) {
-    chain = decisions::say({}, {}, said_now(**legacy == "drain" ? Word::drain : Word::mirror, "an earlier release"));
-    before = !*legacy_configured ? configured : **legacy_configured == "drain" ? Word::drain : Word::mirror;
+  if (chain.empty() && legacy) {
+    chain = decisions::say({}, {}, said_now(*legacy == "drain" ? Word::drain : Word::mirror, "an earlier release"));
+    before = !legacy_configured ? configured : *legacy_configured == "drain" ? Word::drain : Word::mirror;
   } else if (const auto found = decisions_->book().configured.find(name);
              found != decisions_->book().configured.end()) {
     before = found->second;
@@ -115,9 +113,8 @@ Result<> Agreements::begin(std::size_t index, When when) {
     service::log_info("mode root={} mode={} by=agent.toml", name, to_string(configured));
   }
   root.mode = chain.empty() ? root.config.mode : mode_of(chain.back().word);
-  const auto record = state_.value(record_key(name));
-  if (!record) return Failure(record.error());
-  const bool is_whole = *record && **record == text_of(decisions::token_of(chain));
+  MAILDIRSYNC_ASSIGN(const auto record, state_.value(record_key(name)));
+  const bool is_whole = record && *record == text_of(decisions::token_of(chain));
   root.agreement.comparing = !chain.empty() && !is_whole;
   if (is_from_earlier_release && chain.size() == 1) {
     // Its state is the one that the mode was kept in.

@@ -37,9 +37,8 @@ DestinationMarker marker_of(const std::string& text) {
 }  // namespace
 
 Result<> Destinations::recall(Root& root) const {
-  auto text = state_.value(key_of(lanes_.settings(), root.config.name));
-  if (!text) return Failure(text.error());
-  root.destination = *text ? marker_of(**text) : DestinationMarker{};
+  MAILDIRSYNC_ASSIGN(auto text, state_.value(key_of(lanes_.settings(), root.config.name)));
+  root.destination = text ? marker_of(*text) : DestinationMarker{};
   return {};
 }
 

@@ -1,5 +1,20 @@
 // What the receiver answered to operations. What is durable goes into the state; what is refused is sorted by what may
-// help: another try, a look at the destination first, or a person.
+// help: another try, a look at the destination first, or a person. The races, and the test that holds each:
+//
+//  1. The connection breaks before an answer: what was on its way may have been done or not. It counts as neither, and
+//     the account's next turn asks what the destination holds.
+//     (next_turn_test.cpp) after_a_lost_connection_all_of_it_is_compared_at_once, (test_link.py)
+//  2. An operation fails after it was done, in whole or in part: unless the receiver says that it was not begun, the
+//     next turn asks, whatever it is for.
+//     (next_turn_test.cpp) what_failed_and_may_have_been_done_is_asked_for_by_the_next_turn_whatever_it_is_for
+//  3. The source changes while an answer is on its way. The state takes down what was sent, not what is there now; the
+//     change has its own event, and is the next turn's. (test_live.py)
+//  4. Answers come faster than the disk takes them down. They are written in their order, by the keeper's thread; a
+//     crash in between leaves intents, and the next start compares the accounts that have any. (test_kill.py)
+//  5. Somebody else changes the destination between the look at it and the operation: it is looked at again, and after
+//     some rounds a person is told. (refusals_test.cpp) a_wrong_belief_is_looked_at_so_often_and_is_then_said
+//  6. A message is refused, and its link comes right after it: it finds nothing, and is sent by itself.
+//     (test_ownership.py) each_is_named_while_its_owner_is_not_mapped_and_both_arrive_as_one_when_it_is
 
 #include "agent/engine/acknowledgements.h"
 

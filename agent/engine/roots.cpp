@@ -19,18 +19,16 @@ std::uint64_t number_in(State& state, const std::string& key) {
 }  // namespace
 
 Result<> Engine::add_root(const config::AgentRoot& config, Agreements::When when) {
-  auto layout = maildir::Layout::parse(config.accounts);
-  if (!layout) return Failure(layout.error());
-  Root root{.config = config, .layout = std::move(*layout), .directory = nullptr, .mode = config.mode};
+  MAILDIRSYNC_ASSIGN(auto layout, maildir::Layout::parse(config.accounts));
+  Root root{.config = config, .layout = std::move(layout), .directory = nullptr, .mode = config.mode};
   MAILDIRSYNC_TRY(destinations_.recall(root));
   MAILDIRSYNC_TRY(mount_holds_.recall(root));
   unclean_ends_.recall_root(*state_, config.name);
-  auto rows = state_->accounts(config.name);
-  if (!rows) return Failure(rows.error());
+  MAILDIRSYNC_ASSIGN(auto rows, state_->accounts(config.name));
   // An account that was found, and of which nothing was acknowledged, says nothing: the first decision comes before the
   // first operation.
   root.agreement.known_before = std::any_of(
-      rows->begin(), rows->end(), [](const State::AccountRow& row) { return row.complete || row.folders > 0; });
+      rows.begin(), rows.end(), [](const State::AccountRow& row) { return row.complete || row.folders > 0; });
   root.acls = number_in(*state_, "acls:" + config.name);
   roster_.roots.push_back(std::move(root));
   const std::size_t index = roster_.roots.size() - 1;
@@ -43,7 +41,7 @@ Result<> Engine::add_root(const config::AgentRoot& config, Agreements::When when
     roster_.roots[index].released |= release.account.empty() && release.code == to_string(ErrorCode::root_gone);
   }
   std::size_t elsewhere = 0;
-  for (const auto& row : *rows) {
+  for (const auto& row : rows) {
     if (const auto name = roster_.roots[index].layout.account_name(row.path)) {
       Account& account = add_known_account(index, row, *name);
       account.work.compare = compares || !row.complete;
@@ -113,12 +111,11 @@ Result<> Engine::reload_root(Root& root, const config::Agent& config) {
     drop_root(root);
     return {};
   }
-  auto layout = maildir::Layout::parse(kept->accounts);
-  if (!layout) return Failure(layout.error());
+  MAILDIRSYNC_ASSIGN(auto layout, maildir::Layout::parse(kept->accounts));
   const std::size_t index = roster_.index_of(root);
   const bool other_mode = root.config.mode != kept->mode;
   root.config = *kept;
-  root.layout = std::move(*layout);
+  root.layout = std::move(layout);
   walks_.drop_accounts_of_other_layout(index);
   if (other_mode) client_->mode_configured(index, kept->mode);
   walks_.walk(index);

@@ -104,10 +104,9 @@ Result<> InventoryRun::ask_for_root(Facts::Root& root, const std::vector<Facts::
   for (std::size_t start = 0; start == 0 || start < owners.size(); start += k_owners_at_once) {
     const std::size_t end = std::min(owners.size(), start + k_owners_at_once);
     if (stop_) return failure(ErrorCode::cancelled, "", "the agent is being stopped");
-    const auto answer =
-        ask_about_owners(*order_.link, order_.epoch, root.name, std::span(ids).subspan(start, end - start), start == 0);
-    if (!answer) return Failure(answer.error());
-    const wire::MappedOwners& mapped = *answer;
+    MAILDIRSYNC_ASSIGN(const auto answer, ask_about_owners(*order_.link, order_.epoch, root.name,
+                                                           std::span(ids).subspan(start, end - start), start == 0));
+    const wire::MappedOwners& mapped = answer;
     if (static_cast<std::size_t>(mapped.owners_size()) != end - start) {
       return failure(ErrorCode::protocol, "", "the receiver answered for another number of owners than were asked for");
     }

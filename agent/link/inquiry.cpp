@@ -18,9 +18,8 @@ Result<> ask_for_pieces(Link& link, std::uint64_t epoch, wire::List question, co
   wire::Header header;
   question.set_packed(true);
   *header.mutable_list() = std::move(question);
-  auto answer = link.ask(epoch, std::move(header));
-  if (!answer) return Failure(answer.error());
-  for (auto& part : *answer) {
+  MAILDIRSYNC_ASSIGN(auto answer, link.ask(epoch, std::move(header)));
+  for (auto& part : answer) {
     wire::Listing listing = std::move(*part.mutable_listing());
     if (listing.error() != 0 && listing.whole_root()) {
       return failure(static_cast<ErrorCode>(listing.error()), "", listing.detail());
@@ -46,23 +45,21 @@ Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wi
     manifest.exists |= listing.exists();
     for (const auto& folder : listing.folders()) {
       if (manifest.folders.empty() || manifest.folders.back().path != folder.path()) {
-        auto shape = wire::from_wire(folder.shape());
-        if (!shape) return Failure(shape.error());
+        MAILDIRSYNC_ASSIGN(auto shape, wire::from_wire(folder.shape()));
         manifest.folders.push_back({.path = folder.path(),
-                                    .self = shape->self,
-                                    .cur = shape->cur,
-                                    .new_ = shape->new_,
-                                    .tmp = shape->tmp,
+                                    .self = shape.self,
+                                    .cur = shape.cur,
+                                    .new_ = shape.new_,
+                                    .tmp = shape.tmp,
                                     .entries = {}});
         if (folder.indexed()) account.indexed.push_back(folder.path());
         if (folder.has_times()) account.times[folder.path()] = wire::from_wire(folder.times());
         account.looks.emplace(folder.path(), folder.stamp());
       }
       for (const auto& wire_entry : folder.entries()) {
-        auto entry = wire::from_wire(wire_entry);
-        if (!entry) return Failure(entry.error());
-        entry->inode = static_cast<std::uint64_t>(wire_entry.changed());
-        manifest.folders.back().entries.push_back(std::move(*entry));
+        MAILDIRSYNC_ASSIGN(auto entry, wire::from_wire(wire_entry));
+        entry.inode = static_cast<std::uint64_t>(wire_entry.changed());
+        manifest.folders.back().entries.push_back(std::move(entry));
       }
     }
     return {};
@@ -112,9 +109,8 @@ Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, con
   if (!owners.empty() && !link.outbox().push(epoch, names, {}, std::nullopt)) {
     return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
   }
-  auto answer = link.ask(epoch, std::move(question));
-  if (!answer) return Failure(answer.error());
-  return std::move(*answer->front().mutable_mapped_owners());
+  MAILDIRSYNC_ASSIGN(auto answer, link.ask(epoch, std::move(question)));
+  return std::move(*answer.front().mutable_mapped_owners());
 }
 
 Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, const std::string& root,
@@ -137,9 +133,8 @@ Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, c
   if (!link.outbox().push(epoch, names, {}, std::nullopt)) {
     return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
   }
-  auto answer = link.ask(epoch, std::move(question));
-  if (!answer) return Failure(answer.error());
-  auto& mapped = *answer->front().mutable_mapped_owners();
+  MAILDIRSYNC_ASSIGN(auto answer, link.ask(epoch, std::move(question)));
+  auto& mapped = *answer.front().mutable_mapped_owners();
   if (!mapped.has_room()) return failure(ErrorCode::protocol, "", "the receiver does not tell how much room it has");
   return std::move(*mapped.mutable_room());
 }
@@ -158,9 +153,8 @@ Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, cons
   wire::Header question;
   question.mutable_map_owners()->set_root(root);
   question.mutable_map_owners()->set_take_destination(true);
-  auto answer = link.ask(epoch, std::move(question));
-  if (!answer) return Failure(answer.error());
-  return std::move(*answer->front().mutable_mapped_owners()->mutable_destination());
+  MAILDIRSYNC_ASSIGN(auto answer, link.ask(epoch, std::move(question)));
+  return std::move(*answer.front().mutable_mapped_owners()->mutable_destination());
 }
 
 Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t epoch, const std::string& root,
@@ -168,9 +162,8 @@ Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t 
   std::vector<sync::MappedOwner> mapped;
   for (std::span<const sync::Attributes> rest = owners; !rest.empty();) {
     const auto some = rest.first(std::min(rest.size(), k_owners_at_once));
-    const auto answer = ask_about_owners(link, epoch, root, some, false);
-    if (!answer) return Failure(answer.error());
-    for (const auto& owner : answer->owners())
+    MAILDIRSYNC_ASSIGN(const auto answer, ask_about_owners(link, epoch, root, some, false));
+    for (const auto& owner : answer.owners())
       mapped.push_back(owner.ok() ? std::optional(std::pair(owner.uid(), owner.gid())) : std::nullopt);
     rest = rest.subspan(some.size());
   }

@@ -1,21 +1,21 @@
-// A whole account is walked, and of each folder no more is read than its stamps ask for. The races, and the test that
-// holds each (tests/unit/agent/look/look_test.cpp unless another file is named):
+// A whole account is walked, and of each folder no more is read than its stamps ask for. The races, and the
+// test that holds each (tests/unit/agent/look/look_test.cpp unless another file is named):
 //
-//  1. A directory is watched before it is listed: what changes before the listing is seen by it, and what changes after
-//  it
-//     has an event. (tests/e2e/test_live.py)
-//  2. A listing may miss a name that gets another one meanwhile, so nothing is removed for it unless the directory's
-//     stamp was the same before and after (scan/folder.cpp)
-//  3. A folder is not listed at all when its stamps are those of the last look. A stamp that was too young then to show
-//     every change since is not kept. a_change_in_the_tick_of_the_last_look_is_found
-//  4. A change in place leaves no trace in the stamps: only its event tells of it, so names that events told of are
-//     looked at in folders that are pruned and listed alike. a_message_that_changed_in_place_to_equal_length_is_sent
-//  5. A folder that is renamed while the account is walked can be missed at both its places, or vanish before it is
-//     listed. It is taken to be as it was, the structure is not whole (nothing of it is removed), and the next turn
-//     walks again. a_folder_that_the_walk_missed_stays_as_it_was,
+//  1. A directory is watched before it is listed: what changes before the listing is seen by it, and what
+//     changes after it has an event. (tests/e2e/test_live.py)
+//  2. A listing may miss a name that gets another one meanwhile, so nothing is removed for it unless the
+//     directory's stamp was the same before and after (scan/folder.cpp)
+//  3. A folder is not listed at all when its stamps are those of the last look. A stamp that was too young then
+//     to show every change since is not kept. a_change_in_the_tick_of_the_last_look_is_found
+//  4. A change in place leaves no trace in the stamps: only its event tells of it, so names that events told of
+//     are looked at in folders that are pruned and listed alike.
+//     a_message_that_changed_in_place_to_equal_length_is_sent
+//  5. A folder that is renamed while the account is walked can be missed at both its places, or vanish before
+//     it is listed. It is taken to be as it was, the structure is not whole (nothing of it is removed), and the
+//     next turn walks again. a_folder_that_the_walk_missed_stays_as_it_was,
 //     a_folder_that_vanished_between_the_walk_and_its_listing_stays_as_it_was
-//  6. A message that is new in one folder may come from another that was pruned, or is gone by now: it is found by its
-//     inode. a_copy_from_a_folder_that_was_renamed_since_is_a_link,
+//  6. A message that is new in one folder may come from another that was pruned, or is gone by now: it is found
+//     by its inode. a_copy_from_a_folder_that_was_renamed_since_is_a_link,
 //     a_message_of_another_name_from_a_folder_that_is_gone_is_sent
 
 #include "agent/look/look.h"

@@ -21,9 +21,8 @@ Result<sync::AccountManifest> known(State& state, AccountId id) {
   auto manifest = state.folders(id);
   if (!manifest) return manifest;
   for (auto& folder : manifest->folders) {
-    auto entries = state.entries(id, folder.path);
-    if (!entries) return Failure(entries.error());
-    folder.entries = std::move(*entries);
+    MAILDIRSYNC_ASSIGN(auto entries, state.entries(id, folder.path));
+    folder.entries = std::move(entries);
   }
   return manifest;
 }
@@ -65,16 +64,13 @@ Result<sync::UsersWork> UndoPreview::compare(const Subject& subject) const {
   question.set_root(order_.root_name);
   question.set_account(subject.path);
   question.set_looks_only(true);
-  auto listed = ask_for_listing(*order_.link, order_.epoch, question);
-  if (!listed) return Failure(listed.error());
-  const auto record = known(state_, subject.id);
-  if (!record) return Failure(record.error());
+  MAILDIRSYNC_ASSIGN(auto listed, ask_for_listing(*order_.link, order_.epoch, question));
+  MAILDIRSYNC_ASSIGN(const auto record, known(state_, subject.id));
   auto source = list_source(*order_.root, subject.path, Contents::control_files, stop_);
   if (!source && source.error().code != ErrorCode::vanished) return Failure(source.error());
   MAILDIRSYNC_ASSIGN(const auto ours, state_.intents(subject.id));
-  auto work =
-      sync::what_users_did(listed->manifest, *record, ours, source ? source->manifest : sync::AccountManifest{});
-  work.indexed = !listed->indexed.empty();
+  auto work = sync::what_users_did(listed.manifest, record, ours, source ? source->manifest : sync::AccountManifest{});
+  work.indexed = !listed.indexed.empty();
   return work;
 }
 

@@ -1,24 +1,22 @@
-// The listing of one folder under deliveries, flag changes and expunges. The races, and the test that holds each
-// (tests/unit/agent/scan/scan_folder_test.cpp):
+// The listing of one folder under deliveries, flag changes and expunges. The races, and the test that holds
+// each (tests/unit/agent/scan/scan_folder_test.cpp):
 //
-//  1. readdir may miss a name that gets another one meanwhile. A listing is whole only when the stamps of cur/ and new/
-//     were the same before and after it; else it is repeated, and at last what is known and was not seen is taken to be
-//     there. removes_nothing_that_a_restless_listing_may_have_missed
-//  2. A stamp that is as young as the clock's tick may be shared by a change to come: the listing waits for the next
-//     tick, or the stamp is not remembered. waits_until_a_change_to_come_cannot_share_the_stamp_of_the_last,
+//  1. readdir may miss a name that gets another one meanwhile. A listing is whole only when the stamps of cur/
+//     and new/ were the same before and after it; else it is repeated, and at last what is known and was not
+//     seen is taken to be there. removes_nothing_that_a_restless_listing_may_have_missed
+//  2. A stamp that is as young as the clock's tick may be shared by a change to come: the listing waits for the
+//     next tick, or the stamp is not remembered.
+//     waits_until_a_change_to_come_cannot_share_the_stamp_of_the_last,
 //     does_not_trust_a_stamp_that_a_change_to_come_could_share
-//  3. Where stamps are whole seconds, that would be a second for each folder: two equal listings that miss nothing
-//  known
-//     count, but remove nothing. removes_nothing_while_the_stamp_of_whole_seconds_is_young,
+//  3. Where stamps are whole seconds, that would be a second for each folder: two equal listings that miss
+//     nothing known count, but remove nothing. removes_nothing_while_the_stamp_of_whole_seconds_is_young,
 //     removes_it_once_the_stamp_of_whole_seconds_is_old
 //  4. new/ is listed before cur/: a message goes from there to here, and so is seen twice rather than never.
-//  5. Control files are read before messages are listed: a snapshot of a uidlist names no message that the listing
-//  lacks.
-//     names_no_message_in_a_snapshot_that_it_does_not_list
-//  6. A control file may be written while it is read, or twice within its stamp's second: it is read until it rests,
-//  and
-//     one that is that young is read again by the next look. reads_changed_control_files_as_they_were_at_the_scan,
-//     reads_a_control_file_of_this_very_second_again
+//  5. Control files are read before messages are listed: a snapshot of a uidlist names no message that the
+//     listing lacks. names_no_message_in_a_snapshot_that_it_does_not_list
+//  6. A control file may be written while it is read, or twice within its stamp's second: it is read until it
+//     rests, and one that is that young is read again by the next look.
+//     reads_changed_control_files_as_they_were_at_the_scan, reads_a_control_file_of_this_very_second_again
 
 #include "agent/scan/folder.h"
 
@@ -85,15 +83,13 @@ class FolderWalk {
   }
 
   Result<> open(const os::Directory& account) {
-    auto self = account.open_directory(folder_);
-    if (!self) return Failure(self.error());
-    self_ = std::move(*self);
-    auto status = self_.status("");
-    if (!status) return Failure(status.error());
-    scan_.manifest.inode = status->st_ino;
+    MAILDIRSYNC_ASSIGN(auto self, account.open_directory(folder_));
+    self_ = std::move(self);
+    MAILDIRSYNC_ASSIGN(auto status, self_.status(""));
+    scan_.manifest.inode = status.st_ino;
     std::size_t of_directories = 0;  // counted by the walk of the structure
-    scan_.manifest.self = attributes_of(self_, "", *status, of_directories);
-    scan_.stamps.self = trusted(os::nanoseconds(status->st_mtim), clock_now());
+    scan_.manifest.self = attributes_of(self_, "", status, of_directories);
+    scan_.stamps.self = trusted(os::nanoseconds(status.st_mtim), clock_now());
     MAILDIRSYNC_TRY(open_area("cur", cur_, scan_.manifest.cur));
     MAILDIRSYNC_TRY(open_area("new", new_, scan_.manifest.new_));
     const auto tmp = self_.status("tmp");  // nobody looks into it
@@ -102,10 +98,9 @@ class FolderWalk {
   }
 
   Result<> list_control() {
-    auto names = self_.list();
-    if (!names) return Failure(names.error());
+    MAILDIRSYNC_ASSIGN(auto names, self_.list());
     std::unordered_set<std::string_view> listed;
-    for (const auto& name : *names) {
+    for (const auto& name : names) {
       if (name.type == DT_DIR || maildir::is_left_out(name.name)) continue;
       listed.insert(name.name);
       add_control(name.name);
@@ -124,10 +119,9 @@ class FolderWalk {
     std::vector<Entry> former;
     bool again = false;
     for (int i = 0; i < k_tries; ++i) {
-      const auto rest = list_messages_once(depth);
-      if (!rest) return Failure(rest.error());
-      if (*rest == Rest::rested) return {};
-      if (*rest == Rest::moved) {
+      MAILDIRSYNC_ASSIGN(const auto rest, list_messages_once(depth));
+      if (rest == Rest::rested) return {};
+      if (rest == Rest::moved) {
         again = false;
         continue;
       }
@@ -191,10 +185,9 @@ class FolderWalk {
   Result<> open_area(const char* name, os::Directory& directory, std::optional<sync::Attributes>& attributes) {
     auto opened = self_.open_directory(name);
     if (opened) {
-      auto status = opened->status("");
-      if (!status) return Failure(status.error());
+      MAILDIRSYNC_ASSIGN(auto status, opened->status(""));
       std::size_t of_directories = 0;
-      attributes = attributes_of(*opened, "", *status, of_directories);
+      attributes = attributes_of(*opened, "", status, of_directories);
       directory = std::move(*opened);
       return {};
     }
@@ -214,9 +207,8 @@ class FolderWalk {
     AreaStamps stamps;
     for (const auto& [directory, stamp] : {std::pair(&cur_, &stamps.cur), std::pair(&new_, &stamps.new_)}) {
       if (!*directory) continue;
-      auto status = directory->status("");
-      if (!status) return Failure(status.error());
-      *stamp = os::nanoseconds(status->st_mtim);
+      MAILDIRSYNC_ASSIGN(auto status, directory->status(""));
+      *stamp = os::nanoseconds(status.st_mtim);
     }
     return stamps;
   }
@@ -231,24 +223,21 @@ class FolderWalk {
     std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area != Area::folder; });
     std::erase_if(scan_.problems,
                   [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
-    auto before = area_stamps();
-    if (!before) return Failure(before.error());
+    MAILDIRSYNC_ASSIGN(auto before, area_stamps());
     std::int64_t now = clock_now();
-    if (const auto wait = rests_in(*before, now); wait > 0 && wait <= k_short_wait) {
+    if (const auto wait = rests_in(before, now); wait > 0 && wait <= k_short_wait) {
       std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
-      before = area_stamps();
-      if (!before) return Failure(before.error());
+      MAILDIRSYNC_ASSIGN(before, area_stamps());
       now = clock_now();
     }
     // new/ first: a message moves from there to cur/, so it is seen twice rather than never.
     MAILDIRSYNC_TRY(list_area(new_, Area::new_, depth));
     MAILDIRSYNC_TRY(list_area(cur_, Area::cur, depth));
-    auto after = area_stamps();
-    if (!after) return Failure(after.error());
-    scan_.stamps.cur = trusted(before->cur, now);
-    scan_.stamps.new_ = trusted(before->new_, now);
-    const std::int64_t rests = rests_in(*before, now);
-    if (!(*before == *after) || (rests > 0 && rests <= k_short_wait)) return Rest::moved;
+    MAILDIRSYNC_ASSIGN(auto after, area_stamps());
+    scan_.stamps.cur = trusted(before.cur, now);
+    scan_.stamps.new_ = trusted(before.new_, now);
+    const std::int64_t rests = rests_in(before, now);
+    if (!(before == after) || (rests > 0 && rests <= k_short_wait)) return Rest::moved;
     return rests > 0 ? Rest::young : Rest::rested;
   }
 
@@ -262,9 +251,8 @@ class FolderWalk {
   }
 
   Result<> note_rest() {
-    const auto stamps = area_stamps();
-    if (!stamps) return Failure(stamps.error());
-    scan_.rests_in = rests_in(*stamps, clock_now());
+    MAILDIRSYNC_ASSIGN(const auto stamps, area_stamps());
+    scan_.rests_in = rests_in(stamps, clock_now());
     return {};
   }
 
@@ -280,13 +268,12 @@ class FolderWalk {
 
   Result<> list_area(const os::Directory& directory, Area area, Depth depth) {
     if (!directory) return {};
-    auto names = directory.list();
-    if (!names) return Failure(names.error());
+    MAILDIRSYNC_ASSIGN(auto names, directory.list());
     // In the order of inodes, which is that of the disk, where every message is asked for.
-    std::sort(names->begin(), names->end(),
+    std::sort(names.begin(), names.end(),
               [](const os::DirectoryEntry& left, const os::DirectoryEntry& right) { return left.inode < right.inode; });
-    scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names->size());
-    for (auto& listed : *names) {
+    scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names.size());
+    for (auto& listed : names) {
       const os::DirectoryEntry name = std::move(listed);  // gone with its turn: a large folder's names are many
       if (maildir::is_left_out_of_messages(name.name)) continue;
       const Entry* known = sync::find_entry(known_, area, name.name);
@@ -505,10 +492,9 @@ Result<FolderScan> scan_names(const os::Directory& account, const std::string& f
 Result<bool> control_changed(const os::Directory& account, const std::string& folder,
                              const std::vector<Entry>& known_control) {
   if (known_control.empty()) return false;
-  auto directory = account.open_directory(folder);
-  if (!directory) return Failure(directory.error());
+  MAILDIRSYNC_ASSIGN(auto directory, account.open_directory(folder));
   return std::any_of(known_control.begin(), known_control.end(), [&](const Entry& entry) {
-    const auto status = directory->status(entry.name);
+    const auto status = directory.status(entry.name);
     return !status || status->st_ino != entry.inode || static_cast<std::uint64_t>(status->st_size) != entry.size ||
            os::nanoseconds(status->st_mtim) != entry.mtime;
   });

@@ -8,10 +8,9 @@ Result<std::int64_t> AttributesTable::number(const sync::Attributes& attributes)
   const auto& [mode, uid, gid] = attributes;
   if (const auto found = numbers_.find({mode, uid, gid}); found != numbers_.end()) return found->second;
   Statement find(database_, "SELECT id FROM attributes WHERE mode = ? AND uid = ? AND gid = ?");
-  const auto row = find.bind(mode, uid, gid).step();
-  if (!row) return Failure(row.error());
+  MAILDIRSYNC_ASSIGN(const auto row, find.bind(mode, uid, gid).step());
   std::int64_t number = 0;
-  if (*row) {
+  if (row) {
     number = find.integer(0);
   } else {
     Statement insert(database_, "INSERT INTO attributes (mode, uid, gid) VALUES (?, ?, ?)");
@@ -30,9 +29,8 @@ Result<std::optional<std::int64_t>> AttributesTable::number(const std::optional<
 Result<sync::Attributes> AttributesTable::at(std::int64_t number) {
   if (const auto found = attributes_.find(number); found != attributes_.end()) return found->second;
   Statement find(database_, "SELECT mode, uid, gid FROM attributes WHERE id = ?");
-  const auto row = find.bind(number).step();
-  if (!row) return Failure(row.error());
-  if (!*row) return failure(ErrorCode::state, database_.path(), "the state database lacks an owner that it refers to");
+  MAILDIRSYNC_ASSIGN(const auto row, find.bind(number).step());
+  if (!row) return failure(ErrorCode::state, database_.path(), "the state database lacks an owner that it refers to");
   const sync::Attributes attributes{find.integer_as<std::uint32_t>(0), find.integer_as<std::uint32_t>(1),
                                     find.integer_as<std::uint32_t>(2)};
   keep(attributes, number);

@@ -59,9 +59,8 @@ Result<Entry> EntryTable::read(const Statement& row) {
   entry.inode = row.integer_as<std::uint64_t>(2);
   entry.size = row.integer_as<std::uint64_t>(3);
   entry.mtime = row.integer(4);
-  auto attributes = attributes_.at(row.integer(5));
-  if (!attributes) return Failure(attributes.error());
-  entry.attributes = *attributes;
+  MAILDIRSYNC_ASSIGN(auto attributes, attributes_.at(row.integer(5)));
+  entry.attributes = attributes;
   entry.digest = digest_of(row.bytes(6));
   if (!row.is_null(7)) {
     entry.kind = EntryKind::symlink;
@@ -73,9 +72,8 @@ Result<Entry> EntryTable::read(const Statement& row) {
 Result<std::vector<Entry>> EntryTable::collect(Statement& rows) {
   std::vector<Entry> entries;
   MAILDIRSYNC_TRY(rows.each([&]() -> Result<> {
-    auto entry = read(rows);
-    if (!entry) return Failure(entry.error());
-    entries.push_back(std::move(*entry));
+    MAILDIRSYNC_ASSIGN(auto entry, read(rows));
+    entries.push_back(std::move(entry));
     return {};
   }));
   std::sort(entries.begin(), entries.end(), sync::before_in_folder);
@@ -94,9 +92,8 @@ Result<> EntryTable::each(FolderId folder, const std::function<void(const Entry&
                  "SELECT area, name, inode, size, mtime, attributes, digest, target FROM entry WHERE folder = ?");
   rows.bind(folder);
   return rows.each([&]() -> Result<> {
-    const auto entry = read(rows);
-    if (!entry) return Failure(entry.error());
-    take(*entry);
+    MAILDIRSYNC_ASSIGN(const auto entry, read(rows));
+    take(entry);
     return {};
   });
 }
@@ -117,9 +114,8 @@ Result<std::vector<Entry>> EntryTable::named(FolderId folder, const std::vector<
                    "SELECT area, name, inode, size, mtime, attributes, digest, target "
                    "FROM entry WHERE folder = ? AND hash = ?");
     rows.bind(folder, hash_of_base(base));
-    auto found = collect(rows);
-    if (!found) return Failure(found.error());
-    for (auto& entry : *found) {
+    MAILDIRSYNC_ASSIGN(auto found, collect(rows));
+    for (auto& entry : found) {
       if (sync::base_name(entry) == base) entries.push_back(std::move(entry));
     }
   }
@@ -139,9 +135,8 @@ Result<std::vector<State::Known>> EntryTable::by_inodes(AccountId account, const
                    "WHERE entry.inode = ? AND folder.account = ?");
     rows.bind(inode, account);
     MAILDIRSYNC_TRY(rows.each([&]() -> Result<> {
-      auto entry = read(rows);
-      if (!entry) return Failure(entry.error());
-      known.push_back({rows.text(8), std::move(*entry)});
+      MAILDIRSYNC_ASSIGN(auto entry, read(rows));
+      known.push_back({rows.text(8), std::move(entry)});
       return {};
     }));
   }
@@ -154,9 +149,8 @@ Result<EntryTable::Slot> EntryTable::find(FolderId folder, std::int32_t hash, Ar
   rows.bind(folder, hash);
   Slot slot;
   for (;;) {
-    const auto row = rows.step();
-    if (!row) return Failure(row.error());
-    if (!*row) return slot;
+    MAILDIRSYNC_ASSIGN(const auto row, rows.step());
+    if (!row) return slot;
     if (static_cast<Area>(rows.integer(1)) == area && rows.bytes(2) == name) {
       return Slot{rows.integer(0), rows.integer_as<std::uint64_t>(3), digest_of(rows.bytes(4))};
     }
@@ -165,78 +159,70 @@ Result<EntryTable::Slot> EntryTable::find(FolderId folder, std::int32_t hash, Ar
 }
 
 Result<std::optional<Digest>> EntryTable::digest(FolderId folder, Area area, std::string_view name) {
-  const auto slot = find(folder, hash_of_name(area, name), area, name);
-  if (!slot) return Failure(slot.error());
-  return slot->digest;
+  MAILDIRSYNC_ASSIGN(const auto slot, find(folder, hash_of_name(area, name), area, name));
+  return slot.digest;
 }
 
 Result<bool> EntryTable::has_base(FolderId folder, std::string_view base) {
-  const auto found = named(folder, {std::string(base)});
-  if (!found) return Failure(found.error());
-  return std::any_of(found->begin(), found->end(), [](const Entry& entry) { return entry.area != Area::folder; });
+  MAILDIRSYNC_ASSIGN(const auto found, named(folder, {std::string(base)}));
+  return std::any_of(found.begin(), found.end(), [](const Entry& entry) { return entry.area != Area::folder; });
 }
 
 Result<EntryTable::Replaced> EntryTable::put(FolderId folder, const Entry& entry, MissingDigest missing) {
   const std::int32_t hash = hash_of(entry);
-  const auto slot = find(folder, hash, entry.area, entry.name);
-  if (!slot) return Failure(slot.error());
-  const auto attributes = attributes_.number(entry.attributes);
-  if (!attributes) return Failure(attributes.error());
-  const auto& known = !entry.digest && missing == MissingDigest::keeps ? slot->digest : entry.digest;
+  MAILDIRSYNC_ASSIGN(const auto slot, find(folder, hash, entry.area, entry.name));
+  MAILDIRSYNC_ASSIGN(const auto attributes, attributes_.number(entry.attributes));
+  const auto& known = !entry.digest && missing == MissingDigest::keeps ? slot.digest : entry.digest;
   const auto digest = bytes_of(known);
   std::optional<std::string_view> target;
   if (entry.kind == EntryKind::symlink) target = entry.target.text();
-  if (slot->existed()) {
+  if (slot.existed()) {
     Statement update(database_,
                      "UPDATE entry SET inode = ?, size = ?, mtime = ?, attributes = ?, digest = ?, target = ? "
                      "WHERE folder = ? AND hash = ? AND nth = ?");
-    update.bind(entry.inode, entry.size, entry.mtime, *attributes, digest, target, folder, hash, slot->nth);
+    update.bind(entry.inode, entry.size, entry.mtime, attributes, digest, target, folder, hash, slot.nth);
     MAILDIRSYNC_TRY(update.run());
   } else {
     Statement insert(
         database_,
         "INSERT INTO entry (folder, hash, nth, area, name, inode, size, mtime, attributes, digest, target) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    insert.bind(folder, hash, slot->nth, static_cast<int>(entry.area), entry.name, entry.inode, entry.size, entry.mtime,
-                *attributes, digest, target);
+    insert.bind(folder, hash, slot.nth, static_cast<int>(entry.area), entry.name, entry.inode, entry.size, entry.mtime,
+                attributes, digest, target);
     MAILDIRSYNC_TRY(insert.run());
   }
-  return Replaced{slot->existed(), slot->size.value_or(0)};
+  return Replaced{slot.existed(), slot.size.value_or(0)};
 }
 
 Result<EntryTable::Replaced> EntryTable::erase(FolderId folder, Area area, std::string_view name) {
   const std::int32_t hash = hash_of_name(area, name);
-  const auto slot = find(folder, hash, area, name);
-  if (!slot) return Failure(slot.error());
-  if (slot->existed()) {
+  MAILDIRSYNC_ASSIGN(const auto slot, find(folder, hash, area, name));
+  if (slot.existed()) {
     Statement erase(database_, "DELETE FROM entry WHERE folder = ? AND hash = ? AND nth = ?");
-    MAILDIRSYNC_TRY(erase.bind(folder, hash, slot->nth).run());
+    MAILDIRSYNC_TRY(erase.bind(folder, hash, slot.nth).run());
   }
-  return Replaced{slot->existed(), slot->size.value_or(0)};
+  return Replaced{slot.existed(), slot.size.value_or(0)};
 }
 
 Result<> EntryTable::forget_inode(FolderId folder, Area area, std::string_view name) {
   const std::int32_t hash = hash_of_name(area, name);
-  const auto slot = find(folder, hash, area, name);
-  if (!slot) return Failure(slot.error());
-  if (!slot->existed()) return {};
+  MAILDIRSYNC_ASSIGN(const auto slot, find(folder, hash, area, name));
+  if (!slot.existed()) return {};
   Statement forget(database_, "UPDATE entry SET inode = 0 WHERE folder = ? AND hash = ? AND nth = ?");
-  return forget.bind(folder, hash, slot->nth).run();
+  return forget.bind(folder, hash, slot.nth).run();
 }
 
 Result<> EntryTable::forget_digest(FolderId folder, Area area, std::string_view name) {
   const std::int32_t hash = hash_of_name(area, name);
-  const auto slot = find(folder, hash, area, name);
-  if (!slot) return Failure(slot.error());
-  if (!slot->existed()) return {};
+  MAILDIRSYNC_ASSIGN(const auto slot, find(folder, hash, area, name));
+  if (!slot.existed()) return {};
   Statement forget(database_, "UPDATE entry SET digest = NULL WHERE folder = ? AND hash = ? AND nth = ?");
-  return forget.bind(folder, hash, slot->nth).run();
+  return forget.bind(folder, hash, slot.nth).run();
 }
 
 Result<EntryTable::Sum> EntryTable::sum(FolderId folder) {
   Statement sum(database_, "SELECT count(*), coalesce(sum(size), 0) FROM entry WHERE folder = ? AND area <> 0");
-  const auto row = sum.bind(folder).step();
-  if (!row) return Failure(row.error());
+  MAILDIRSYNC_TRY(sum.bind(folder).step());
   return Sum{sum.integer_as<std::uint64_t>(0), sum.integer_as<std::uint64_t>(1)};
 }
 

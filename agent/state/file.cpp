@@ -95,9 +95,8 @@ class File {
 }  // namespace
 
 Result<StateFile> open_state_file(const std::string& directory) {
-  auto locked = lock(directory);
-  if (!locked) return Failure(locked.error());
-  StateFile result{.lock = std::move(*locked)};
+  MAILDIRSYNC_ASSIGN(auto locked, lock(directory));
+  StateFile result{.lock = std::move(locked)};
   const File file(directory);
   for (;;) {
     if (file.is_marked()) {

@@ -8,9 +8,8 @@ using sqlite::Statement;
 
 Result<std::optional<FolderId>> FolderTable::find(AccountId account, std::string_view path) {
   Statement find(database_, "SELECT id FROM folder WHERE account = ? AND path = ?");
-  const auto row = find.bind(account, path).step();
-  if (!row) return Failure(row.error());
-  if (!*row) return std::nullopt;
+  MAILDIRSYNC_ASSIGN(const auto row, find.bind(account, path).step());
+  if (!row) return std::nullopt;
   return find.integer(0);
 }
 
@@ -42,15 +41,13 @@ Result<std::vector<sync::FolderManifest>> FolderTable::manifests(AccountId accou
   rows.bind(account);
   MAILDIRSYNC_TRY(rows.each([&]() -> Result<> {
     sync::FolderManifest folder{.path = rows.text(0), .inode = rows.integer_as<std::uint64_t>(1)};
-    auto self = attributes_.at(rows.integer(2));
-    if (!self) return Failure(self.error());
-    folder.self = *self;
+    MAILDIRSYNC_ASSIGN(auto self, attributes_.at(rows.integer(2)));
+    folder.self = self;
     int column = 3;
     for (auto* area : {&folder.cur, &folder.new_, &folder.tmp}) {
       if (!rows.is_null(column)) {
-        auto attributes = attributes_.at(rows.integer(column));
-        if (!attributes) return Failure(attributes.error());
-        *area = *attributes;
+        MAILDIRSYNC_ASSIGN(auto attributes, attributes_.at(rows.integer(column)));
+        *area = attributes;
       }
       ++column;
     }
@@ -62,14 +59,10 @@ Result<std::vector<sync::FolderManifest>> FolderTable::manifests(AccountId accou
 
 Result<> FolderTable::put(AccountId account, const std::string& path, std::uint64_t inode,
                           const sync::FolderShape& shape) {
-  const auto self = attributes_.number(shape.self);
-  if (!self) return Failure(self.error());
-  const auto cur = attributes_.number(shape.cur);
-  if (!cur) return Failure(cur.error());
-  const auto new_ = attributes_.number(shape.new_);
-  if (!new_) return Failure(new_.error());
-  const auto tmp = attributes_.number(shape.tmp);
-  if (!tmp) return Failure(tmp.error());
+  MAILDIRSYNC_ASSIGN(const auto self, attributes_.number(shape.self));
+  MAILDIRSYNC_ASSIGN(const auto cur, attributes_.number(shape.cur));
+  MAILDIRSYNC_ASSIGN(const auto new_, attributes_.number(shape.new_));
+  MAILDIRSYNC_ASSIGN(const auto tmp, attributes_.number(shape.tmp));
   Statement put(database_,
                 "INSERT INTO folder (account, path, inode, self, cur, new, tmp, look) VALUES (?, ?, ?, ?, ?, ?, ?, 1) "
                 "ON CONFLICT (account, path) DO UPDATE SET "
@@ -78,7 +71,7 @@ Result<> FolderTable::put(AccountId account, const std::string& path, std::uint6
                 "stamp_new = iif(inode = excluded.inode, stamp_new, 0), "
                 "inode = excluded.inode, self = excluded.self, cur = excluded.cur, new = excluded.new, "
                 "tmp = excluded.tmp");
-  return put.bind(account, path, inode, *self, *cur, *new_, *tmp).run();
+  return put.bind(account, path, inode, self, cur, new_, tmp).run();
 }
 
 Result<> FolderTable::set_path(FolderId folder, std::string_view path) {
@@ -129,9 +122,8 @@ Result<> FolderTable::set_look(FolderId folder, std::uint64_t look) {
 
 Result<std::uint64_t> FolderTable::look(FolderId folder) {
   Statement find(database_, "SELECT look FROM folder WHERE id = ?");
-  const auto row = find.bind(folder).step();
-  if (!row) return Failure(row.error());
-  return *row ? find.integer_as<std::uint64_t>(0) : 0;
+  MAILDIRSYNC_ASSIGN(const auto row, find.bind(folder).step());
+  return row ? find.integer_as<std::uint64_t>(0) : 0;
 }
 
 Result<std::map<std::string, std::uint64_t>> FolderTable::mounts(AccountId account) {

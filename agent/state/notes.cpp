@@ -14,23 +14,20 @@ std::string_view bytes_of(const sync::Digest& digest) {
 }  // namespace
 
 Result<std::optional<std::string>> SignatureTable::find(FolderId folder, Area area, std::string_view name) {
-  const auto digest = entries_.digest(folder, area, name);
-  if (!digest) return Failure(digest.error());
-  if (!*digest) return std::nullopt;
+  MAILDIRSYNC_ASSIGN(const auto digest, entries_.digest(folder, area, name));
+  if (!digest) return std::nullopt;
   Statement find(database_, "SELECT content FROM signature WHERE folder = ? AND area = ? AND name = ? AND digest = ?");
-  const auto row = find.bind(folder, static_cast<int>(area), name, bytes_of(**digest)).step();
-  if (!row) return Failure(row.error());
-  if (!*row) return std::nullopt;
+  MAILDIRSYNC_ASSIGN(const auto row, find.bind(folder, static_cast<int>(area), name, bytes_of(*digest)).step());
+  if (!row) return std::nullopt;
   return find.text(0);
 }
 
 Result<> SignatureTable::put(FolderId folder, Area area, std::string_view name, std::string_view signature) {
-  const auto digest = entries_.digest(folder, area, name);
-  if (!digest) return Failure(digest.error());
-  if (!*digest) return {};
+  MAILDIRSYNC_ASSIGN(const auto digest, entries_.digest(folder, area, name));
+  if (!digest) return {};
   Statement put(database_,
                 "INSERT OR REPLACE INTO signature (folder, area, name, digest, content) VALUES (?, ?, ?, ?, ?)");
-  return put.bind(folder, static_cast<int>(area), name, bytes_of(**digest), signature).run();
+  return put.bind(folder, static_cast<int>(area), name, bytes_of(*digest), signature).run();
 }
 
 Result<> SignatureTable::move(FolderId from_folder, const sync::Location& from, FolderId to_folder,

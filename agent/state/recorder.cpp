@@ -34,9 +34,8 @@ Result<> Recorder::apply(const sync::Operation& operation) {
     case OperationKind::remove:
       return remove(operation.from);
     case OperationKind::remove_folder: {
-      const auto folder = find_folder(operation.from.folder);
-      if (!folder) return Failure(folder.error());
-      return *folder ? remove_folder({**folder, operation.from.folder}) : Result<>();
+      MAILDIRSYNC_ASSIGN(const auto folder, find_folder(operation.from.folder));
+      return folder ? remove_folder({*folder, operation.from.folder}) : Result<>();
     }
   }
   return {};
@@ -50,43 +49,38 @@ Result<std::optional<FolderId>> Recorder::find_folder(const std::string& path) {
 }
 
 Result<> Recorder::make_folder(const std::string& path, std::uint64_t inode, const sync::FolderShape& shape) {
-  const auto known = find_folder(path);
-  if (!known) return Failure(known.error());
-  if (!*known) ++change_.folders;
+  MAILDIRSYNC_ASSIGN(const auto known, find_folder(path));
+  if (!known) ++change_.folders;
   found_.clear();
   return tables_.folders.put(account_, path, inode, shape);
 }
 
 Result<bool> Recorder::look(const State::FolderLook& look) {
-  const auto folder = find_folder(look.folder);
-  if (!folder) return Failure(folder.error());
-  if (!*folder) return true;  // others' folder, or one that is gone
-  const auto known = tables_.folders.look(**folder);
-  if (!known) return Failure(known.error());
-  if (*known == 0) return true;  // stays unknown until it is compared
-  const bool as_left = look.before == 0 || look.before == *known;
-  MAILDIRSYNC_TRY(tables_.folders.set_look(**folder, as_left ? look.after : 0));
+  MAILDIRSYNC_ASSIGN(const auto folder, find_folder(look.folder));
+  if (!folder) return true;  // others' folder, or one that is gone
+  MAILDIRSYNC_ASSIGN(const auto known, tables_.folders.look(*folder));
+  if (known == 0) return true;  // stays unknown until it is compared
+  const bool as_left = look.before == 0 || look.before == known;
+  MAILDIRSYNC_TRY(tables_.folders.set_look(*folder, as_left ? look.after : 0));
   return as_left;
 }
 
 Result<> Recorder::rename_folder(const std::string& from, const std::string& to, std::uint64_t inode) {
-  auto moved = tables_.folders.subtree(account_, from);
-  if (!moved) return Failure(moved.error());
+  MAILDIRSYNC_ASSIGN(auto moved, tables_.folders.subtree(account_, from));
   found_.clear();
   std::unordered_set<FolderId> moving;
-  for (const auto& folder : *moved)
+  for (const auto& folder : moved)
     moving.insert(folder.id);
   // Where `from` and `to` lie below each other, a folder must not come upon one that has yet to move: the longest
   // paths go first when they become longer, the shortest when they become shorter.
   const bool longest_first = to.size() > from.size();
-  std::sort(moved->begin(), moved->end(), [&](const auto& left, const auto& right) {
+  std::sort(moved.begin(), moved.end(), [&](const auto& left, const auto& right) {
     return longest_first ? left.path.size() > right.path.size() : left.path.size() < right.path.size();
   });
-  for (const auto& folder : *moved) {
+  for (const auto& folder : moved) {
     const std::string path = to + folder.path.substr(from.size());
-    const auto taken = tables_.folders.find(account_, path);
-    if (!taken) return Failure(taken.error());
-    if (*taken && !moving.contains(**taken)) MAILDIRSYNC_TRY(remove_folder({**taken, path}));
+    MAILDIRSYNC_ASSIGN(const auto taken, tables_.folders.find(account_, path));
+    if (taken && !moving.contains(*taken)) MAILDIRSYNC_TRY(remove_folder({*taken, path}));
     MAILDIRSYNC_TRY(tables_.folders.set_path(folder.id, path));
     MAILDIRSYNC_TRY(tables_.aliases.move_folder(account_, folder.path, path));
     if (folder.path == from) MAILDIRSYNC_TRY(tables_.folders.set_inode(folder.id, inode));
@@ -96,11 +90,10 @@ Result<> Recorder::rename_folder(const std::string& from, const std::string& to,
 
 Result<> Recorder::remove_folder(const FolderTable::Row& folder) {
   found_.clear();
-  const auto sum = tables_.entries.sum(folder.id);
-  if (!sum) return Failure(sum.error());
+  MAILDIRSYNC_ASSIGN(const auto sum, tables_.entries.sum(folder.id));
   --change_.folders;
-  change_.messages -= static_cast<std::int64_t>(sum->messages);
-  change_.bytes -= static_cast<std::int64_t>(sum->bytes);
+  change_.messages -= static_cast<std::int64_t>(sum.messages);
+  change_.bytes -= static_cast<std::int64_t>(sum.bytes);
   MAILDIRSYNC_TRY(tables_.entries.erase_all(folder.id));
   MAILDIRSYNC_TRY(tables_.signatures.erase_all(folder.id));
   MAILDIRSYNC_TRY(tables_.aliases.erase_folder(account_, folder.path));
@@ -108,55 +101,49 @@ Result<> Recorder::remove_folder(const FolderTable::Row& folder) {
 }
 
 Result<> Recorder::put(const Location& at, Entry entry) {
-  const auto folder = find_folder(at.folder);
-  if (!folder) return Failure(folder.error());
-  if (!*folder) return {};
+  MAILDIRSYNC_ASSIGN(const auto folder, find_folder(at.folder));
+  if (!folder) return {};
   entry.area = at.area;
   entry.name = at.name;
-  return put(**folder, entry, MissingDigest::keeps);
+  return put(*folder, entry, MissingDigest::keeps);
 }
 
 Result<> Recorder::put(FolderId folder, const Entry& entry, MissingDigest missing) {
-  const auto replaced = tables_.entries.put(folder, entry, missing);
-  if (!replaced) return Failure(replaced.error());
+  MAILDIRSYNC_ASSIGN(const auto replaced, tables_.entries.put(folder, entry, missing));
   if (entry.area == Area::folder) return {};
-  if (!replaced->existed) ++change_.messages;
-  change_.bytes += static_cast<std::int64_t>(entry.size - replaced->size);
+  if (!replaced.existed) ++change_.messages;
+  change_.bytes += static_cast<std::int64_t>(entry.size - replaced.size);
   return {};
 }
 
 Result<> Recorder::rename(const sync::Operation& operation) {
-  const auto from = find_folder(operation.from.folder);
-  if (!from) return Failure(from.error());
-  const auto to = find_folder(operation.to.folder);
-  if (!to) return Failure(to.error());
-  if (*from) {
-    if (*to) MAILDIRSYNC_TRY(tables_.signatures.move(**from, operation.from, **to, operation.to));
+  MAILDIRSYNC_ASSIGN(const auto from, find_folder(operation.from.folder));
+  MAILDIRSYNC_ASSIGN(const auto to, find_folder(operation.to.folder));
+  if (from) {
+    if (to) MAILDIRSYNC_TRY(tables_.signatures.move(*from, operation.from, *to, operation.to));
     if (!(operation.from == operation.to)) {
-      MAILDIRSYNC_TRY(tables_.signatures.erase(**from, operation.from.area, operation.from.name));
+      MAILDIRSYNC_TRY(tables_.signatures.erase(*from, operation.from.area, operation.from.name));
     }
-    MAILDIRSYNC_TRY(erase(**from, operation.from.area, operation.from.name));
+    MAILDIRSYNC_TRY(erase(*from, operation.from.area, operation.from.name));
   }
   MAILDIRSYNC_TRY(put(operation.to, operation.result));
   MAILDIRSYNC_TRY(drop_alias_of_own_name(operation));
-  return *from ? drop_unused_alias(**from, operation.from) : Result<>();
+  return from ? drop_unused_alias(*from, operation.from) : Result<>();
 }
 
 Result<> Recorder::remove(const Location& at) {
-  const auto folder = find_folder(at.folder);
-  if (!folder) return Failure(folder.error());
-  if (!*folder) return {};
-  MAILDIRSYNC_TRY(erase(**folder, at.area, at.name));
-  MAILDIRSYNC_TRY(tables_.signatures.erase(**folder, at.area, at.name));
-  return drop_unused_alias(**folder, at);
+  MAILDIRSYNC_ASSIGN(const auto folder, find_folder(at.folder));
+  if (!folder) return {};
+  MAILDIRSYNC_TRY(erase(*folder, at.area, at.name));
+  MAILDIRSYNC_TRY(tables_.signatures.erase(*folder, at.area, at.name));
+  return drop_unused_alias(*folder, at);
 }
 
 Result<> Recorder::erase(FolderId folder, Area area, std::string_view name) {
-  const auto erased = tables_.entries.erase(folder, area, name);
-  if (!erased) return Failure(erased.error());
-  if (area == Area::folder || !erased->existed) return {};
+  MAILDIRSYNC_ASSIGN(const auto erased, tables_.entries.erase(folder, area, name));
+  if (area == Area::folder || !erased.existed) return {};
   --change_.messages;
-  change_.bytes -= static_cast<std::int64_t>(erased->size);
+  change_.bytes -= static_cast<std::int64_t>(erased.size);
   return {};
 }
 
@@ -174,22 +161,19 @@ Result<> Recorder::drop_unused_alias(FolderId folder, const Location& gone) {
   Entry probe;
   probe.area = gone.area;
   probe.name = gone.name;
-  const auto used = tables_.entries.has_base(folder, sync::base_name(probe));
-  if (!used) return Failure(used.error());
-  return *used ? Result<>() : tables_.aliases.erase(account_, gone.folder, sync::base_name(probe));
+  MAILDIRSYNC_ASSIGN(const auto used, tables_.entries.has_base(folder, sync::base_name(probe)));
+  return used ? Result<>() : tables_.aliases.erase(account_, gone.folder, sync::base_name(probe));
 }
 
 Result<> Recorder::replace(const sync::AccountManifest& manifest) {
-  auto known = tables_.folders.all(account_);
-  if (!known) return Failure(known.error());
-  for (const auto& folder : *known) {
+  MAILDIRSYNC_ASSIGN(auto known, tables_.folders.all(account_));
+  for (const auto& folder : known) {
     if (manifest.find(folder.path) == nullptr) MAILDIRSYNC_TRY(remove_folder(folder));
   }
   for (const auto& folder : manifest.folders) {
     MAILDIRSYNC_TRY(make_folder(folder.path, folder.inode, {folder.self, folder.cur, folder.new_, folder.tmp}));
-    const auto id = find_folder(folder.path);
-    if (!id) return Failure(id.error());
-    MAILDIRSYNC_TRY(replace_entries(**id, folder.entries));
+    MAILDIRSYNC_ASSIGN(const auto id, find_folder(folder.path));
+    MAILDIRSYNC_TRY(replace_entries(*id, folder.entries));
   }
   return tables_.folders.clear_stamps(account_);
 }
@@ -220,9 +204,8 @@ Result<> Recorder::replace_entries(FolderId folder, const std::vector<Entry>& en
 }
 
 Result<> Recorder::erase_everything() {
-  auto known = tables_.folders.all(account_);
-  if (!known) return Failure(known.error());
-  for (const auto& folder : *known)
+  MAILDIRSYNC_ASSIGN(auto known, tables_.folders.all(account_));
+  for (const auto& folder : known)
     MAILDIRSYNC_TRY(remove_folder(folder));
   return tables_.aliases.erase_account(account_);
 }

@@ -114,20 +114,17 @@ ALTER TABLE folder ADD COLUMN mount INTEGER;
 
 Result<int> version_of(sqlite::Database& database) {
   sqlite::Statement statement(database, "PRAGMA user_version");
-  const auto row = statement.step();
-  if (!row) return Failure(row.error());
-  return *row ? static_cast<int>(statement.integer(0)) : 0;
+  MAILDIRSYNC_ASSIGN(const auto row, statement.step());
+  return row ? static_cast<int>(statement.integer(0)) : 0;
 }
 
 }  // namespace
 
 Result<> prepare_schema(sqlite::Database& database) {
-  const auto version = version_of(database);
-  if (!version) return Failure(version.error());
-  if (*version == k_version) return {};
-  auto transaction = sqlite::Transaction::begin(database);
-  if (!transaction) return Failure(transaction.error());
-  switch (*version) {
+  MAILDIRSYNC_ASSIGN(const auto version, version_of(database));
+  if (version == k_version) return {};
+  MAILDIRSYNC_ASSIGN(auto transaction, sqlite::Transaction::begin(database));
+  switch (version) {
     case 0:
       MAILDIRSYNC_TRY(database.execute(k_tables));
       break;
@@ -137,12 +134,12 @@ Result<> prepare_schema(sqlite::Database& database) {
     default:
       return failure(ErrorCode::state, database.path(),
                      "the state database was written by a newer maildirsync (its version is " +
-                         std::to_string(*version) + ", this program knows " + std::to_string(k_version) +
+                         std::to_string(version) + ", this program knows " + std::to_string(k_version) +
                          "); install the newer program again, or move the file away: everything is then compared "
                          "with the receiver");
   }
   MAILDIRSYNC_TRY(database.execute(("PRAGMA user_version = " + std::to_string(k_version)).c_str()));
-  return transaction->commit();
+  return transaction.commit();
 }
 
 }  // namespace maildirsync::agent

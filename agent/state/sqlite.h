@@ -82,9 +82,8 @@ class Statement {
   template <class OnRow>
   Result<> each(OnRow&& on_row) {
     for (;;) {
-      const auto row = step();
-      if (!row) return Failure(row.error());
-      if (!*row) return {};
+      MAILDIRSYNC_ASSIGN(const auto row, step());
+      if (!row) return {};
       if constexpr (std::is_void_v<decltype(on_row())>) {
         on_row();
       } else {

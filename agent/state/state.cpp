@@ -25,9 +25,8 @@ class SqliteState final : public State {
   Result<std::optional<std::string>> value(const std::string& key) override {
     const std::scoped_lock lock(mutex_);
     Statement find(database(), "SELECT value FROM setting WHERE key = ?");
-    const auto row = find.bind(key).step();
-    if (!row) return Failure(row.error());
-    if (!*row) return std::nullopt;
+    MAILDIRSYNC_ASSIGN(const auto row, find.bind(key).step());
+    if (!row) return std::nullopt;
     return find.text(0);
   }
 
@@ -48,9 +47,8 @@ class SqliteState final : public State {
     const std::scoped_lock lock(mutex_);
     {
       Statement find(database(), "SELECT id FROM account WHERE root = ? AND path = ?");
-      const auto row = find.bind(root, path).step();
-      if (!row) return Failure(row.error());
-      if (*row) return find.integer_as<AccountId>(0);
+      MAILDIRSYNC_ASSIGN(const auto row, find.bind(root, path).step());
+      if (row) return find.integer_as<AccountId>(0);
     }
     MAILDIRSYNC_TRY(Statement(database(), "INSERT INTO account (root, path) VALUES (?, ?)").bind(root, path).run());
     return static_cast<AccountId>(database().last_id());
@@ -69,9 +67,8 @@ class SqliteState final : public State {
   Result<AccountRow> account_row(AccountId id) override {
     const std::scoped_lock lock(mutex_);
     Statement find(database(), "SELECT id, path, complete, folders, messages, bytes FROM account WHERE id = ?");
-    const auto row = find.bind(id).step();
-    if (!row) return Failure(row.error());
-    if (!*row) return unknown(id);
+    MAILDIRSYNC_ASSIGN(const auto row, find.bind(id).step());
+    if (!row) return unknown(id);
     return read_account(find);
   }
 
@@ -97,9 +94,8 @@ class SqliteState final : public State {
 
   Result<sync::AccountManifest> folders(AccountId id) override {
     const std::scoped_lock lock(mutex_);
-    auto folders = tables_.folders.manifests(id);
-    if (!folders) return Failure(folders.error());
-    return sync::AccountManifest{.structure_whole = true, .folders = std::move(*folders)};
+    MAILDIRSYNC_ASSIGN(auto folders, tables_.folders.manifests(id));
+    return sync::AccountManifest{.structure_whole = true, .folders = std::move(folders)};
   }
 
   Result<std::vector<Entry>> entries(AccountId id, const std::string& folder) override {
@@ -132,13 +128,12 @@ class SqliteState final : public State {
   Result<std::vector<std::string>> apply(AccountId id, const std::vector<sync::Operation>& operations,
                                          const std::vector<FolderLook>& looks) override {
     std::vector<std::string> changed;
-    auto recorded = record(id, [&](Recorder& recorder) -> Result<> {
+    const auto recorded = record(id, [&](Recorder& recorder) -> Result<> {
       for (const auto& operation : operations)
         MAILDIRSYNC_TRY(recorder.apply(operation));
       for (const auto& look : looks) {
-        const auto as_left = recorder.look(look);
-        if (!as_left) return Failure(as_left.error());
-        if (!*as_left) changed.push_back(look.folder);
+        MAILDIRSYNC_ASSIGN(const auto as_left, recorder.look(look));
+        if (!as_left) changed.push_back(look.folder);
       }
       return {};
     });
@@ -149,9 +144,8 @@ class SqliteState final : public State {
   Result<> set_looks(AccountId id, const std::map<std::string, std::uint64_t>& looks) override {
     return change([&]() -> Result<> {
       for (const auto& [path, look] : looks) {
-        const auto folder = tables_.folders.find(id, path);
-        if (!folder) return Failure(folder.error());
-        if (*folder) MAILDIRSYNC_TRY(tables_.folders.set_look(**folder, look));
+        MAILDIRSYNC_ASSIGN(const auto folder, tables_.folders.find(id, path));
+        if (folder) MAILDIRSYNC_TRY(tables_.folders.set_look(*folder, look));
       }
       return {};
     });
@@ -296,19 +290,17 @@ class SqliteState final : public State {
   template <class Value, class Act>
   Result<Value> in_folder(AccountId account, const std::string& path, Act&& act) {
     const std::scoped_lock lock(mutex_);
-    const auto folder = tables_.folders.find(account, path);
-    if (!folder) return Failure(folder.error());
-    return *folder ? act(**folder) : Result<Value>();
+    MAILDIRSYNC_ASSIGN(const auto folder, tables_.folders.find(account, path));
+    return folder ? act(*folder) : Result<Value>();
   }
 
   /// Does all of it or nothing.
   template <class Act>
   Result<> change(Act&& act) {
     const std::scoped_lock lock(mutex_);
-    auto transaction = sqlite::Transaction::begin(database());
-    if (!transaction) return Failure(transaction.error());
+    MAILDIRSYNC_ASSIGN(auto transaction, sqlite::Transaction::begin(database()));
     Result<> done = act();
-    if (done) done = transaction->commit();
+    if (done) done = transaction.commit();
     if (!done) tables_.attributes.forget();
     return done;
   }
@@ -323,9 +315,8 @@ class SqliteState final : public State {
       Statement count(database(),
                       "UPDATE account SET folders = folders + ?, messages = messages + ?, bytes = bytes + ? "
                       "WHERE id = ? RETURNING id");
-      const auto row = count.bind(more.folders, more.messages, more.bytes, account).step();
-      if (!row) return Failure(row.error());
-      if (!*row) return unknown(account);
+      MAILDIRSYNC_ASSIGN(const auto row, count.bind(more.folders, more.messages, more.bytes, account).step());
+      if (!row) return unknown(account);
       return count.run();
     });
   }
@@ -339,9 +330,8 @@ class SqliteState final : public State {
 }  // namespace
 
 Result<std::unique_ptr<State>> State::open(const std::string& directory) {
-  auto file = open_state_file(directory);
-  if (!file) return Failure(file.error());
-  return std::make_unique<SqliteState>(std::move(*file));
+  MAILDIRSYNC_ASSIGN(auto file, open_state_file(directory));
+  return std::make_unique<SqliteState>(std::move(file));
 }
 
 }  // namespace maildirsync::agent

@@ -260,14 +260,12 @@ Result<> Sender::judge_owner(const sync::Operation& operation) {
 
 Result<> Sender::read_digest(sync::Operation& operation) const {
   const std::string path = path_of(operation.to);
-  const auto fd = account_->open_for_reading(path);
-  if (!fd) return Failure(fd.error());
+  MAILDIRSYNC_ASSIGN(const auto fd, account_->open_for_reading(path));
   struct stat status {};
-  if (::fstat(fd->get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (::fstat(fd.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
   if (!sync::is_as_scanned(status, operation.result)) return changed(path);
-  auto digest = codec::digest_of(fd->get(), path);
-  if (!digest) return Failure(digest.error());
-  operation.result.digest = *digest;
+  MAILDIRSYNC_ASSIGN(auto digest, codec::digest_of(fd.get(), path));
+  operation.result.digest = digest;
   return {};
 }
 

@@ -182,11 +182,10 @@ class Course {
 
   /// What the destination's users removed or moved stays as they have it: the listing only adds to what was given.
   Result<> compare_drained(Look& looked) {
-    auto listed = ask_for_listing();
-    if (!listed) return Failure(listed.error());
-    sync::lift_times(listed->manifest, listed->times, {&looked.before, &looked.after}, {}, sync::OtherDates::lifted);
-    if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed->manifest, looked));
-    auto reconciled = sync::reconcile_drain(listed->manifest, looked.before, looked.after, order_.given_until);
+    MAILDIRSYNC_ASSIGN(auto listed, ask_for_listing());
+    sync::lift_times(listed.manifest, listed.times, {&looked.before, &looked.after}, {}, sync::OtherDates::lifted);
+    if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed.manifest, looked));
+    auto reconciled = sync::reconcile_drain(listed.manifest, looked.before, looked.after, order_.given_until);
     report_.withheld = reconciled.withheld;
     report_.listed_destination = true;
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));
@@ -198,31 +197,29 @@ class Course {
 
   /// The destination's own word for what it holds takes the place of the state.
   Result<> compare(Look& looked) {
-    auto listing = ask_for_listing();
-    if (!listing) return Failure(listing.error());
-    sync::AccountManifest* listed = &listing->manifest;
-    report_.indexed.insert(listing->indexed.begin(), listing->indexed.end());
+    MAILDIRSYNC_ASSIGN(auto listing, ask_for_listing());
+    sync::AccountManifest* listed = &listing.manifest;
+    report_.indexed.insert(listing.indexed.begin(), listing.indexed.end());
     const auto whole_listing = order_.work.aside_extra ? *listed : sync::AccountManifest();
     MAILDIRSYNC_ASSIGN(auto ours, state_.intents(order_.account));
-    sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
+    sync::lift_times(*listed, listing.times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     const auto owners = sync::owners_in(looked.after);
-    const auto mapped = inquiry_.map_owners(order_.root_name, owners);
-    if (!mapped) return Failure(mapped.error());
+    MAILDIRSYNC_ASSIGN(const auto mapped, inquiry_.map_owners(order_.root_name, owners));
     if (!aliases_.empty()) {
-      tell_apart_from_ours(*listed, *mapped);
+      tell_apart_from_ours(*listed, mapped);
       MAILDIRSYNC_TRY(give_own_names(*listed, looked));
-      sync::lift_times(*listed, listing->times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
+      sync::lift_times(*listed, listing.times, {&looked.before, &looked.after}, ours, sync::OtherDates::lifted);
     }
     if (settles_at_destination(looked.before, *listed)) return {};
     MAILDIRSYNC_TRY(remember_departed(looked, *listed, ours));
     if (let_users_be_asked_about(sync::what_users_did(*listed, looked.before, ours, looked.after))) return {};
-    leave_to_others(*listed, *mapped);
+    leave_to_others(*listed, mapped);
     const auto suspects = still_there(*listed, order_.work.suspects);
     auto reconciled =
-        sync::reconcile(std::move(*listed), looked.before, ours, looked.after, sync::mapping_of(owners, *mapped));
+        sync::reconcile(std::move(*listed), looked.before, ours, looked.after, sync::mapping_of(owners, mapped));
     looked.before = std::move(reconciled.before);  // what was believed of a large account is memory that is needed
     tell_torn(reconciled.torn);
-    doubt_other_dates(looked.before, listing->times);
+    doubt_other_dates(looked.before, listing.times);
     replace_suspects(looked.before, suspects);
     if (order_.work.reindex) replace_control_files(looked.before);
     left_over_ = std::move(reconciled.left_over);
@@ -232,7 +229,7 @@ class Course {
       reconciled.extra.clear();
     }
     MAILDIRSYNC_TRY(state_.replace(order_.account, looked.before));
-    MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing->looks));
+    MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing.looks));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
     report_.extra = reconciled.extra.size();
     report_.compared = report_.listed_destination = true;
@@ -312,9 +309,8 @@ class Course {
   /// Messages that went while their folder was away at the destination are ours when it is back.
   Result<> remember_departed(const Look& looked, const sync::AccountManifest& listed, std::vector<sync::Intent>& ours) {
     const std::string key = "departed " + order_.root_name + "/" + order_.account_path;
-    const auto kept = state_.value(key);
-    if (!kept) return Failure(kept.error());
-    const std::string before = kept->value_or("");
+    MAILDIRSYNC_ASSIGN(const auto kept, state_.value(key));
+    const std::string before = kept.value_or("");
     const auto earlier = decode_intents(before).value_or(std::vector<sync::Intent>());
     ours.insert(ours.end(), earlier.begin(), earlier.end());
     const std::string after = encode(departed(looked.before, listed, looked.after, earlier));

@@ -26,18 +26,16 @@ class AccountComparison {
       : subject_(subject), contents_(contents), destination_(destination), stop_(stop) {}
 
   Result<Verdict> run() {
-    auto found = look(contents_, {});
-    if (!found) return Failure(found.error());
+    MAILDIRSYNC_ASSIGN(auto found, look(contents_, {}));
     std::string unsettled;
-    for (int i = 0; i < k_looks_again && !found->empty(); ++i) {
+    for (int i = 0; i < k_looks_again && !found.empty(); ++i) {
       unsettled = destination_.settle(subject_);
       // Contents that differed are not read again: they are known by the files' stamps.
-      auto again = look(Contents::control_files, *found);
-      if (!again) return Failure(again.error());
-      found = lasting(*found, std::move(*again));
+      MAILDIRSYNC_ASSIGN(auto again, look(Contents::control_files, found));
+      found = lasting(found, std::move(again));
     }
-    if (!found->empty() && !unsettled.empty()) verdict_.left_out.push_back({"", std::move(unsettled)});
-    verdict_.differences = std::move(*found);
+    if (!found.empty() && !unsettled.empty()) verdict_.left_out.push_back({"", std::move(unsettled)});
+    verdict_.differences = std::move(found);
     return std::move(verdict_);
   }
 
@@ -59,13 +57,12 @@ class AccountComparison {
       verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail), problem.code});
     verdict_.acls = source->acls;
     const auto owners = sync::owners_in(source->manifest);
-    auto mapped = owners.empty() ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>())
-                                 : destination_.map_owners(subject_.root_name, owners);
-    if (!mapped) return Failure(mapped.error());
-    auto aliases = destination_.aliases(subject_);
-    if (!aliases) return Failure(aliases.error());
+    MAILDIRSYNC_ASSIGN(auto mapped, owners.empty()
+                                        ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>())
+                                        : destination_.map_owners(subject_.root_name, owners));
+    MAILDIRSYNC_ASSIGN(auto aliases, destination_.aliases(subject_));
     carry_digests(earlier, source->manifest, *there);
-    auto found = compare(source->manifest, *there, sync::mapping_of(owners, *mapped), *aliases);
+    auto found = compare(source->manifest, *there, sync::mapping_of(owners, mapped), aliases);
     for (auto& difference : found)
       add_change_stamp(difference);
     return found;

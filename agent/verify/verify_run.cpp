@@ -234,13 +234,11 @@ void Verification::list_accounts(const Listed& root) {
 
 Result<std::vector<Verification::Unknown>> Verification::unknown_accounts(const Listed& root) {
   if (!wait_for_link()) return failure(ErrorCode::unreachable, "", "the receiver was not reached");
-  const auto connection = epoch();
-  if (!connection) return Failure(connection.error());
-  auto listed = ask_for_accounts(*link_, *connection, root.name, root.pattern);
-  if (!listed) return Failure(listed.error());
+  MAILDIRSYNC_ASSIGN(const auto connection, epoch());
+  MAILDIRSYNC_ASSIGN(auto listed, ask_for_accounts(*link_, connection, root.name, root.pattern));
   auto promise = std::make_shared<std::promise<std::vector<Unknown>>>();
   auto future = promise->get_future();
-  asio::post(loop_, [self = shared_from_this(), promise, &root, paths = std::move(*listed)] {
+  asio::post(loop_, [self = shared_from_this(), promise, &root, paths = std::move(listed)] {
     std::vector<Unknown> unknown;
     for (const auto& path : paths) {
       const auto name = root.layout.account_name(path).value_or(path);
@@ -270,19 +268,18 @@ Result<std::vector<sync::MappedOwner>> Verification::map_owners(const std::strin
                                                                 const std::vector<sync::Attributes>& owners) {
   const auto key = [&](const sync::Attributes& owner) { return std::tuple(root, owner.uid, owner.gid); };
   std::vector<sync::Attributes> unknown;
-  const auto connection = epoch();
-  if (!connection) return Failure(connection.error());
+  MAILDIRSYNC_ASSIGN(const auto connection, epoch());
   {
     const std::lock_guard lock(mutex_);
     std::copy_if(owners.begin(), owners.end(), std::back_inserter(unknown),
                  [&](const sync::Attributes& owner) { return !owners_.contains(key(owner)); });
   }
-  auto mapped = unknown.empty() ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>{})
-                                : ask_for_owners(*link_, *connection, root, unknown);
-  if (!mapped) return Failure(mapped.error());
+  MAILDIRSYNC_ASSIGN(auto mapped, unknown.empty()
+                                      ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>{})
+                                      : ask_for_owners(*link_, connection, root, unknown));
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < unknown.size() && i < mapped->size(); ++i)
-    owners_[key(unknown[i])] = (*mapped)[i];
+  for (std::size_t i = 0; i < unknown.size() && i < mapped.size(); ++i)
+    owners_[key(unknown[i])] = (mapped)[i];
   std::vector<sync::MappedOwner> answer;
   for (const auto& owner : owners)
     answer.push_back(owners_[key(owner)]);

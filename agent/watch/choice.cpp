@@ -69,9 +69,8 @@ Result<Choice> choose_watcher(config::WatchBackend backend, const std::vector<co
     }
     reason = "fanotify is not possible here: " + fanotify.error().message();
   }
-  auto inotify = make_inotify_watcher();
-  if (!inotify) return Failure(inotify.error());
-  return Choice{std::move(*inotify), std::move(reason)};
+  MAILDIRSYNC_ASSIGN(auto inotify, make_inotify_watcher());
+  return Choice{std::move(inotify), std::move(reason)};
 }
 
 }  // namespace maildirsync::agent

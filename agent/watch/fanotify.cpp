@@ -103,10 +103,9 @@ class FanotifyWatcher final : public Watcher {
     }
     const std::lock_guard lock(mutex_);
     // A mount's number may be another file system's by now (before Linux 6.12): an account's own look makes sure.
-    auto file_system = marked(directory, named.mount, place.path.empty());
-    if (!file_system) return Failure(file_system.error());
+    MAILDIRSYNC_ASSIGN(auto file_system, marked(directory, named.mount, place.path.empty()));
     const auto& handle = named.handle();
-    places_.put(key_of(*file_system, handle.handle_type, handle.f_handle, handle.handle_bytes), std::move(place));
+    places_.put(key_of(file_system, handle.handle_type, handle.f_handle, handle.handle_bytes), std::move(place));
     return {};
   }
 
