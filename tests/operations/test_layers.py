@@ -1,4 +1,5 @@
-"""scripts/layers finds an arrow between two folders that the build does not name, and one that it names for nothing."""
+"""scripts/layers finds an arrow between two folders that the build does not name, and one that it names for nothing,
+and a place that a map names and that is gone."""
 
 import os
 import shutil
@@ -13,7 +14,7 @@ class Layers(unittest.TestCase):
     def setUp(self) -> None:
         self.tree = tempfile.mkdtemp(prefix="maildirsync-layers-")
         self.addCleanup(shutil.rmtree, self.tree)
-        for folder in ("common/os", "common/sync", "agent/send"):
+        for folder in ("common/os", "common/sync", "agent/send", "docs"):
             os.makedirs(os.path.join(self.tree, folder))
         os.makedirs(os.path.join(self.tree, "scripts"))
         shutil.copy(os.path.join(SOURCE, "scripts/layers"), os.path.join(self.tree, "scripts/layers"))
@@ -23,6 +24,8 @@ class Layers(unittest.TestCase):
         self.write("common/sync/CMakeLists.txt", "maildirsync_folder(sync LINK maildirsync_os)\n")
         self.write("agent/send/send.cpp", '#include "common/sync/plan.h"\n')
         self.write("agent/send/CMakeLists.txt", "maildirsync_folder(agent_send LINK maildirsync_sync)\n")
+        self.write("docs/architecture.md", "`agent/send/` sends what `common/sync/plan.h` decides\n")
+        self.write("CONTRIBUTING.md", "Each folder's `CMakeLists.txt`, as `common/os/CMakeLists.txt`, names what it links.\n")
 
     def write(self, name: str, text: str) -> None:
         with open(os.path.join(self.tree, name), "w", encoding="utf-8") as file:
@@ -62,6 +65,22 @@ class Layers(unittest.TestCase):
     def test_an_include_of_nothing(self) -> None:
         self.write("agent/send/send.cpp", '#include "common/sync/plan.h"\n#include "common/gone/gone.h"\n')
         self.assert_found("there is no common/gone/gone.h")
+
+    def test_a_file_that_the_map_names_and_that_is_gone(self) -> None:
+        self.write("docs/architecture.md", "`agent/send/` sends; `common/sync/gone.h` decides\n")
+        self.assert_found("docs/architecture.md: there is no common/sync/gone.h")
+
+    def test_a_folder_that_the_map_names_and_that_is_gone(self) -> None:
+        self.write("CONTRIBUTING.md", "A command goes to `agent/gone/`.\n")
+        self.assert_found("CONTRIBUTING.md: there is no agent/gone/")
+
+    def test_what_a_map_names_elsewhere_is_not_looked_for(self) -> None:
+        self.write("docs/architecture.md", "`etc/maildirsync/agent.toml`, `build/release/bin`, `common/sync/plan.h`\n")
+        self.assertEqual(self.check(), (0, ""))
+
+    def test_a_map_that_is_gone(self) -> None:
+        os.remove(os.path.join(self.tree, "docs/architecture.md"))
+        self.assert_found("there is no docs/architecture.md")
 
     def test_an_arrow_upward(self) -> None:
         self.write("agent/send/send.h", "\n")
