@@ -146,19 +146,27 @@ Result<> DecisionKeeper::put(const std::string& fingerprint, Book book) {
 }
 
 DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent) {
-  const std::lock_guard lock(mutex_);
+  std::map<std::string, Book> copies;
+  for (const auto& [root, place] : agent.places)
+    copies[root] = read_copy(place_of(agent, root));
   Answer answer;
-  if (agent.keeps_decisions) number_run(agent, answer);
-  for (const auto& [root, place] : agent.places) {
-    const auto told = agent.roots.find(root);
-    answer.roots[root] = take(agent, root, told == agent.roots.end() ? Chain() : told->second, false);
-  }
-  if (agent.keeps_decisions) {
-    if (const auto taken = take_pause(agent, agent.pause); !taken) {
-      service::log_error("decisions-failed detail=\"{}\"", taken.error().message());
+  {
+    const std::lock_guard lock(mutex_);
+    if (agent.keeps_decisions) number_run(agent, answer);
+    for (const auto& [root, copy] : copies) {
+      const auto told = agent.roots.find(root);
+      answer.roots[root] = take(agent, root, copy, told == agent.roots.end() ? Chain() : told->second, false);
     }
+    if (agent.keeps_decisions) {
+      if (const auto taken = take_pause(agent, agent.pause); !taken) {
+        service::log_error("decisions-failed detail=\"{}\"", taken.error().message());
+      }
+    }
+    answer.pause = books_[agent.fingerprint].pause;
   }
-  answer.pause = books_[agent.fingerprint].pause;
+  for (const auto& [root, known] : answer.roots) {
+    if (!known.held) write_copy(agent, root);
+  }
   return answer;
 }
 
@@ -189,13 +197,17 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
 
 DecisionKeeper::Known DecisionKeeper::decide(const Agent& agent, const std::string& root, const Chain& told,
                                              bool adopts) {
-  const std::lock_guard lock(mutex_);
+  const Book copy = root.empty() ? Book() : read_copy(place_of(agent, root));
+  std::unique_lock lock(mutex_);
   if (!root.empty()) {
     if (adopts && superseded_.erase({agent.fingerprint, agent.session}) > 0) {
       Answer ignored;
       number_run(agent, ignored);  // from now on the other run of this key is the foreign one
     }
-    return take(agent, root, told, adopts);
+    const Known known = take(agent, root, copy, told, adopts);
+    lock.unlock();
+    if (!known.held) write_copy(agent, root);
+    return known;
   }
   const auto taken = take_pause(agent, told);
   return {books_[agent.fingerprint].pause, taken ? std::nullopt : std::optional(taken.error())};
@@ -237,9 +249,9 @@ std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent,
   return std::nullopt;
 }
 
-DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string& root, const Chain& told,
-                                           bool adopts) {
-  const Book copy = read_copy(place_of(agent, root));
+/// `copy` is what the root has; its place may have another one by now, of an agent that came at the same moment.
+DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string& root, const Book& copy,
+                                           const Chain& told, bool adopts) {
   const auto fence = fence_of(agent.fingerprint, root);
   if (auto held = foreign(agent, root, copy)) {
     const bool is_newer = decisions::relate(told, held->chain) == decisions::Relation::left;
@@ -258,8 +270,8 @@ DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string
   return keep(agent, root, kept);
 }
 
-/// Into the file, then the copy, then the fence: a crash in between leaves the older word, which the agent's next
-/// greeting replaces.
+/// Into the file, then the fence, then the copy (write_copy): a crash in between leaves the older word there, which the
+/// agent's next greeting replaces.
 DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string& root, Chain chain) {
   const auto fence = fence_of(agent.fingerprint, root);
   const std::string place = place_of(agent, root);
@@ -283,18 +295,40 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
                         decisions::describe(chain));
     }
   }
+  fence->set(chain, std::nullopt);
+  return {chain, std::nullopt};
+}
+
+std::shared_ptr<std::mutex> DecisionKeeper::copy_mutex(const std::string& place) {
+  const std::lock_guard lock(mutex_);
+  auto& mutex = copy_mutexes_[place];
+  if (!mutex) mutex = std::make_shared<std::mutex>();
+  return mutex;
+}
+
+/// What is known of the root now, into the root. Without the lock on all that is known: the directory may hang. Before
+/// the agent is answered.
+void DecisionKeeper::write_copy(const Agent& agent, const std::string& root) {
+  const std::string place = place_of(agent, root);
+  if (place.empty()) return;
+  const auto mutex = copy_mutex(place);
+  const std::lock_guard one_at_a_time(*mutex);
   Book copy;
   copy.agent = agent.fingerprint;
-  copy.roots[root] = chain;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto book = books_.find(agent.fingerprint);
+    if (book == books_.end() || !has_place(book->second, root, place)) return;  // another agent has it by now
+    copy.roots[root] = chain_of(book->second, root);
+  }
+  const Chain& chain = copy.roots[root];
   copy.places[root] = place;
   if (!agent.shared.contains(root) && is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
     if (const auto written = decisions::write_book(place + k_copy, copy); !written) {
       service::log_debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
     }
   }
-  fence->set(chain, std::nullopt);
   remember_given(agent, root, chain);
-  return {chain, std::nullopt};
 }
 
 /// All that a drained root holds is remembered as had by its users.

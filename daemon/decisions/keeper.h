@@ -19,7 +19,8 @@ namespace maildirsync::daemon {
 
 /// The receiver's memory of what was decided, for each agent (by its fingerprint) and root: a file for each agent in
 /// the state directory, and a copy in the root itself, which outlives that. Of the two, the newer word
-/// counts. What an agent says is on the disk before it is answered. Thread-safe; all of it blocks on files.
+/// counts. What an agent says is on the disk before it is answered. Thread-safe; all of it blocks on files. A root
+/// whose directory does not answer holds up those who greet with it or decide about it, and nobody else.
 class DecisionKeeper {
  public:
   /// Reads what is there. Damaged files are put aside and told in the log.
@@ -57,8 +58,8 @@ class DecisionKeeper {
   /// What the users of drained roots have had that land in that directory.
   std::shared_ptr<Given> given(const std::string& place);
 
-  /// `take_stock` is called for a root that is drained, each time that its agent greets or decides; `drain` says by
-  /// which decision. Not to block.
+  /// Before the first greeting. `take_stock` is called for a root that is drained, each time that its agent greets or
+  /// decides; `drain` says by which decision. Not to block.
   using TakeStock = std::function<void(const std::string& fingerprint, const std::string& root,
                                        const std::string& place, const std::string& drain)>;
   void on_drain(TakeStock take_stock);
@@ -72,8 +73,11 @@ class DecisionKeeper {
   std::string path_of(const std::string& fingerprint) const;
   std::shared_ptr<Fence> fence_of(const std::string& fingerprint, const std::string& root);
   void number_run(const Agent& agent, Answer& answer);
-  Known take(const Agent& agent, const std::string& root, const decisions::Chain& told, bool adopts);
+  Known take(const Agent& agent, const std::string& root, const decisions::Book& copy, const decisions::Chain& told,
+             bool adopts);
   Known keep(const Agent& agent, const std::string& root, decisions::Chain chain);
+  void write_copy(const Agent& agent, const std::string& root);
+  std::shared_ptr<std::mutex> copy_mutex(const std::string& place);
   void remember_given(const Agent& agent, const std::string& root, const decisions::Chain& chain) const;
   std::optional<Known> foreign(const Agent& agent, const std::string& root, const decisions::Book& copy) const;
   Result<> take_from_others(const Agent& agent, const std::string& root);
@@ -81,10 +85,12 @@ class DecisionKeeper {
   Result<> put(const std::string& fingerprint, decisions::Book book);
 
   const std::string state_dir_;
-  std::mutex mutex_;
+  std::mutex mutex_;                                            ///< held for no call to a root's directory
   std::map<std::string, decisions::Book> books_;                ///< by fingerprint; as on the disk
   std::set<std::pair<std::string, std::uint64_t>> superseded_;  ///< sessions of agents after which another one came
   std::set<std::pair<std::string, std::uint64_t>> older_;       ///< sessions that began with an older copy of the state
+  std::map<std::string, std::shared_ptr<std::mutex>>
+      copy_mutexes_;  ///< by place; each is held while the copy is written
   std::mutex fences_mutex_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Fence>> fences_;
   std::map<std::string, std::shared_ptr<Given>> given_;  ///< by place; under fences_mutex_

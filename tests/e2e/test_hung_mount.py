@@ -43,6 +43,21 @@ class HungMountTest(LabTest):
         self.addCleanup(mount.end)
         return mount
 
+    def begin(self, *arguments: str) -> subprocess.Popen:
+        """A command that waits for what hangs."""
+        command = subprocess.Popen(
+            [program("maildirsync"), "--control", self.lab.agent.control, *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def end():
+            command.kill()
+            command.wait()
+
+        self.addCleanup(end)
+        return command
+
     def deliver_to(self, root) -> list[bytes]:
         """To all of its accounts; where the messages are to arrive."""
         self.serial += 1
@@ -78,6 +93,19 @@ class TheReceivers(HungMountTest):
         self.second.restart()
         self.second.wait_state("live")
         self.assert_arrive(self.deliver_to(self.other))
+
+    def test_a_decision_about_it_holds_up_nobody_else(self):
+        self.start_and_hang()
+        self.lab.receiver.wait_problem("timed-out", "does not answer")
+        self.begin("drain", "hung")
+        wait_until(
+            lambda: "drain" in [root["mode"] for root in self.lab.agent.status()["roots"]], "the decision", alive=self.lab.daemons
+        )
+        self.second.restart()
+        self.second.wait_state("live")
+        self.assert_arrive(self.deliver_to(self.other))
+        self.assert_arrive(self.deliver_to(self.beside))
+        self.assertEqual("timed-out", self.lab.receiver.problems("timed-out")[0]["code"])
 
     def test_the_same_agents_other_root_goes_on(self):
         self.start_and_hang()
@@ -134,21 +162,6 @@ class TheAgents(HungMountTest):
         self.assert_arrive(self.deliver_to(self.hung))
         self.lab.flush()
         self.lab.assert_equal()
-
-    def begin(self, *arguments: str) -> subprocess.Popen:
-        """A command that waits for what hangs."""
-        command = subprocess.Popen(
-            [program("maildirsync"), "--control", self.lab.agent.control, *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-        def end():
-            command.kill()
-            command.wait()
-
-        self.addCleanup(end)
-        return command
 
     def test_accounts_that_hang_take_all_connections_only_for_a_moment(self):
         self.lab.start()
