@@ -32,7 +32,7 @@ using net::k_await;
 constexpr std::size_t k_max_sessions = 1024;
 constexpr std::size_t k_max_threads =
     4096;                       // as many as a connection of each peer and its questions need, where all hang
-constexpr auto k_landing = 2s;  // for the answer of the file systems to a reload
+constexpr auto k_landing = 2s;  // for the answers of file systems to a reload
 constexpr std::size_t k_max_strangers = 128;   // connections that have not greeted
 constexpr std::uint64_t k_failures_told = 20;  // a minute
 constexpr std::size_t k_named_fingerprints = 8;
@@ -198,7 +198,7 @@ Result<> Receiver::use(const config::Receiver& config) {
   MAILDIRSYNC_ASSIGN(auto own, net::fingerprint_of_file(config.tls.certificate));
   peers_ = std::move(peers);
   trash_.use(config);
-  ownership_->use(config);
+  use_owners(config);
   tls_ = std::move(tls);
   services_.own_fingerprint = std::move(own);
   std::vector<ConfiguredRoot> roots;
@@ -208,6 +208,20 @@ Result<> Receiver::use(const config::Receiver& config) {
   }
   directories_->configure(roots);
   return {};
+}
+
+/// What ended is written and synced, so on a thread. Waits a moment, not longer, so that whoever was configured for
+/// what another had finds it free; a state directory that does not answer must not hold up the loop.
+void Receiver::use_owners(const config::Receiver& config) {
+  const auto told = std::make_shared<std::promise<void>>();
+  auto done = told->get_future();
+  ownership_uses_.post([this, told, config] {
+    ownership_->use(config);
+    told->set_value();
+  });
+  if (done.wait_for(k_landing) != std::future_status::ready) {
+    service::log_warning("owners-late seconds={} reason=\"the state directory does not answer\"", k_landing.count());
+  }
 }
 
 /// How mail is written on each root's file system, once for each, and again when its path is another after a reload.

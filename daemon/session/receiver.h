@@ -64,6 +64,7 @@ class Receiver {
   void take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
   void take_stock_again(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
   void look_at_landing();
+  void use_owners(const config::Receiver& config);
   Result<> landing_of(const config::Receiver& config);
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
@@ -83,6 +84,7 @@ class Receiver {
   asio::ip::tcp::acceptor acceptor_;
   os::Threads threads_;
   std::unique_ptr<Ownership> ownership_;
+  os::Strand ownership_uses_{threads_};  ///< the configurations that it is to go by, in their order
   std::unique_ptr<DecisionKeeper> decisions_;
   Committers committers_;
   TrashKeeper trash_;
