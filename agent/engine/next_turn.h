@@ -45,7 +45,7 @@ struct NextTurn {
   enum class WaitsFor : std::uint8_t {
     change,    ///< all is done
     room,      ///< at the destination
-    person,    ///< the account is to be held
+    person,    ///< the account must be held
     walk,      ///< which says whether the account is gone
     missing,   ///< until no more goes missing at the destination
     mass,      ///< until no more of a mass of removals goes

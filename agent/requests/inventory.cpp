@@ -35,7 +35,7 @@ bool is_standing(std::string_view code) {
 Facts::Root facts_of(const Root& root) {
   Facts::Root fact{.name = root.config.name,
                    .path = root.config.path,
-                   .mode = root.mode == config::Mode::drain ? "drain" : "mirror",
+                   .mode = config::name_of(root.mode),
                    .accounts = root.config.accounts,
                    .trouble = root.is_held()    ? root.held_because()
                               : root.unreadable ? root.unreadable->message()

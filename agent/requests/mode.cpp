@@ -25,10 +25,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t k_named_accounts = 1000;
 
-const char* word(config::Mode mode) {
-  return mode == config::Mode::drain ? "drain" : "mirror";
-}
-
 json json_of(const sync::UsersWork& work) {
   return {{"flags", work.flags},
           {"deletions", work.deletions},
@@ -164,7 +160,7 @@ void ModeChange::cancel() {
 void ModeChange::refuse(const std::string& why, json would_undo) {
   end({{"ok", false},
        {"root", root().config.name},
-       {"mode", word(root().mode)},
+       {"mode", config::name_of(root().mode)},
        {"message", why},
        {"would_undo", std::move(would_undo)}});
 }
@@ -281,8 +277,8 @@ void ModeChange::keep() {
 }
 
 void ModeChange::kept() {
-  service::log_info("mode root={} mode={} by=\"{}\" number={}", root().config.name, word(wanted_.mode), wanted_.by,
-                    parts_.agreements.decided(root()).back().number);
+  service::log_info("mode root={} mode={} by=\"{}\" number={}", root().config.name, config::name_of(wanted_.mode),
+                    wanted_.by, parts_.agreements.decided(root()).back().number);
   root().agreement.settling = true;  // what the receiver knows is older until it was told
   if (drains() && !root().agreement.comparing && !root().agreement.hold) {
     parts_.agreements.note_record_is_by(wanted_.root);
@@ -330,7 +326,7 @@ void ModeChange::finish(const std::string& untold) {
   root().agreement.told = false;
   if (wanted_.is_cutover) log_cut_over(parts_.roster, root());
   const auto* last = decisions::newest(parts_.agreements.decided(root()));
-  std::string message = "root " + root().config.name + ": " + word(wanted_.mode);
+  std::string message = "root " + root().config.name + ": " + config::name_of(wanted_.mode);
   if (root().agreement.hold) {
     return refuse(message + " is kept here, but the receiver does not take it: " + root().agreement.hold->detail);
   }
@@ -341,7 +337,7 @@ void ModeChange::finish(const std::string& untold) {
   end({{"ok", true},
        {"message", message},
        {"root", root().config.name},
-       {"mode", word(wanted_.mode)},
+       {"mode", config::name_of(wanted_.mode)},
        {"number", last == nullptr ? 0 : last->number},
        {"receiver_has_it", untold.empty()}});
 }
@@ -368,7 +364,7 @@ void set_mode(Requests& requests, const json& request, Reply reply) {
   wanted.is_cutover = request.value("cutover", false);
   wanted.undoes = request.value("undo_what_users_did", false);
   wanted.adopts = request.value("adopt", false);
-  wanted.by = wanted.is_cutover ? "cutover" : word(wanted.mode);
+  wanted.by = wanted.is_cutover ? "cutover" : config::name_of(wanted.mode);
   if (wanted.undoes) wanted.by += " --undo-what-users-did";
   if (wanted.adopts) wanted.by += " --adopt";
   begin_change(requests, std::move(wanted), std::move(reply));

@@ -4,11 +4,11 @@
 #include <map>
 #include <tuple>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "agent/accounts/stalls.h"
 #include "agent/requests/requests.h"
+#include "common/os/clock.h"
 #include "common/os/open_beneath.h"
 #include "common/os/printable.h"
 
@@ -17,10 +17,6 @@ namespace maildirsync::agent {
 using nlohmann::json;
 
 namespace {
-
-const char* word(config::Mode mode) {
-  return mode == config::Mode::drain ? "drain" : "mirror";
-}
 
 double seconds_since(Time time) {
   return std::max(0.0, std::chrono::duration<double>(Clock::now() - time).count());
@@ -53,7 +49,7 @@ json to_json(const Refused& refused) {
 std::string stamp_of(Time time) {
   const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - time);
   const auto then = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - ago);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(then));
+  return os::stamp_of(then);
 }
 
 json decision_status(const Agreements& agreements, const Root& root) {
@@ -178,7 +174,7 @@ json root_status(const Parts& parts, std::size_t index) {
                       : root.mode == config::Mode::drain ? "draining"
                                                          : "live";
   return {{"name", root.config.name},
-          {"mode", word(root.mode)},
+          {"mode", config::name_of(root.mode)},
           {"state", state},
           {"states", states},
           {"trouble", os::printable(trouble)},

@@ -4,12 +4,13 @@
 #include <utility>
 
 #include <asio/post.hpp>
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include "agent/accounts/problems.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
 #include "agent/verify/verify_run.h"
+#include "common/os/clock.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
 #include "common/service/log.h"
@@ -289,7 +290,7 @@ json Verify::answer(const Verification::Outcome& outcome) {
                     outcome.accounts.size(), elapsed);
   if (glob_.empty()) {
     const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    requests_.note_verified({{"at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now))},
+    requests_.note_verified({{"at", os::stamp_of(now)},
                              {"unix", static_cast<std::int64_t>(now)},
                              {"deep", deep_},
                              {"equal", equal},

@@ -29,6 +29,7 @@
 #include "common/maildir/name.h"
 #include "common/os/kept_times.h"
 #include "common/os/mount_point.h"
+#include "common/os/path.h"
 
 namespace maildirsync::agent {
 
@@ -66,8 +67,7 @@ class StructureWalk {
  private:
   /// Of the directory that the account lies in.
   static std::uint64_t mount_above(const os::Directory& root, const std::string& account) {
-    const auto slash = account.rfind('/');
-    const auto above = root.open_directory(slash == std::string::npos ? "" : account.substr(0, slash));
+    const auto above = root.open_directory(os::above(account));
     return above ? os::mount_of(above->fd()) : 0;
   }
 

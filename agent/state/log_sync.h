@@ -29,7 +29,7 @@ class LogSync {
   std::mutex mutex_;
   std::condition_variable ended_;
   bool running_ = false;
-  std::uint64_t asked_ = 0, covered_ = 0;  ///< of the calls until now: which are to be covered, and which are
+  std::uint64_t asked_ = 0, covered_ = 0;  ///< numbers of calls: the newest, and the newest that is on the disk
   std::uint64_t failed_ = 0;               ///< the last call that a sync in vain was for …
   std::optional<Error> error_;             ///< … and why
 };

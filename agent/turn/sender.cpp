@@ -12,6 +12,7 @@
 #include "common/maildir/name.h"
 #include "common/os/acl.h"
 #include "common/os/owner_names.h"
+#include "common/os/path.h"
 #include "common/sync/equality.h"
 #include "common/wire/convert.h"
 #include "common/wire/frame.h"
@@ -62,13 +63,8 @@ std::string digest_bytes(const sync::Digest& digest) {
 }  // namespace
 
 sync::Location location_of(const std::string& path) {
-  const auto split = [](const std::string& whole) {
-    const auto slash = whole.rfind('/');
-    return slash == std::string::npos ? std::pair(std::string(), whole)
-                                      : std::pair(whole.substr(0, slash), whole.substr(slash + 1));
-  };
-  const auto [directory, name] = split(path);
-  const auto [folder, area] = split(directory);
+  const auto [directory, name] = os::split_last(path);
+  const auto [folder, area] = os::split_last(directory);
   if (area == "cur") return {folder, sync::Area::cur, name};
   if (area == "new") return {folder, sync::Area::new_, name};
   return {directory, sync::Area::folder, name};

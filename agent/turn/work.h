@@ -31,7 +31,7 @@ struct Suspect {
   sync::Entry seen;   ///< what was there
 };
 
-/// What is to be looked at in one account: a value that events add to and that a turn takes. Merging says the same
+/// What must be looked at in one account: a value that events add to and that a turn takes. Merging says the same
 /// thing once; that many events for one file are one look is what keeps a flood cheap. What is asked for together:
 ///
 ///   names alone              events told of them

@@ -26,7 +26,7 @@ namespace maildirsync::agent {
 /// waits for it. Made, begun and aborted on the event loop, which also hears of everything.
 class Verification : public Destination, public std::enable_shared_from_this<Verification> {
  public:
-  /// A root whose accounts at the destination are to be asked for.
+  /// A root whose accounts at the destination must be asked for.
   struct Listed {
     std::string name;
     std::string pattern;
