@@ -31,7 +31,7 @@ bool DestinationChecks::is_looked_after(const Account& account) const {
 }
 
 void DestinationChecks::check(const std::vector<AccountId>& ids, Done done) {
-  ask(std::make_shared<Check>(Check{.ids = ids, .differing = {}, .idle = {}, .done = std::move(done)}));
+  ask(std::make_shared<Check>(Check{.ids = ids, .idle = {}, .done = std::move(done)}));
 }
 
 void DestinationChecks::ask(const std::shared_ptr<Check>& check) {
@@ -50,9 +50,9 @@ void DestinationChecks::ask(const std::shared_ptr<Check>& check) {
   }
   check->ids = std::move(busy);
   if (by_root.empty() && !check->ids.empty()) return ask_again(check);
-  if (by_root.empty() || !lanes_.knows_looks()) return check->done(std::move(check->differing));
+  if (by_root.empty() || !lanes_.knows_looks()) return check->done(true);
   const auto link = lanes_.up();
-  if (!link) return check->done(std::nullopt);
+  if (!link) return check->done(false);
   asio::post(askers_, [this, link, epoch = link->outbox().epoch(), by_root = std::move(by_root), check] {
     Answer answer;
     for (const auto& [root, accounts] : by_root) {
@@ -79,18 +79,17 @@ void DestinationChecks::answered(const std::shared_ptr<Check>& check, Answer ans
       check->ids.push_back(id);
     } else {
       compare(id);
-      check->differing.push_back(id);
     }
   }
   schedule_.dispatch();
   if (answer.error && answer.error->code != ErrorCode::destination_gone) {
     service::log_debug("looks-not-checked root={} detail=\"{}\"", answer.failed_root, answer.error->message());
-    return check->done(std::nullopt);
+    return check->done(false);
   }
   if (answer.error) {
     if (Root* root = roster_.find_root(answer.failed_root)) destinations_.hold(*root, answer.error->detail);
   }
-  if (check->ids.empty()) return check->done(std::move(check->differing));
+  if (check->ids.empty()) return check->done(true);
   ask_again(check);
 }
 

@@ -21,9 +21,9 @@ class DestinationChecks {
       : loop_(loop), roster_(roster), state_(state), lanes_(lanes), schedule_(schedule), destinations_(destinations) {}
 
   /// Has the receiver say which of these accounts look otherwise than they were left; those are compared. Of one that
-  /// had a turn meanwhile it is asked again. `done` is called on the loop: with nothing when they could not be asked
-  /// about.
-  using Done = std::function<void(std::optional<std::vector<AccountId>> differing)>;
+  /// had a turn meanwhile it is asked again. `done` is called on the loop: whether all of them were asked about. Those
+  /// that differ have no flush satisfied by then, unless their comparison is over already.
+  using Done = std::function<void(bool asked)>;
   void check(const std::vector<AccountId>& ids, Done done);
   void check_all();
   /// A part of the accounts, so that each has its turn within ten minutes.
@@ -37,7 +37,6 @@ class DestinationChecks {
   bool is_looked_after(const Account& account) const;
   struct Check {
     std::vector<AccountId> ids;                         ///< still to be asked about
-    std::vector<AccountId> differing;                   ///< found until now
     std::unordered_map<AccountId, std::uint64_t> idle;  ///< without a turn when they were asked about, and their turns
     int rounds = 0;
     Done done;

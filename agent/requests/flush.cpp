@@ -53,7 +53,7 @@ class Flush : public Request {
 
   void mark_accounts();
   void look_at_destination();
-  void looked(const std::optional<std::vector<AccountId>>& differing);
+  void looked(bool asked);
   bool waits_for_looks() const { return looks_ != Looks::known && !parts_.schedule.is_paused(); }
   bool waits();
   bool is_chosen(const Account& account) const { return maildir::is_chosen(glob_, account.name); }
@@ -121,7 +121,8 @@ void Flush::mark_accounts() {
   parts_.schedule.dispatch();
 }
 
-/// The destination's side of the check of both trees: each account that differs there has another turn.
+/// The destination's side of the check of both trees: each account that differs there is not satisfied any more and has
+/// another turn.
 void Flush::look_at_destination() {
   if (looks_ != Looks::to_ask || !parts_.lanes.is_connected()) return;
   looks_ = Looks::asked;
@@ -129,23 +130,12 @@ void Flush::look_at_destination() {
   for (const auto& [id, account] : parts_.roster.accounts) {
     if (is_chosen(account)) ids.push_back(id);
   }
-  parts_.checks.check(ids, [self = shared_from_this(), this](const std::optional<std::vector<AccountId>>& differing) {
-    looked(differing);
-  });
+  parts_.checks.check(ids, [self = shared_from_this(), this](bool asked) { looked(asked); });
 }
 
-void Flush::looked(const std::optional<std::vector<AccountId>>& differing) {
-  looks_ = differing ? Looks::known : Looks::to_ask;
-  if (!differing) return;  // at the next tick again
-  for (const AccountId id : *differing) {
-    Account* account = parts_.roster.find(id);
-    if (account == nullptr) continue;
-    account->wanted_generation = std::max(account->wanted_generation, generation_);
-    account->verified_generation = std::min(account->verified_generation, generation_ - 1);
-    account->not_before = {};
-    parts_.schedule.add(*account);
-  }
-  parts_.schedule.dispatch();
+void Flush::looked(bool asked) {
+  looks_ = asked ? Looks::known : Looks::to_ask;
+  if (!asked) return;  // at the next tick again
   asio::post(parts_.loop, [self = shared_from_this()] {
     if (!self->has_ended()) self->advance();
   });

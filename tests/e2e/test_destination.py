@@ -267,10 +267,11 @@ class BothTrees(BothTreesTest):
 
     def test_a_folder_and_an_account_that_were_removed_at_the_destination(self):
         self.copied()
-        shutil.rmtree(os.path.join(self.root.at_destination(self.account), b".Lists"))
-        shutil.rmtree(os.path.dirname(self.root.at_destination(self.root.account(1))))
-        self.lab.flush()
-        self.lab.assert_equal()
+        for _ in range(3):  # one may be seen while the other has a turn, and the other way round
+            shutil.rmtree(os.path.join(self.root.at_destination(self.account), b".Lists"))
+            shutil.rmtree(os.path.dirname(self.root.at_destination(self.root.account(1))))
+            self.lab.flush()
+            self.lab.assert_equal()
 
     def test_a_change_between_two_messages_of_ours_is_not_taken_for_ours(self):
         self.copied()
