@@ -68,6 +68,30 @@ std::string obstruction(const Root& root) {
   return "";
 }
 
+bool is_initial(const Account& account) {
+  return !account.complete && (account.room || !refused_of(account).any());
+}
+
+bool is_refused_whole(const Account& account) {
+  const auto found = account.problems.find("");
+  return found != account.problems.end() && keeps_waiting(found->second);
+}
+
+void Usability::add(const Account& account) {
+  if (!is_refused_whole(account)) {
+    ++others_;
+    return;
+  }
+  ++refused_;
+  if (first_ == nullptr || account.name < first_->name) first_ = &account;
+}
+
+std::string Usability::trouble() const {
+  if (others_ > 0 || first_ == nullptr) return "";
+  const std::string all = refused_ == 1 ? "its only account is refused" : "all its accounts are refused";
+  return all + ": " + first_->name + ": " + first_->problems.at("").detail;
+}
+
 std::string no_accounts(const Root& root) {
   return root.config.path + " holds no account of the form " + root.config.accounts +
          ", and nothing proves nothing. Is it mounted? Put path and accounts right in agent.toml, or take the [[root]] "

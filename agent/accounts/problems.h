@@ -34,6 +34,25 @@ Refused refused_of(const Root& root);
 /// Why the root cannot be read at the source or written at the destination; "" when it can.
 std::string obstruction(const Root& root);
 
+/// Whether its first pass is still to come, under way, or waits for room. One that ended with something refused is
+/// over: that is tried again and named until a person puts it right, which may be never.
+bool is_initial(const Account& account);
+
+/// Whether nothing of the account can be sent: it is refused as a whole.
+bool is_refused_whole(const Account& account);
+
+/// The accounts of a root, counted for whether any of it arrives. It can be used as a directory, and be of no use.
+class Usability {
+ public:
+  void add(const Account& account);
+  /// Why nothing of the root arrives, with the first of its accounts; "" when something does, or there is no account.
+  std::string trouble() const;
+
+ private:
+  std::uint64_t refused_ = 0, others_ = 0;
+  const Account* first_ = nullptr;  ///< of the refused ones, by name
+};
+
 /// What a person is told of a root without a single account.
 std::string no_accounts(const Root& root);
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "agent/accounts/stalls.h"
+#include "agent/requests/extra_mail.h"
 #include "agent/requests/requests.h"
 #include "common/os/clock.h"
 #include "common/os/open_beneath.h"
@@ -64,6 +65,18 @@ json decision_status(const Agreements& agreements, const Root& root) {
           {"withheld_messages", root.agreement.withheld}};
 }
 
+/// Whether something keeps all of a root from arriving.
+bool is_any_obstructed(const Roster& roster) {
+  std::vector<Usability> usability(roster.roots.size());
+  for (const auto& [id, account] : roster.accounts)
+    usability[account.root].add(account);
+  for (std::size_t i = 0; i < roster.roots.size(); ++i) {
+    const Root& root = roster.roots[i];
+    if (!root.removed && (!obstruction(root).empty() || !usability[i].trouble().empty())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 /// Never "live" while a root cannot be read or written.
@@ -79,13 +92,11 @@ std::string state_word(const Parts& parts) {
   const bool agreed = std::all_of(roster.roots.begin(), roster.roots.end(),
                                   [](const Root& r) { return r.agreement.reached || r.removed; });
   if (!agreed) return "connecting";
-  const bool obstructed = std::any_of(roster.roots.begin(), roster.roots.end(),
-                                      [](const Root& r) { return !r.removed && !obstruction(r).empty(); });
-  if (obstructed) return "blocked";
+  if (is_any_obstructed(roster)) return "blocked";
   const bool undiscovered =
       std::any_of(roster.roots.begin(), roster.roots.end(), [](const Root& r) { return !r.discovered && !r.removed; });
   const bool incomplete = std::any_of(roster.accounts.begin(), roster.accounts.end(),
-                                      [](const auto& a) { return !a.second.complete || a.second.doubted; });
+                                      [](const auto& a) { return is_initial(a.second) || a.second.doubted; });
   if (undiscovered || incomplete) return "initial";
   const bool draining =
       !roster.roots.empty() && std::all_of(roster.roots.begin(), roster.roots.end(),
@@ -139,8 +150,10 @@ std::pair<std::uint64_t, std::uint64_t> pending(const Roster& roster) {
 json root_status(const Parts& parts, std::size_t index) {
   const Roster& roster = parts.roster;
   const Root& root = roster.roots[index];
-  std::uint64_t accounts = 0, complete = 0, folders = 0, messages = 0, bytes = 0, pending = 0, unwatched = 0, extra = 0;
+  std::uint64_t accounts = 0, complete = 0, initial = 0, folders = 0, messages = 0, bytes = 0, pending = 0,
+                unwatched = 0, extra = 0;
   bool held = root.is_held();
+  Usability usability;
   std::map<std::string, std::uint64_t> states;
   Refused refused = refused_of(root);
   std::optional<Time> oldest = refused.since;
@@ -149,8 +162,10 @@ json root_status(const Parts& parts, std::size_t index) {
   for (const auto& [id, account] : roster.accounts) {
     if (account.root != index) continue;
     ++accounts;
+    usability.add(account);
     ++states[std::string(state_of(account, root))];
     complete += account.complete ? 1 : 0;
+    initial += is_initial(account) ? 1 : 0;
     folders += account.folders;
     messages += account.messages;
     bytes += account.bytes;
@@ -164,13 +179,14 @@ json root_status(const Parts& parts, std::size_t index) {
     known &= (account.complete && !account.doubted) || waits.refused || root.is_held();
     oldest = earlier(earlier(oldest, waits.refused), waits.pending);
   }
-  const bool initial = !root.discovered || complete < accounts;
-  const std::string trouble = root.is_held() ? root.held_because() : obstruction(root);
+  const std::string trouble = root.is_held()               ? root.held_because()
+                              : !obstruction(root).empty() ? obstruction(root)
+                                                           : usability.trouble();
   const char* state = parts.schedule.is_paused()         ? "paused"
                       : held                             ? "held"
                       : !trouble.empty()                 ? "blocked"
                       : !root.agreement.reached          ? "connecting"
-                      : initial                          ? "initial"
+                      : !root.discovered || initial > 0  ? "initial"
                       : root.mode == config::Mode::drain ? "draining"
                                                          : "live";
   return {{"name", root.config.name},
@@ -302,6 +318,7 @@ json status_of(const Requests& requests, const std::string& account_glob) {
     if (!roster.roots[i].removed) roots.push_back(root_status(parts, i));
   }
   const auto offset = parts.lanes.clock_offset();
+  ExtraMail extra = extra_mail(parts);
   json status = {{"role", "agent"},
                  {"version", MAILDIRSYNC_VERSION},
                  {"confinement", os::to_string(os::confinement())},
@@ -332,6 +349,10 @@ json status_of(const Requests& requests, const std::string& account_glob) {
                  {"watcher", {{"backend", parts.watcher.backend()}, {"reason", os::printable(parts.watcher_reason)}}},
                  {"verified", requests.verified()},
                  {"roots", std::move(roots)},
+                 {"extra", extra.files},
+                 {"extra_accounts", extra.accounts},
+                 {"extra_detail", describe(extra)},
+                 {"extras", std::move(extra.first)},
                  {"problems", std::move(problems)},
                  {"problems_count", problem_count}};
   if (!account_glob.empty()) {

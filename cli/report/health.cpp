@@ -79,6 +79,9 @@ std::string agent_text(const Json& status, const Thresholds& thresholds) {
   std::string text =
       fmt::format("{}, {}, {} pending", text_of(status, "state"), lag_text(status), format_plural(pending, "message"));
   if (!is_connected(status)) text += ", not connected to " + text_of(object_of(status, "peer"), "address");
+  if (const auto extra = count_of(status, "extra"); extra > 0) {
+    text += fmt::format(", {} at the destination only", format_plural(extra, "file"));
+  }
   if (matches_nothing(status)) text += ", no account matches '" + text_of(status, "account_glob") + "'";
   return fmt::format("{}{} | lag={};{};{};0 pending={} refused={}", text, problems_text(status),
                      lag ? fmt::format("{:.1f}s", *lag) : "U", thresholds.warn(), thresholds.crit(), pending,

@@ -73,6 +73,11 @@ std::uint64_t refused_of(const Json& row) {
   return count_of(refused, "messages") + count_of(refused, "others");
 }
 
+/// What only the destination has is not counted in a drained root: it is its users' own.
+bool is_counted(const Json& row, const Field& field) {
+  return std::string_view(field.key) != "extra" || text_of(row, "mode") != "drain";
+}
+
 std::string cell_text(const Json& row, const Field& field) {
   switch (field.kind) {
     case Kind::states:
@@ -92,6 +97,7 @@ std::string cell_text(const Json& row, const Field& field) {
     case Kind::yes_no:
       return flag_of(row, field.key) ? "yes" : "no";
   }
+  if (!is_counted(row, field)) return "-";
   const std::uint64_t complete = count_of(row, "accounts_complete");
   const std::uint64_t count = count_of(row, field.key);
   if (std::string_view(field.key) == "accounts" && row.contains("accounts_complete") && complete < count) {
@@ -122,8 +128,9 @@ std::string rows_text(const Json& rows, const std::array<Field, size>& fields, C
   std::vector<Table::Column> columns;
   for (const auto& field : fields) {
     if (std::none_of(rows.begin(), rows.end(), [&](const Json& row) { return row.contains(field.key); })) continue;
-    const bool all_nothing =
-        std::all_of(rows.begin(), rows.end(), [&](const Json& row) { return cell_text(row, field) == "0"; });
+    const bool all_nothing = std::all_of(rows.begin(), rows.end(), [&](const Json& row) {
+      return cell_text(row, field) == "0" || !is_counted(row, field);
+    });
     if (field.only_when_any && all_nothing) continue;
     used.push_back(field);
     const bool is_word = field.kind == Kind::text || field.kind == Kind::yes_no || field.kind == Kind::states;
@@ -159,6 +166,12 @@ std::string head_text(const Json& status) {
     text += fmt::format("; {} pending", format_bytes(static_cast<double>(bytes)));
   }
   return text + '\n';
+}
+
+/// Not a problem, for nothing is wrong with the mirror; but a person must have looked at it before the cutover.
+std::string extra_text(const Json& status, Colour colour) {
+  const std::string detail = text_of(status, "extra_detail");
+  return detail.empty() ? "" : paint(colour, Style::warning, "extra: " + detail) + '\n';
 }
 
 std::string watcher_text(const Json& watcher) {
@@ -343,7 +356,7 @@ std::string status_text(const Json& status, const Thresholds& thresholds, const 
   const Json& problems = list_of(status, "problems");
   const auto groups = group_problems(problems);
   std::string text = paint(colour, style_of_exit(exit_status(status, thresholds)), summary_line(status, thresholds));
-  text += "\n\n" + head_text(status);
+  text += "\n\n" + head_text(status) + extra_text(status, colour);
   if (rates) text += rates_text(*rates);
   if (!groups.empty()) {
     text += overview_text(status, groups.size() > k_most_kinds ? group_by_code(problems) : groups, colour);

@@ -206,12 +206,72 @@ class Words(LabTest):
         detail = r'it belongs to root "vhosts" of peer "agent", which brought it here; nothing of it is touched'
         self.say(
             agent=second,
-            status=r"^MAILDIRSYNC WARNING - initial, .*that is refused.*1 problem \(owned-by-another\)",  # of two accounts, one never comes
+            status=LIVE + r".*that is refused.*1 problem \(owned-by-another\)",
             verify=f"(?s)left out: vhosts: a@example.org: .*{detail}.*not equal",
             plan=f"(?s)- owned-by-another: vhosts: a@example.org: .*{detail}.*not ready: 1 thing",
             doctor="problem: owned-by-another: vhosts: a@example.org: .*" + detail,
             cutover=f"(?s)stopped at presync.*1 left out: vhosts: a@example.org: .*{detail}",
         )
+
+    def test_another_agent_has_the_only_account(self):
+        self.root.landing["shared"] = True
+        second = self.lab.add_agent("second")
+        shared = self.lab.add_root(agent=second, owner=self.root.owner, landing={"shared": True})
+        os.rmdir(shared.destination)
+        shared.destination = self.root.destination
+        self.lab.receiver.start()
+        self.lab.agent.start()
+        self.lab.agent.flush()
+        self.message(self.make_account(shared, b"a"), 78)
+        second.start()
+        self.told("owned-by-another", second)
+        root, = second.wait_state("blocked")["roots"]
+        self.assertEqual(("blocked", {"refused": 1}), (root["state"], root["states"]))
+        self.assertRegex(root["trouble"], r'^its only account is refused: a@example\.org: .*it belongs to root "vhosts" of peer "agent"')
+        detail = r'it belongs to root "vhosts" of peer "agent", which brought it here; nothing of it is touched'
+        self.say(
+            agent=second,
+            status=r"^MAILDIRSYNC CRITICAL - blocked, .*that is refused.*1 problem \(owned-by-another\)",
+            verify=f"(?s)left out: vhosts: a@example.org: .*{detail}.*not equal",
+            plan=f"(?s)- owned-by-another: vhosts: a@example.org: .*{detail}.*not ready: 1 thing",
+            doctor="problem: owned-by-another: vhosts: a@example.org: .*" + detail,
+            cutover="a root cannot be read or written: maildirsync status says which, and why",
+        )
+        # What belongs to nobody else arrives, and the state tells of it.
+        self.make_account(shared, b"c")
+        root, = second.wait_state("live")["roots"]
+        self.assertEqual({"refused": 1, "live": 1}, root["states"])
+
+    def test_the_destination_has_more(self):
+        """OK stays OK, for nothing waits; but what a cutover would stop at is told before it."""
+        self.copied()
+        for number in (91, 92):
+            self.message(self.root.at_destination(self.account), number)
+        self.message(self.root.at_destination(self.other), 93)
+        self.lab.flush()
+        agent = self.lab.agent
+        status = agent.status()
+        self.assertEqual((3, 2), (status["extra"], status["extra_accounts"]))
+        self.assertEqual([("vhosts", "a@example.org", 2), ("vhosts", "b@example.org", 1)], [(one["root"], one["account"], one["extra"]) for one in status["extras"]])
+        self.assertEqual(
+            "only the destination has 3 files in 2 accounts (a@example.org: 2, b@example.org: 1): the mirror leaves them there, and a cutover stops at them. "
+            "maildirsync verify names each, verify --repair --aside-extra moves what is extra into the trash there",
+            status["extra_detail"],
+        )
+        done = agent.cli("status")
+        self.assert_exit(0, done)
+        first, second = done.stdout.split("\n\n")[:2]
+        self.assertRegex(first, r"^MAILDIRSYNC OK - live, lag 0\.0 s, 0 messages pending, 3 files at the destination only \|")
+        self.assertIn("extra: " + status["extra_detail"], second)
+        done = agent.cli("verify")
+        self.assert_exit(1, done)
+        self.assertRegex(done.stdout, "(?s)3 differences are at the destination only: .*maildirsync verify --repair --aside-extra.*not equal: 3 differences")
+        # Of a drained root it is its users' own.
+        self.assert_exit(0, agent.cli("drain", "vhosts"))
+        status = agent.status()
+        self.assertEqual((0, ""), (status["extra"], status["extra_detail"]))
+        self.assertNotIn("at the destination only", agent.cli("status").stdout)
+        self.assertNotRegex(agent.cli("status").stdout, "only the destination|EXTRA")
 
     def test_the_receiver_is_away(self):
         self.copied()

@@ -82,5 +82,33 @@ TEST(Troubles, an_account_is_in_one_state) {
   EXPECT_EQ(state_of(account, root), "held");
 }
 
+TEST(Troubles, a_first_pass_that_ended_with_something_refused_is_not_awaited_for_ever) {
+  Account account = account_with({});
+  EXPECT_FALSE(is_initial(account));
+  account.complete = false;
+  EXPECT_TRUE(is_initial(account));
+  account.problems.emplace("cur/9", problem(ErrorCode::conflict, "cur/9"));
+  EXPECT_TRUE(is_initial(account)) << "what arrived all the same ends no pass";
+  account.problems.emplace("", problem(ErrorCode::owned_by_another, ""));
+  EXPECT_FALSE(is_initial(account));
+  account.room = WantOfRoom{};
+  EXPECT_TRUE(is_initial(account)) << "goes on by itself";
+}
+
+TEST(Troubles, a_root_whose_accounts_are_all_refused_as_a_whole_is_of_no_use) {
+  Account first = account_with({problem(ErrorCode::owned_by_another, "")});
+  first.name = "b@example.org";
+  Account second = account_with({problem(ErrorCode::permission, "")});
+  second.name = "a@example.org";
+  Usability usability;
+  EXPECT_EQ(usability.trouble(), "");
+  usability.add(first);
+  EXPECT_EQ(usability.trouble(), "its only account is refused: b@example.org: why");
+  usability.add(second);
+  EXPECT_EQ(usability.trouble(), "all its accounts are refused: a@example.org: why");
+  usability.add(account_with({problem(ErrorCode::permission, "cur/1")}));
+  EXPECT_EQ(usability.trouble(), "");
+}
+
 }  // namespace
 }  // namespace maildirsync::agent

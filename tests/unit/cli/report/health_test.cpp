@@ -33,6 +33,17 @@ TEST(Health, an_agent_with_nothing_to_do_is_fine) {
             "MAILDIRSYNC OK - live, lag 0.0 s, 0 messages pending | lag=0.0s;60;300;0 pending=0 refused=0");
 }
 
+TEST(Health, what_only_the_destination_has_is_told_and_hinders_nothing) {
+  Json status = agent();
+  status["extra"] = 0;
+  EXPECT_EQ(line(status), line(agent()));
+  status["extra"] = 12;
+  EXPECT_EQ(exit_status(status, {}), 0);
+  EXPECT_NE(line(status).find("OK - live, lag 0.0 s, 0 messages pending, 12 files at the destination only |"),
+            std::string::npos)
+      << line(status);
+}
+
 TEST(Health, what_is_refused_is_the_reason_of_the_lag) {
   Json status = agent();
   status["lag_seconds"] = 10'800.0;

@@ -187,6 +187,28 @@ TEST(StatusText, a_code_that_nobody_knows_is_shown_like_the_others) {
   EXPECT_NE(text_of(status).find("sun-spots"), std::string::npos);
 }
 
+TEST(StatusText, what_only_the_destination_has_is_on_the_first_screen_before_the_troubles) {
+  Json status = large_status();
+  EXPECT_EQ(text_of(status).find("extra:"), std::string::npos);
+  status["extra_detail"] = "only the destination has 12 files";
+  const auto screen = first_screen(text_of(status));
+  const auto place = [&](std::string_view begin) {
+    return std::find_if(screen.begin(), screen.end(), [&](const auto& row) { return row.starts_with(begin); });
+  };
+  EXPECT_NE(place("extra: only the destination has 12 files"), screen.end());
+  EXPECT_LT(place("extra: "), place("PROBLEMS"));
+}
+
+TEST(StatusText, what_users_put_into_a_drained_root_is_not_counted) {
+  Json status = large_status();
+  status["roots"] = {{{"name", "mail"}, {"mode", "drain"}, {"state", "draining"}, {"extra", 7}}};
+  EXPECT_EQ(text_of(status).find("EXTRA"), std::string::npos);
+  status["roots"].push_back({{"name", "more"}, {"mode", "mirror"}, {"state", "live"}, {"extra", 12}});
+  const std::string text = text_of(status);
+  EXPECT_NE(text.find("EXTRA"), std::string::npos);
+  EXPECT_EQ(text.find(" 7\n"), std::string::npos) << text;
+}
+
 TEST(StatusText, a_pattern_that_matches_no_account_is_said) {
   Json status = large_status();
   status["problems"] = Json::array();
