@@ -111,7 +111,7 @@ void Flush::mark_accounts() {
   accounts_marked_ = true;
   for (auto& [id, account] : parts_.roster.accounts) {
     if (!is_chosen(account)) continue;
-    account.wanted_generation = generation_;
+    account.wanted_generation = std::max(account.wanted_generation, generation_);  // another may be younger
     account.work.structure = true;
     account.work.full |= full_;
     account.work.compare |= full_;

@@ -1,11 +1,17 @@
 #include "common/os/acl.h"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <optional>
+#include <span>
 
+#include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 namespace maildirsync::os {
 
@@ -21,6 +27,39 @@ Number number_at(std::string_view bytes, std::size_t at) {
   for (std::size_t i = 0; i < sizeof value; ++i)
     value = static_cast<Number>(value | static_cast<Number>(static_cast<unsigned char>(bytes[at + i])) << (8 * i));
   return value;
+}
+
+#ifndef SYS_getxattrat
+constexpr long SYS_getxattrat = 464;  // of all architectures
+#endif
+
+/// struct xattr_args of <linux/xattr.h>
+struct Arguments {
+  alignas(8) std::uint64_t value;
+  std::uint32_t size, flags;
+};
+
+/// Since Linux 6.13; nothing where it is not there or not permitted.
+std::optional<ssize_t> read_at(int directory, const std::string& name, std::span<char> value) {
+  static std::atomic<bool> is_there = true;
+  if (!is_there) return std::nullopt;
+  Arguments arguments{reinterpret_cast<std::uintptr_t>(value.data()), static_cast<std::uint32_t>(value.size()), 0};
+  const int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
+  const long size =
+      ::syscall(SYS_getxattrat, directory, name.c_str(), flags, k_attribute, &arguments, sizeof arguments);
+  if (size >= 0 || (errno != ENOSYS && errno != EPERM)) return size;
+  is_there = false;
+  return std::nullopt;
+}
+
+/// The size of the attribute; nothing, and errno, when there is none or it is larger.
+std::optional<std::size_t> read_acl(int directory, const std::string& name, std::span<char> value) {
+  auto size = read_at(directory, name, value);
+  if (!size) {
+    const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + (name.empty() ? "." : name);
+    size = ::lgetxattr(path.c_str(), k_attribute, value.data(), value.size());
+  }
+  return *size >= 0 ? std::optional(static_cast<std::size_t>(*size)) : std::nullopt;
 }
 
 }  // namespace
@@ -64,15 +103,12 @@ PlainMode mode_without_acl(std::uint32_t mode, std::string_view acl) {
 
 PlainMode mode_without_acl_of(int directory, const std::string& name, std::uint32_t mode) {
   if ((mode & k_group_and_others) == 0) return {mode, false};
-  // There is no getxattrat(2) before Linux 6.13.
-  const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + (name.empty() ? "." : name);
   std::array<char, 512> value{};
-  const ssize_t size = ::lgetxattr(path.c_str(), k_attribute, value.data(), value.size());
-  if (size >= 0) return mode_without_acl(mode, {value.data(), static_cast<std::size_t>(size)});
+  const auto size = read_acl(directory, name, value);
+  if (size) return mode_without_acl(mode, {value.data(), *size});
   if (errno != ERANGE) return {mode, false};
   std::string large(k_largest, '\0');
-  const ssize_t again = ::lgetxattr(path.c_str(), k_attribute, large.data(), large.size());
-  return mode_without_acl(mode, std::string_view(large).substr(0, again > 0 ? static_cast<std::size_t>(again) : 0));
+  return mode_without_acl(mode, std::string_view(large).substr(0, read_acl(directory, name, large).value_or(0)));
 }
 
 }  // namespace maildirsync::os

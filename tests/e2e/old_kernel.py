@@ -13,7 +13,7 @@ from run_in_unit import ALLOW, ERRNO, Filter, check, libc
 
 CALLS = (
     "openat2 statx renameat2 fanotify_init fanotify_mark name_to_handle_at copy_file_range memfd_create close_range "
-    "faccessat2 epoll_pwait2 clone3 pidfd_open getrandom"
+    "faccessat2 epoll_pwait2 clone3 pidfd_open getrandom getxattrat"
 ).split()
 PR_SET_NO_NEW_PRIVS = 38
 
