@@ -28,6 +28,8 @@ void set_configured_mode(Requests& requests, std::size_t root, config::Mode mode
 void release(Requests& requests, const nlohmann::json& request, Reply reply);
 /// `pause` and `resume`
 void set_paused(Requests& requests, const nlohmann::json& request, Reply reply);
+/// Where a cutover stands: read, or replaced by its holder.
+void cutover_record(Requests& requests, const nlohmann::json& request, Reply reply);
 /// A step of a cutover, for the log.
 void note_step(Requests& requests, const nlohmann::json& request, Reply reply);
 

@@ -100,7 +100,7 @@ void InventoryRequest::begin() {
     return end(control::error("usage", "no account matches '" + glob_ + "'"));
   }
   facts.is_of_all = glob_.empty();
-  for_each_problem(parts_, glob_, [&](const Told& told) {
+  for_each_problem(requests_, glob_, [&](const Told& told) {
     if (is_standing(told.code) && !told.account.empty()) {
       facts.standing.push_back({std::string(told.code), told.root, told.account, told.path, told.detail});
     }

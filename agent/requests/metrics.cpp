@@ -14,7 +14,7 @@ std::vector<service::Metric> metrics(const Requests& requests) {
   const auto [pending_messages, pending_bytes] = pending(roster);
   std::map<std::string, std::size_t> by_code;
   std::size_t problems = 0;
-  for_each_problem(parts, "", [&](const Told& told) {
+  for_each_problem(requests, "", [&](const Told& told) {
     ++problems;
     ++by_code[std::string(told.code)];
   });

@@ -27,6 +27,7 @@ struct Command {
 };
 
 constexpr std::array k_commands = {
+    Command{"cutover-record", cutover_record},
     Command{"drain", set_mode},    //
     Command{"events", events},     //
     Command{"flush", flush},       //
@@ -52,7 +53,10 @@ json last_verification(State& state) {
 }  // namespace
 
 Requests::Requests(Parts parts)
-    : parts_(std::move(parts)), settlements_(parts_), verified_(last_verification(parts_.state)) {}
+    : parts_(std::move(parts)),
+      cutover_(parts_.loop, parts_.config.state_dir + "/cutover"),
+      settlements_(parts_),
+      verified_(last_verification(parts_.state)) {}
 
 void Requests::handle(const json& request, std::shared_ptr<control::Reply> reply) {
   const std::string name = request.value("command", "");

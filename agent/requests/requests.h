@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/decisions/cutover_record.h"
 #include "agent/engine/engine.h"
 #include "agent/requests/copy_rate.h"
 #include "agent/requests/request.h"
@@ -26,6 +27,8 @@ class Requests : public EngineClient {
   // For the commands.
   Parts& parts() { return parts_; }
   const Parts& parts() const { return parts_; }
+  CutoverRecord& cutover() { return cutover_; }
+  const CutoverRecord& cutover() const { return cutover_; }
   Settlements& settlements() { return settlements_; }
   const CopyRate& copy_rate() const { return copy_rate_; }
   /// The last verification of everything, for `status`; null before the first.
@@ -43,6 +46,7 @@ class Requests : public EngineClient {
 
  private:
   Parts parts_;
+  CutoverRecord cutover_;
   Settlements settlements_;
   CopyRate copy_rate_;
   nlohmann::json verified_;

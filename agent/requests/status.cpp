@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "agent/accounts/stalls.h"
+#include "agent/requests/cutover_status.h"
 #include "agent/requests/extra_mail.h"
 #include "agent/requests/requests.h"
 #include "common/os/clock.h"
@@ -209,10 +210,14 @@ json root_status(const Parts& parts, std::size_t index) {
           {"decision", decision_status(parts.agreements, root)}};
 }
 
-void for_each_problem(const Parts& parts, const std::string& account_glob,
+void for_each_problem(const Requests& requests, const std::string& account_glob,
                       const std::function<void(const Told&)>& tell) {
+  const Parts& parts = requests.parts();
   const Roster& roster = parts.roster;
   static const std::string none;
+  if (auto left = left_cutover(requests.cutover())) {
+    tell({"cutover-open", none, none, none, *left, std::nullopt});
+  }
   if (parts.lanes.error() && !parts.lanes.is_connected()) {
     tell({to_string(parts.lanes.error()->code), none, none, none, parts.lanes.error()->message(), std::nullopt});
   }
@@ -302,7 +307,7 @@ json status_of(const Requests& requests, const std::string& account_glob) {
   const auto lag_now = lag(roster);
   json problems = json::array();
   std::size_t problem_count = 0;
-  for_each_problem(parts, account_glob, [&](const Told& told) {
+  for_each_problem(requests, account_glob, [&](const Told& told) {
     if (++problem_count > k_most_problems) return;
     problems.push_back({{"code", told.code},
                         {"root", told.root},
@@ -347,6 +352,7 @@ json status_of(const Requests& requests, const std::string& account_glob) {
                  {"configuration", parts.configuration.to_json()},
                  {"watches", parts.watcher.watches()},
                  {"watcher", {{"backend", parts.watcher.backend()}, {"reason", os::printable(parts.watcher_reason)}}},
+                 {"cutover", cutover_status(requests.cutover())},
                  {"verified", requests.verified()},
                  {"roots", std::move(roots)},
                  {"extra", extra.files},

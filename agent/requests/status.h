@@ -45,7 +45,7 @@ struct Told {
   std::optional<Time> since;
 };
 /// All problems; of accounts, those that the glob chooses.
-void for_each_problem(const Parts& parts, const std::string& account_glob,
+void for_each_problem(const Requests& requests, const std::string& account_glob,
                       const std::function<void(const Told&)>& tell);
 
 }  // namespace maildirsync::agent

@@ -1,15 +1,23 @@
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/ask/ask.h"
 #include "cli/ask/terminal.h"
 #include "cli/commands/commands.h"
+#include "cli/cutover/kept_record.h"
+#include "cli/cutover/obstacles.h"
+#include "cli/cutover/outcome.h"
 #include "cli/cutover/run.h"
 #include "cli/report/format.h"
+#include "common/os/owner_names.h"
+#include "common/os/process.h"
 
 namespace maildirsync::cli {
 
@@ -17,129 +25,253 @@ namespace {
 
 constexpr std::chrono::milliseconds k_pause{200};
 constexpr int k_tries = 50;
+constexpr double k_hook_timeout_seconds = 600;
+
+struct Arguments {
+  CutoverOrder order;
+  std::optional<double> timeout, hook_timeout;
+  bool resume = false, undo = false, yes = false;
+};
+
+/// A cutover that is about to begin, to go on, or to go back.
+struct Beginning {
+  CutoverRecord record;
+  Way way = Way::on;
+};
+
+using Begun = tl::expected<Beginning, std::string>;  ///< or why not
+using Not = tl::unexpected<std::string>;
 
 bool is_connected(const Json& status) {
   return flag_of(object_of(status, "peer"), "connected");
 }
 
 /// The agent's status; one that is between two connections gets a moment.
-tl::expected<Json, int> status_of_agent(const Options& options) {
+tl::expected<Json, int> status_of_agent(const Options& options, bool waits) {
   for (int i = 0;; ++i) {
     auto status = ask(options, {{"command", "status"}});
-    if (!status || text_of(*status, "role") != "agent" || is_connected(*status) || i == k_tries) return status;
+    if (!status || text_of(*status, "role") != "agent" || is_connected(*status) || !waits || i == k_tries)
+      return status;
     std::this_thread::sleep_for(k_pause);
   }
 }
 
-/// Why the agent is in no state to begin from; "" when it is.
-std::string obstacle(const Json& status) {
-  if (text_of(status, "role") != "agent") {
-    return "a cutover is done at the old server, where maildirsync-agent runs; this is the receiver's socket";
-  }
-  const std::string state = text_of(status, "state");
-  if (state == "paused") return "the agent is paused: maildirsync resume, and wait until the lag is 0";
-  if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
-  if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
-  if (!is_connected(status)) return "the receiver is not connected: maildirsync status says why";
-  for (const auto& root : list_of(status, "roots")) {
-    if (text_of(root, "mode") != "drain") continue;
-    const std::string name = text_of(root, "name");
-    return "root " + name + " is drained already; if its users are not at the new server: maildirsync mirror " + name;
-  }
-  return "";
+/// Who begins it, for the record: behind sudo, the person.
+std::string this_person() {
+  const char* person = std::getenv("SUDO_USER");
+  if (person != nullptr && *person != '\0') return person;
+  const std::string name = os::user_name(::geteuid());
+  return name.empty() ? std::to_string(::geteuid()) : name;
 }
 
-std::string plan_text(const CutoverArguments& arguments) {
-  std::string text = "This cutover will\n";
-  const auto add = [&](const std::string& line) { text += "  " + line + '\n'; };
-  const auto command = [&](const char* word, const std::string& given) {
-    if (!given.empty()) add(std::string(word) + given);
+// ---- whether it may begin ----
+
+std::string under_way_text(const Json& found) {
+  return fmt::format("a cutover is under way: {} began it at {}, and process {} is at its step {}",
+                     text_of(found, "by"), text_of(found, "began"), os::number_of_process(text_of(found, "holder")),
+                     text_of(found, "step"));
+}
+
+/// A command that was begun and whose end nobody saw.
+std::string running_command_text(const CutoverRecord& record) {
+  if (record.entries.empty() || record.entries.back().end != End::unknown) return "";
+  const CutoverEntry& last = record.entries.back();
+  if (!os::is_running(last.process)) return "";
+  const pid_t pid = os::number_of_process(last.process);
+  return fmt::format("the command of the step {} still runs, as process {}: wait for its end, or end it: kill -- -{}",
+                     last.task.undoes ? undo_of(last.task.step) : name_of(last.task.step), pid, pid);
+}
+
+constexpr const char* k_not_understood =
+    "the record of the last cutover cannot be understood by this version: look by hand whether the old server is "
+    "frozen "
+    "and which one serves. Once that is settled, remove the record while the agent does not run: it is the file "
+    "cutover "
+    "in its state_dir";
+
+Begun fresh(const Json& status, const Json& found, const Arguments& arguments) {
+  if (flag_of(found, "open") && !read_record(found)) return Not(k_not_understood);
+  if (flag_of(found, "open")) {
+    return Not(
+        fmt::format("the cutover that {} began at {} stopped at its step {} and still stands. To go on with it: "
+                    "maildirsync cutover --resume; to take it back: maildirsync cutover --undo",
+                    text_of(found, "by"), text_of(found, "began"), text_of(found, "step")));
+  }
+  if (const std::string why = obstacle(status); !why.empty()) return Not(why);
+  Beginning beginning;
+  beginning.record = {
+      .order = arguments.order, .by = this_person(), .began = format_stamp(std::time(nullptr)), .entries = {}};
+  beginning.record.order.timeout_seconds = arguments.timeout.value_or(0);
+  beginning.record.order.hook_timeout_seconds = arguments.hook_timeout.value_or(k_hook_timeout_seconds);
+  for (const auto& root : list_of(status, "roots"))
+    beginning.record.order.roots.push_back(text_of(root, "name"));
+  return beginning;
+}
+
+/// What is given anew counts.
+void give_anew(CutoverOrder& order, const Arguments& arguments) {
+  for (const auto member : {&CutoverOrder::freeze, &CutoverOrder::thaw, &CutoverOrder::switch_over,
+                            &CutoverOrder::unswitch, &CutoverOrder::check}) {
+    if (!(arguments.order.*member).empty()) order.*member = arguments.order.*member;
+  }
+  order.deep |= arguments.order.deep;
+  order.timeout_seconds = arguments.timeout.value_or(order.timeout_seconds);
+  order.hook_timeout_seconds = arguments.hook_timeout.value_or(order.hook_timeout_seconds);
+}
+
+Begun left(const Json& found, const Arguments& arguments) {
+  const std::string what = arguments.resume ? "go on with" : "take back";
+  if (found.is_null()) return Not("there is no cutover to " + what);
+  auto record = read_record(found);
+  if (!record) return Not(k_not_understood);
+  if (std::string why = running_command_text(*record); !why.empty()) return Not(why);
+  give_anew(record->order, arguments);
+  const auto history = history_of(*record);
+  const Script script = script_of(record->order);
+  if (is_complete(script, history)) {
+    return Not("the cutover of " + record->began + " is complete: there is none to " + what);
+  }
+  if (arguments.undo && !is_open(script, history)) {
+    return Not("nothing stands of the cutover of " + record->began + ": there is none to take back");
+  }
+  if (arguments.resume && goes_back(history)) {
+    return Not(is_open(script, history)
+                   ? "this cutover was on its way back: maildirsync cutover --undo takes back the rest"
+                   : "the cutover of " + record->began + " was undone: begin a new one");
+  }
+  return Beginning{std::move(*record), arguments.undo ? Way::back : Way::on};
+}
+
+// ---- what it will do ----
+
+std::string plan_text(const Beginning& beginning) {
+  const CutoverOrder& order = beginning.record.order;
+  const Script script = script_of(order);
+  auto history =
+      beginning.way == Way::back ? to_go_back(history_of(beginning.record)) : to_go_on(history_of(beginning.record));
+  std::string text = "This will\n";
+  const auto add = [&](const Task& task) {
+    const std::string name(task.undoes ? undo_of(task.step) : name_of(task.step));
+    const std::string* command = task.step == Step::freeze        ? &(task.undoes ? order.thaw : order.freeze)
+                                 : task.step == Step::switch_over ? &(task.undoes ? order.unswitch : order.switch_over)
+                                 : task.step == Step::check       ? &order.check
+                                                                  : nullptr;
+    const char* about = task.step == Step::presync   ? "send all that the source holds, and compare"
+                        : task.step == Step::flush   ? "send the last changes, looking at everything"
+                        : task.step == Step::verify  ? "compare source and destination"
+                        : task.step == Step::indexes ? "put right what was opened too early"
+                        : task.undoes                ? "keep the roots equal again"
+                                                     : "from then on only give new mail";
+    text += fmt::format("  {:<9} {}\n", name + ":", command != nullptr ? *command : about);
   };
-  add("presync: send all that the source holds");
-  command("freeze:  ", arguments.freeze);
-  add("flush:   send the last changes, comparing everything");
-  add("verify:  compare source and destination");
-  command("switch:  ", arguments.switch_over);
-  add("drain:   from then on only give new mail");
-  command("if it fails, unswitch: ", arguments.unswitch);
-  command("if it fails, thaw:     ", arguments.thaw);
+  for (auto task = next_task(script, history, beginning.way); task; task = next_task(script, history, beginning.way)) {
+    add(*task);
+    history.push_back({*task, End::good});
+  }
+  if (beginning.way == Way::back || order.rehearse) return text;
+  if (script.unswitch) text += "  if it fails, unswitch: " + order.unswitch + '\n';
+  if (script.thaw) text += "  if it fails, thaw:     " + order.thaw + '\n';
   return text;
 }
 
-bool is_confirmed(const Options& options, const CutoverArguments& arguments) {
+bool is_confirmed(const Options& options, const Arguments& arguments, const Beginning& beginning) {
   if (arguments.yes || options.json || ::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
-  std::cerr << plan_text(arguments) << "Begin? [y/N] " << std::flush;
+  std::cerr << plan_text(beginning) << "Begin? [y/N] " << std::flush;
   std::string answer;
   return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
 }
 
-std::string text_of_result(const Json& result, Colour colour) {
-  const bool complete = flag_of(result, "complete");
-  std::string text = paint(colour, complete ? Style::good : Style::bad,
-                           complete ? "complete" : "stopped at " + text_of(result, "stopped_at"));
-  text += " after " + format_seconds(number_of(result, "elapsed_seconds").value_or(0));
-  if (const auto window = number_of(result, "window_seconds")) {
-    text += "; the source was frozen for " + format_seconds(*window);
+// ---- the command ----
+
+/// What of the command line cannot be; "" when it can.
+std::string wrong_usage(const Arguments& arguments) {
+  const CutoverOrder& order = arguments.order;
+  if (arguments.resume || arguments.undo) return "";
+  if (order.rehearse) {
+    const bool stays_frozen = !order.freeze.empty() && order.thaw.empty();
+    return stays_frozen ? "--rehearse with --freeze needs --thaw, which ends it" : "";
   }
-  text += '\n';
-  const std::string detail = text_of(result, "detail");
-  if (!detail.empty()) text += detail + '\n';
-  for (const auto& undone : list_of(result, "undone")) {
-    const bool good = text_of(undone, "outcome") == "done";
-    text += (good ? "undone: " : "NOT undone: ") + text_of(undone, "step") + " by " + text_of(undone, "by") +
-            (good ? "" : ": " + text_of(undone, "detail")) + '\n';
+  if (order.switch_over.empty()) {
+    return "--switch is required: the command that sends clients and mail to the new server. To see how long the "
+           "window will take: --rehearse";
   }
-  const std::string remedy = text_of(result, "remedy");
-  return remedy.empty() ? text : text + remedy + '\n';
+  return "";
 }
 
-int cutover(const Options& options, const CutoverArguments& arguments) {
-  const auto status = status_of_agent(options);
-  if (!status) return status.error();
-  if (const std::string reason = obstacle(*status); !reason.empty()) {
-    complain(reason);
-    if (options.json)
-      print(to_line({{"complete", false},
-                     {"stopped_at", "check"},
-                     {"detail", reason},
-                     {"steps", Json::array()},
-                     {"undone", Json::array()}}));
-    return k_exit_incomplete;
+int refuse(const Options& options, const std::string& why) {
+  complain(why);
+  if (options.json)
+    print(to_line({{"complete", false},
+                   {"refused", true},
+                   {"stopped_at", "check"},
+                   {"detail", why},
+                   {"steps", Json::array()},
+                   {"undone", Json::array()}}));
+  return k_exit_incomplete;
+}
+
+int cutover(const Options& options, const Arguments& arguments) {
+  if (const std::string wrong = wrong_usage(arguments); !wrong.empty()) {
+    complain(wrong);
+    return k_exit_usage;
   }
-  if (!arguments.freeze.empty() && arguments.thaw.empty()) {
+  const auto status = status_of_agent(options, !arguments.undo);
+  if (!status) return status.error();
+  if (text_of(*status, "role") != "agent") {
+    return refuse(options,
+                  "a cutover is done at the old server, where maildirsync-agent runs; this is the receiver's socket");
+  }
+  const auto found = ask_for_record(options);
+  if (!found) {
+    complain(found.error().sentence);
+    return found.error().exit_status;
+  }
+  if (os::is_running(text_of(*found, "holder"))) return refuse(options, under_way_text(*found));
+  const bool is_new = !arguments.resume && !arguments.undo;
+  auto beginning = is_new ? fresh(*status, *found, arguments) : left(*found, arguments);
+  if (!beginning) return refuse(options, beginning.error());
+  const CutoverOrder& order = beginning->record.order;
+  if (beginning->way == Way::on && !order.freeze.empty() && order.thaw.empty()) {
     complain("no --thaw was given: if a step fails, what --freeze did must be undone by hand");
   }
-  if (!is_confirmed(options, arguments)) {
+  if (!is_confirmed(options, arguments, *beginning)) {
     complain("not begun");
     return k_exit_incomplete;
   }
-  std::vector<std::string> roots;
-  for (const auto& root : list_of(*status, "roots"))
-    roots.push_back(text_of(root, "name"));
-  const Json result = run_cutover(options, arguments, roots);
+  const Json answer = run_cutover(options, std::move(beginning->record), text_of(*found, "holder"), beginning->way);
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
-  print(options.json ? to_line(result) : text_of_result(result, colour));
-  return flag_of(result, "complete") ? k_exit_done : k_exit_incomplete;
+  print(options.json ? to_line(answer) : cutover_text(answer, colour));
+  const bool done = flag_of(answer, "complete") || (arguments.undo && flag_of(answer, "undone_all"));
+  return done ? k_exit_done : k_exit_incomplete;
 }
 
 }  // namespace
 
 Run add_cutover(Parser& command) {
-  auto arguments = std::make_shared<CutoverArguments>();
+  auto arguments = std::make_shared<Arguments>();
+  CutoverOrder& order = arguments->order;
   const auto add = [&](const char* name, std::string& value, const char* about) {
     command.add_option(name, value, about)->type_name("CMD");
   };
-  add("--freeze", arguments->freeze, "stops deliveries and logins at the source");
-  add("--thaw", arguments->thaw, "undoes --freeze, if a later step fails");
-  add("--switch", arguments->switch_over, "sends clients and mail to the destination");
-  add("--unswitch", arguments->unswitch, "undoes --switch; without it nothing is undone once the switch is done");
-  command.add_flag("--deep", arguments->deep, "compare the contents of both sides too");
-  command
-      .add_option("--timeout", arguments->timeout_seconds,
-                  "most seconds for the presync, and from the freeze to the switch; 0: no end")
-      ->type_name("S")
-      ->check(check_seconds)
-      ->take_last();
+  const auto add_seconds = [&](const char* name, std::optional<double>& value, const char* about) {
+    command.add_option(name, value, about)->type_name("S")->check(check_seconds)->take_last();
+  };
+  add("--freeze", order.freeze, "stops deliveries and logins at the source");
+  add("--thaw", order.thaw, "undoes --freeze, if a later step fails");
+  add("--switch", order.switch_over, "sends clients and mail to the destination");
+  add("--unswitch", order.unswitch, "undoes --switch; without it nothing is undone once the switch began");
+  add("--check", order.check, "looks whether the destination serves, after the switch; its failure is the switch's");
+  command.add_flag("--deep", order.deep, "compare the contents of both sides too");
+  add_seconds("--timeout", arguments->timeout,
+              "most seconds for each part of the presync, and from the freeze to the switch; 0: no end");
+  add_seconds("--hook-timeout", arguments->hook_timeout, "most seconds for each of the commands (600); 0: no end");
+  auto* rehearse = command.add_flag("--rehearse", order.rehearse,
+                                    "everything up to the comparison, then thaw: how long the window will take");
+  auto* resume = command.add_flag("--resume", arguments->resume, "go on with a cutover that stopped");
+  auto* undo = command.add_flag("--undo", arguments->undo, "take back a cutover that stopped");
+  resume->excludes(undo);
+  rehearse->excludes(resume);
+  rehearse->excludes(undo);
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal before beginning");
   command.footer(
       "Exit status: 0 done, 1 stopped, with what was undone, 2 wrong usage, 3 the daemon cannot be reached.");

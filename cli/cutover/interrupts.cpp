@@ -15,6 +15,8 @@ Interrupts::Interrupts() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP})
     sigaddset(&set, number);
   if (::sigprocmask(SIG_BLOCK, &set, nullptr) == 0) fd_ = os::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  // A terminal or a pipe that is gone keeps nothing from being undone.
+  (void)std::signal(SIGPIPE, SIG_IGN);
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
 }
 

@@ -5,17 +5,19 @@
 #include <ctime>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "cli/ask/ask.h"
-#include "cli/ask/progress.h"
+#include "cli/cutover/attempts.h"
 #include "cli/cutover/interrupts.h"
-#include "cli/cutover/shell.h"
+#include "cli/cutover/kept_record.h"
+#include "cli/cutover/outcome.h"
 #include "cli/cutover/steps.h"
 #include "cli/report/format.h"
-#include "cli/report/verify_report.h"
 #include "common/os/printable.h"
+#include "common/os/process.h"
 
 namespace maildirsync::cli {
 
@@ -23,65 +25,89 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The agent ends a flush in time by itself; only one that does not answer at all is given up.
-constexpr double k_grace_seconds = 30;
-/// A turn of the old mode may have much to send.
-constexpr double k_mode_seconds = 300;
-constexpr std::size_t k_told_differences = 20;
+/// An agent that is restarted just then is waited for, while nothing has been done yet that depends on it.
+constexpr double k_patience_with_agent = 10;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// What a flush leaves out by its nature is no mail, and no reason to stop: the proof is the comparison. Mail that is
-/// left out has a code of its own, and stops the cutover before anything is frozen.
-bool is_no_mail(const Json& left_out) {
-  return text_of(left_out, "code") == "special-file" && !text_of(left_out, "account").empty();
+std::string word(const Task& task) {
+  return std::string(task.undoes ? undo_of(task.step) : name_of(task.step));
 }
-
-struct Ended {
-  bool good = false;
-  std::string detail;
-};
 
 class Cutover {
  public:
-  Cutover(const Options& options, const CutoverArguments& arguments, const std::vector<std::string>& roots)
+  Cutover(const Options& options, CutoverRecord record, const std::string& found_holder, Way way)
       : options_(options),
-        arguments_(arguments),
-        roots_(roots),
-        script_{!arguments.freeze.empty(), !arguments.thaw.empty(), !arguments.switch_over.empty(),
-                !arguments.unswitch.empty()} {}
+        record_(std::move(record)),
+        kept_(options, found_holder),
+        attempts_(options, record_.order, interrupts_.fd(), [this](pid_t pid) { command_began(pid); }),
+        script_(script_of(record_.order)),
+        way_(way),
+        history_(way == Way::back ? to_go_back(history_of(record_)) : to_go_on(history_of(record_))) {}
 
   Json run() {
-    for (auto task = next_task(script_, history_); task; task = next_task(script_, history_))
+    if (const std::string why = kept_.write(record_, "running", 0); !why.empty()) {
+      stopped_at_ = "record";
+      reason_ = why;
+      return result();
+    }
+    for (auto task = next_task(script_, history_, way_); task; task = next_task(script_, history_, way_))
       history_.push_back({*task, end_of(*task)});
+    if (const std::string why = kept_.let_go(record_, state_of(script_, history_)); !why.empty()) {
+      complain("the record of this cutover at the agent says that it is not at its end: " + why);
+    }
     return result();
   }
 
  private:
+  bool is_stoppable(const Task& task) const { return !task.undoes && !is_past_return(script_, history_); }
+
   End end_of(const Task& task) {
-    const bool stoppable = !task.undoes && !is_past_return(script_, history_);
-    if (stoppable && (interrupts_.take() || is_window_over())) {
-      reason_ = is_window_over() ? "the time given was over" : "interrupted";
-      tell(task, "not begun", reason_, 0);
-      stopped_at_ = std::string(name_of(task.step));
-      return End::not_begun;
+    if (is_stoppable(task) && (interrupts_.take() || is_window_over())) {
+      return not_begun(task, is_window_over() ? "the time given was over" : "interrupted");
     }
-    if (task.step == Step::freeze && !task.undoes) window_ = Clock::now();
-    const auto began = std::time(nullptr);
-    const auto start = Clock::now();
-    tell(task, "begun", "", 0);
-    const Ended ended = attempt(task);
-    const double elapsed = seconds_since(start);
-    tell(task, ended.good ? "done" : "failed", ended.detail, elapsed);
-    record(task, began, elapsed, ended);
-    if (is_end_of_window(task)) window_seconds_ = window_ ? std::optional(seconds_since(*window_)) : std::nullopt;
+    record_.entries.push_back({.task = task, .began = format_stamp(std::time(nullptr))});
+    const std::string unkept = kept_.write(record_, "running", is_stoppable(task) ? k_patience_with_agent : 0);
+    if (!unkept.empty() && is_stoppable(task)) {
+      record_.entries.pop_back();
+      return not_begun(task, "the agent keeps no record of the step: " + unkept);
+    }
+    const Ended ended = done(task);
     if (!ended.good && !task.undoes) {
-      stopped_at_ = std::string(name_of(task.step));
+      stopped_at_ = word(task);
       reason_ = ended.detail;
     }
-    return ended.good ? End::good : End::bad;
+    record_.entries.back().end = ended.good ? End::good : End::bad;
+    (void)kept_.write(record_, "running", 0);  // said again before the next step
+    return record_.entries.back().end;
+  }
+
+  Ended done(const Task& task) {
+    if (task.step == Step::freeze && !task.undoes) window_ = Clock::now();
+    const auto start = Clock::now();
+    tell(task, "begun", "", 0);
+    Ended ended = attempt(task);
+    const double elapsed = seconds_since(start);
+    record_.entries.back().elapsed_seconds = elapsed;
+    record_.entries.back().detail = ended.detail;
+    tell(task, ended.good ? "done" : "failed", ended.detail, elapsed);
+    if (is_end_of_window(task)) window_seconds_ = window_ ? std::optional(seconds_since(*window_)) : std::nullopt;
+    return ended;
+  }
+
+  /// So that it is not begun a second time beside itself, should this program be killed.
+  void command_began(pid_t pid) {
+    record_.entries.back().process = os::name_of_process(pid);
+    (void)kept_.write(record_, "running", 0);
+  }
+
+  End not_begun(const Task& task, const std::string& why) {
+    reason_ = why;
+    stopped_at_ = word(task);
+    tell(task, "not begun", reason_, 0);
+    return End::not_begun;
   }
 
   /// The source is thawed, or the users are at the destination.
@@ -91,149 +117,38 @@ class Cutover {
   }
 
   bool is_window_over() const {
-    return arguments_.timeout_seconds > 0 && window_ && seconds_since(*window_) >= arguments_.timeout_seconds;
+    const double timeout = record_.order.timeout_seconds;
+    return timeout > 0 && window_ && seconds_since(*window_) >= timeout;
   }
 
   Ended attempt(const Task& task) {
+    const CutoverOrder& order = record_.order;
     switch (task.step) {
       case Step::presync:
-        return presync();
+        return attempts_.presync();
       case Step::freeze:
-        return task.undoes ? undo(arguments_.thaw) : shell(arguments_.freeze, time_left());
+        return task.undoes ? attempts_.undoing_hook(order.thaw) : attempts_.hook(order.freeze, time_left());
       case Step::flush:
-        return flush(true, time_left());
+        return attempts_.flush(time_left());
       case Step::verify:
-        return verify();
+        return attempts_.verify(time_left());
+      case Step::indexes:
+        return attempts_.indexes();
       case Step::switch_over:
         // Half a switch is worse than a late one: it has to begin in time, and no more.
-        return task.undoes ? undo(arguments_.unswitch) : shell(arguments_.switch_over, 0);
+        return task.undoes ? attempts_.undoing_hook(order.unswitch) : attempts_.hook(order.switch_over, 0);
+      case Step::check:
+        return attempts_.hook(order.check, 0);
       case Step::drain:
         break;
     }
-    return task.undoes ? set_mode("mirror") : set_mode("drain");
+    return attempts_.set_mode(task.undoes ? "mirror" : "drain");
   }
 
   /// Of the window; 0: no end.
   double time_left() const {
-    if (arguments_.timeout_seconds <= 0 || !window_) return arguments_.timeout_seconds;
-    return std::max(0.001, arguments_.timeout_seconds - seconds_since(*window_));
-  }
-
-  /// `timeout` 0: no end.
-  Ended shell(const std::string& command, double timeout) {
-    return of(run_shell(command, interrupts_.fd(), timeout > 0 ? std::optional(timeout) : std::nullopt), command);
-  }
-
-  /// Nothing stops an undoing.
-  static Ended undo(const std::string& command) { return of(run_shell(command, -1, std::nullopt), command); }
-
-  static Ended of(const ShellEnd& end, const std::string& command) {
-    return {end.good, end.good ? "" : end.detail + ": " + command};
-  }
-
-  /// The flush has looked at the destination; what its Dovecot has remembered too early is not mended by equal trees.
-  Ended presync() {
-    Ended flushed = flush(false, arguments_.timeout_seconds);
-    if (!flushed.good) return flushed;
-    const auto status = try_ask(options_, {{"command", "status"}}, {});
-    if (!status) return {false, status.error().sentence};
-    std::string first;
-    std::size_t count = 0;
-    for (const auto& problem : list_of(*status, "problems")) {
-      if (text_of(problem, "code") == "stale-index" && ++count == 1) first = text_of(problem, "account");
-    }
-    if (count == 0) return flushed;
-    return {false, fmt::format("stale-index: a Dovecot at the destination has opened {} before the time ({}{}), and "
-                               "their users could see messages expunged or with new UIDs. Keep it from serving them, "
-                               "then: maildirsync repair-index",
-                               format_plural(count, "account"), first, count == 1 ? "" : " first")};
-  }
-
-  Ended flush(bool full, double timeout) {
-    const auto answer = [&] {
-      ProgressBar bar(options_);
-      return try_ask(options_,
-                     {{"command", "flush"}, {"account", ""}, {"timeout", timeout}, {"full", full}, {"thorough", true}},
-                     patience(timeout > 0 ? timeout + k_grace_seconds : 0,
-                              [&](const Json& line) { show_flush_progress(bar, line); }));
-    }();
-    if (!answer) return {false, answer.error().sentence};
-    const Json& left_out = list_of(*answer, "left_out");
-    const bool complete = flag_of(*answer, "complete") ||
-                          (!left_out.empty() && std::all_of(left_out.begin(), left_out.end(), is_no_mail));
-    if (complete) {
-      std::string detail =
-          fmt::format("{}, {}, all durable at the receiver", format_plural(count_of(*answer, "accounts"), "account"),
-                      format_plural(count_of(*answer, "messages"), "message"));
-      if (!left_out.empty()) detail += fmt::format("; {} left out that is no mail", left_out.size());
-      if (full) left_out_ = left_out;
-      return {true, detail};
-    }
-    left_out_ = left_out;
-    std::string detail = fmt::format("{} left out", left_out.size());
-    for (const auto& one : left_out) {
-      if (is_no_mail(one)) continue;
-      detail += ": " + left_out_text(one);
-      break;
-    }
-    return {false, detail};
-  }
-
-  Ended verify() {
-    const double timeout = time_left();
-    const auto answer = [&] {
-      ProgressBar bar(options_);
-      return try_ask(options_, {{"command", "verify"}, {"account", ""}, {"deep", arguments_.deep}, {"repair", false}},
-                     patience(timeout, [&](const Json& line) { show_verify_progress(bar, line); }));
-    }();
-    if (!answer) return {false, answer.error().sentence};
-    verified_ = *answer;
-    const std::string what = fmt::format("{}, {}", format_plural(count_of(*answer, "accounts"), "account"),
-                                         format_plural(count_of(*answer, "messages"), "message"));
-    if (flag_of(*answer, "equal")) return {true, "equal: " + what};
-    const Json& differences = list_of(*answer, "differences");
-    std::size_t told = 0;
-    for (const auto& difference : differences) {
-      if (++told > k_told_differences) break;
-      complain(fmt::format("differs: {} {} {} {}: {}", text_of(difference, "kind"), text_of(difference, "account"),
-                           text_of(difference, "folder"), text_of(difference, "name"), text_of(difference, "detail")));
-    }
-    const std::string extra = extra_text(*answer);
-    if (!differences.empty()) {
-      return {false,
-              format_plural(differences.size(), "difference") + " in " + what + (extra.empty() ? "" : "; ") + extra};
-    }
-    const Json& left_out = list_of(*answer, "left_out");
-    return {false, "the comparison is incomplete" + (left_out.empty() ? "" : ": " + left_out_text(left_out.front()))};
-  }
-
-  /// Drains, or mirrors again what was drained.
-  Ended set_mode(const char* mode) {
-    const bool drains = std::string_view(mode) == "drain";
-    bool good = true;
-    std::string detail;
-    // A drain that was not answered may have been done all the same; one that is mirrored stays so.
-    for (const auto& root : roots_) {
-      const auto answer = try_ask(options_, {{"command", mode}, {"root", root}, {"cutover", drains}},
-                                  {.timeout_seconds = k_mode_seconds});
-      const bool done = answer && flag_of(*answer, "ok");
-      good &= done;
-      if (done && drains) drained_.push_back(root);
-      if (done && (!drains || flag_of(*answer, "receiver_has_it"))) continue;
-      detail +=
-          (detail.empty() ? "" : "; ") + (answer ? text_of(*answer, "message") : root + ": " + answer.error().sentence);
-    }
-    return {good, detail};
-  }
-
-  Patience patience(double timeout, std::function<void(const Json&)> on_progress) const {
-    return {.timeout_seconds = timeout, .cancel_fd = interrupts_.fd(), .on_progress = std::move(on_progress)};
-  }
-
-  // ---- what is told
-
-  static std::string word(const Task& task) {
-    return std::string(task.undoes ? undo_of(task.step) : name_of(task.step));
+    const double timeout = record_.order.timeout_seconds;
+    return timeout <= 0 || !window_ ? timeout : std::max(0.001, timeout - seconds_since(*window_));
   }
 
   void tell(const Task& task, const char* state, const std::string& detail, double elapsed) const {
@@ -248,74 +163,34 @@ class Cutover {
                   {.timeout_seconds = 5});
   }
 
-  void record(const Task& task, std::time_t began, double elapsed, const Ended& ended) {
-    Json entry = {{"step", name_of(task.step)},
-                  {"began", format_stamp(began)},
-                  {"elapsed_seconds", elapsed},
-                  {"outcome", ended.good ? "done" : "failed"},
-                  {"detail", os::printable(ended.detail)}};
-    if (task.undoes) entry["by"] = undo_of(task.step);
-    (task.undoes ? undone_ : steps_).push_back(std::move(entry));
-  }
-
-  /// What is left to a person.
-  std::string remedy() const {
-    if (is_complete(script_, history_)) return "";
-    if (is_past_return(script_, history_)) {
-      return "the switch is done and --unswitch was not given, so nothing was undone: users are at the new server. "
-             "Drain "
-             "the roots by hand: maildirsync drain ROOT";
-    }
-    const bool frozen = std::any_of(history_.begin(), history_.end(), [](const Done& done) {
-      return done.task == Task{Step::freeze, false} && done.end != End::not_begun;
-    });
-    if (frozen && !script_.thaw) return "no --thaw was given: undo the freeze by hand now";
-    const bool half_switched = std::any_of(history_.begin(), history_.end(), [](const Done& done) {
-      return done.task == Task{Step::switch_over, false} && done.end == End::bad;
-    });
-    if (half_switched && !script_.unswitch)
-      return "what --switch did in part must be undone by hand: no --unswitch was given";
-    const bool left =
-        std::any_of(undone_.begin(), undone_.end(), [](const Json& one) { return one["outcome"] != "done"; });
-    return left ? "undo by hand what was not undone" : "";
-  }
-
   Json result() const {
-    const bool complete = is_complete(script_, history_);
-    const bool mirrors_again = std::any_of(history_.begin(), history_.end(), [](const Done& done) {
-      return done.task == Task{Step::drain, true};
-    });
-    return {{"complete", complete},
-            {"elapsed_seconds", seconds_since(start_)},
-            {"window_seconds", window_seconds_ ? Json(*window_seconds_) : Json(nullptr)},
-            {"stopped_at", complete ? Json(nullptr) : Json(stopped_at_)},
-            {"detail", os::printable(reason_)},
-            {"steps", steps_},
-            {"undone", undone_},
-            {"left_out", left_out_},
-            {"verified", verified_},
-            {"drained", mirrors_again ? Json::array() : Json(drained_)},
-            {"remedy", remedy()}};
+    return to_json(Outcome{.record = record_,
+                           .history = history_,
+                           .findings = attempts_.findings(),
+                           .stopped_at = stopped_at_,
+                           .reason = reason_,
+                           .elapsed_seconds = seconds_since(start_),
+                           .window_seconds = window_seconds_});
   }
 
   const Options& options_;
-  const CutoverArguments& arguments_;
-  const std::vector<std::string>& roots_;
-  Script script_;
+  CutoverRecord record_;
+  KeptRecord kept_;
   Interrupts interrupts_;
+  Attempts attempts_;
+  const Script script_;
+  const Way way_;
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> window_;  ///< since the freeze began
   std::optional<double> window_seconds_;
   std::vector<Done> history_;
-  std::vector<std::string> drained_;
   std::string stopped_at_, reason_;
-  Json steps_ = Json::array(), undone_ = Json::array(), left_out_ = Json::array(), verified_ = nullptr;
 };
 
 }  // namespace
 
-Json run_cutover(const Options& options, const CutoverArguments& arguments, const std::vector<std::string>& roots) {
-  return Cutover(options, arguments, roots).run();
+Json run_cutover(const Options& options, CutoverRecord record, const std::string& found_holder, Way way) {
+  return Cutover(options, std::move(record), found_holder, way).run();
 }
 
 }  // namespace maildirsync::cli

@@ -25,8 +25,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double k_grace_seconds = 10;
 
-/// 0 or an errno.
-int spawn(const std::string& command, pid_t& pid) {
+/// The command as the shell's own text begins once its caller has said so; a caller that is gone says nothing, and then
+/// it does not begin.
+constexpr const char* k_once_told = "read -r told <&3 || exit 125; exec 3<&-; eval \"$1\"";
+
+/// 0 or an errno. The command waits for a line from `told`.
+int spawn(const std::string& command, int told, pid_t& pid) {
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t files;
   ::posix_spawnattr_init(&attributes);
@@ -40,10 +44,12 @@ int spawn(const std::string& command, pid_t& pid) {
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &usual);
   ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawn_file_actions_adddup2(&files, told, 3);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  std::string shell = "sh", option = "-c", text = command;
-  const std::array<char*, 4> arguments{shell.data(), option.data(), text.data(), nullptr};
+  std::string shell = "sh", option = "-c", once_told = k_once_told, text = command;
+  const std::array<char*, 6> arguments{shell.data(), option.data(), once_told.data(),
+                                       shell.data(), text.data(),   nullptr};
   const int error = ::posix_spawn(&pid, "/bin/sh", &files, &attributes, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   ::posix_spawnattr_destroy(&attributes);
@@ -78,11 +84,20 @@ ShellEnd reap(pid_t pid) {
 
 }  // namespace
 
-ShellEnd run_shell(const std::string& command, int cancel_fd, std::optional<double> timeout_seconds) {
+ShellEnd run_shell(const std::string& command, int cancel_fd, std::optional<double> timeout_seconds,
+                   const std::function<void(pid_t)>& began) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {false, std::string("no pipe can be made: ") + std::strerror(errno)};
+  os::Fd told(ends[0]), tells(ends[1]);
   pid_t pid = 0;
-  if (const int error = spawn(command, pid); error != 0) {
+  if (const int error = spawn(command, told.get(), pid); error != 0) {
     return {false, std::string("/bin/sh cannot be run: ") + std::strerror(error)};
   }
+  told = os::Fd();
+  if (began) began(pid);
+  // Where it cannot be told, it is gone, or goes now: that is its end.
+  if (::write(tells.get(), "\n", 1) != 1) ::kill(-pid, SIGKILL);
+  tells = os::Fd();
   const os::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // glibc 2.36 declares it for C only
   if (!pidfd) return reap(pid);  // a kernel before 5.3: it is waited for to the end
   const Wait wait = wait_for(pidfd.get(), cancel_fd, timeout_seconds);

@@ -34,6 +34,9 @@ std::string_view remedy(std::string_view code) {
            "the cutover"},
       Pair{"bad-name", "rename it at the source"},
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
+      Pair{
+          "cutover-open",
+          "maildirsync cutover --resume goes on, maildirsync cutover --undo takes it back; both say what they will do"},
       Pair{"conflict",
            "move the other file away at the destination; then maildirsync flush gives ours, which is beside it, its "
            "name back"},

@@ -8,29 +8,19 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/decisions/text.h"
 #include "common/os/directory.h"
 #include "common/os/fd.h"
 #include "common/os/own_file.h"
 #include "common/os/path.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::decisions {
 
 namespace {
 
 constexpr std::size_t k_largest = 64 * 1024 * 1024;
-
-Result<> write_aside(const std::string& path, const std::string& text, unsigned mode) {
-  // Whoever may write to the directory could have put something there in which we would wait, or that they could alter.
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_failure(path, "decisions cannot be written", errno);
-  const os::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (!fd) return os_failure(path, "decisions cannot be written", errno);
-  MAILDIRSYNC_TRY(os::write_all(fd.get(), text, path));
-  if (::fsync(fd.get()) != 0) return os_failure(path, "decisions cannot be synced to the disk", errno);
-  return {};
-}
 
 /// Of the program's own.
 Result<std::string> read_own(const std::string& path) {
@@ -63,10 +53,7 @@ Result<Found> read_book(const std::string& path, Whose whose) {
 }
 
 Result<> write_book(const std::string& path, const Book& book, unsigned mode) {
-  const std::string aside = path + ".new";
-  MAILDIRSYNC_TRY(write_aside(aside, to_text(book), mode));
-  if (std::rename(aside.c_str(), path.c_str()) != 0) return os_failure(path, "decisions cannot be written", errno);
-  return os::sync_directory(os::directory_of(path));
+  return os::replace_file(path, to_text(book), mode);
 }
 
 }  // namespace maildirsync::decisions

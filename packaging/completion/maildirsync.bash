@@ -53,7 +53,7 @@ _maildirsync() {
     flush) options+=" --account --timeout --full" ;;
     verify) options+=" --account --deep --repair --aside-extra --html" ;;
     plan) options+=" --account --html" ;;
-    cutover) options+=" --freeze --thaw --switch --unswitch --deep --timeout --yes" ;;
+    cutover) options+=" --freeze --thaw --switch --unswitch --check --rehearse --resume --undo --deep --timeout --hook-timeout --yes" ;;
     release) options+=" --account --yes" ;;
     restore) options+=" --account --since --root --list" ;;
     disown) options+=" --root --account" ;;

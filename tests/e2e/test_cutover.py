@@ -3,68 +3,20 @@
 import json
 import os
 import signal
-import subprocess
 import unittest
 
-from maildirsync_testing import OWNER, LabTest, deliver, program, wait_until
-from maildir_trees import make_maildir, read_tree, write_file
+from maildirsync_testing import OWNER, deliver, wait_until
+from maildir_trees import read_tree, write_file
+from cutover_lab import ALL, STAMP, CutoverTest
 
-STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
-
-class Cutover(LabTest):
-    def setUp(self):
-        super().setUp()
-        self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, OWNER, is_account=True)
-        for i in range(30):
-            deliver(self.account, b"1700000000.M%dP1.mx:2,S" % i, area=b"cur")
-        self.journal = os.path.join(self.lab.base, "journal")
-        self.lab.start()
-        self.lab.flush()
-
-    # -- the administrator's commands: each writes its name into the journal, in order
-
-    def writes(self, word: str, then: str = "") -> str:
-        return f"echo {word} >> '{self.journal}'" + (f"; {then}" if then else "")
-
-    def done(self) -> list[str]:
-        try:
-            with open(self.journal, encoding="utf-8") as file:
-                return file.read().split()
-        except FileNotFoundError:
-            return []
-
-    def commands(self, **others: str) -> list[str]:
-        given = {"freeze": self.writes("freeze"), "thaw": self.writes("thaw"), "switch": self.writes("switch"), **others}
-        return [word for name, command in given.items() if command for word in (f"--{name}", command)]
-
-    def cutover(self, expected: int, *arguments: str) -> dict:
-        done = self.lab.agent.cli("--json", "cutover", *arguments, limit=120)
-        self.assert_exit(expected, done)
-        self.errors = done.stderr
-        return json.loads(done.stdout)
-
-    def mode(self) -> str:
-        return self.lab.agent.status()["roots"][0]["mode"]
-
-    def assert_stopped(self, result: dict, at: str, undone: list[str]):
-        self.assertFalse(result["complete"])
-        self.assertEqual(at, result["stopped_at"])
-        self.assertNotEqual("", result["detail"])
-        self.assertEqual(undone, [one["by"] for one in result["undone"]])
-        self.assertEqual("mirror", self.mode())
-
-    # -- tests
-
+class Cutover(CutoverTest):
     def test_success(self):
         late = deliver(self.account, b"1700000001.M1P1.mx")
         result = self.cutover(0, *self.commands())
         self.assertTrue(result["complete"])
         self.assertEqual(["freeze", "switch"], self.done())
-        self.assertEqual(["presync", "freeze", "flush", "verify", "switch", "drain"], [step["step"] for step in result["steps"]])
+        self.assertEqual(ALL, [step["step"] for step in result["steps"]])
         for step in result["steps"]:
             self.assertEqual("done", step["outcome"])
             self.assertRegex(step["began"], f"^{STAMP}$")
@@ -102,10 +54,14 @@ class Cutover(LabTest):
         self.assertIn("exit status 7", result["detail"])
         self.assertEqual(["freeze", "thaw"], self.done())
 
-    def test_a_switch_that_fails_is_thawed(self):
+    def test_a_switch_that_fails_and_cannot_be_undone_leaves_the_source_frozen(self):
         result = self.cutover(1, *self.commands(switch=self.writes("switch", "false")))
-        self.assert_stopped(result, "switch", ["thaw"])
-        self.assertEqual(["freeze", "switch", "thaw"], self.done())
+        self.assert_stopped(result, "switch", [])
+        self.assertEqual(["freeze", "switch"], self.done())
+        self.assertTrue(result["open"])
+        for said in ("the new server may serve already", "cutover --resume", "cutover --undo --unswitch true"):
+            self.assertIn(said, result["remedy"])
+        self.assert_open("switch")
 
     def test_a_switch_that_fails_is_undone_before_the_thaw(self):
         result = self.cutover(1, *self.commands(switch=self.writes("switch", "kill -9 $$"), unswitch=self.writes("unswitch")))
@@ -113,13 +69,47 @@ class Cutover(LabTest):
         self.assertIn("signal 9", result["detail"])
         self.assertEqual(["freeze", "switch", "unswitch", "thaw"], self.done())
 
-    def test_an_undoing_that_fails_is_named(self):
+    def test_an_unswitch_that_fails_leaves_the_source_frozen(self):
         result = self.cutover(
             1, *self.commands(switch=self.writes("switch", "false"), unswitch=self.writes("unswitch", "false"))
         )
-        self.assert_stopped(result, "switch", ["unswitch", "thaw"])
-        self.assertEqual(["failed", "done"], [one["outcome"] for one in result["undone"]])
-        self.assertEqual(["freeze", "switch", "unswitch", "thaw"], self.done())
+        self.assert_stopped(result, "switch", ["unswitch"])
+        self.assertEqual(["failed"], [one["outcome"] for one in result["undone"]])
+        self.assertEqual(["freeze", "switch", "unswitch"], self.done())
+        self.assertIn("cutover --undo --unswitch true", result["remedy"])
+        self.assert_open("unswitch")
+        self.assertIn("--undo takes back the rest", self.cutover(1, "--resume")["detail"])
+        result = self.cutover(0, "--undo", "--unswitch", self.writes("by-hand"))
+        self.assertTrue(result["undone_all"])
+        self.assertEqual(["freeze", "switch", "unswitch", "by-hand", "thaw"], self.done())
+        self.assert_nothing_open()
+
+    def test_a_check_that_fails_is_a_switch_that_failed(self):
+        result = self.cutover(1, *self.commands(unswitch=self.writes("unswitch"), check=self.writes("check", "exit 9")))
+        self.assert_stopped(result, "check", ["unswitch", "thaw"])
+        self.assertIn("exit status 9", result["detail"])
+        self.assertEqual(["freeze", "switch", "check", "unswitch", "thaw"], self.done())
+        self.assert_nothing_open()
+
+    def test_a_check_is_made_between_switch_and_drain(self):
+        result = self.cutover(0, *self.commands(check=self.writes("check")))
+        self.assertEqual(ALL[:-1] + ["check", "drain"], [step["step"] for step in result["steps"]])
+        self.assertEqual(["freeze", "switch", "check"], self.done())
+
+    def test_a_thaw_that_fails_is_tried_again(self):
+        result = self.cutover(1, *self.commands(freeze=self.writes("freeze", "false"), thaw=self.writes("thaw", "false")))
+        self.assert_stopped(result, "freeze", ["thaw"])
+        self.assertIn("cutover --undo", result["remedy"])
+        self.assert_open("thaw")
+        self.cutover(0, "--undo", "--thaw", self.writes("thaw"))
+        self.assertEqual(["freeze", "thaw", "thaw"], self.done())
+        self.assert_nothing_open()
+
+    def test_a_command_that_hangs_is_ended(self):
+        result = self.cutover(1, "--hook-timeout", "1", *self.commands(freeze=self.writes("freeze", "sleep 600")))
+        self.assert_stopped(result, "freeze", ["thaw"])
+        self.assertIn("not done in time", result["detail"])
+        self.assertEqual(["freeze", "thaw"], self.done())
 
     def test_mail_that_comes_in_spite_of_the_freeze_is_a_difference_or_is_carried(self):
         name = "1700000009.M9P9.mx:2,"
@@ -127,17 +117,37 @@ class Cutover(LabTest):
         self.assertTrue(self.cutover(0, *self.commands(freeze=freeze))["complete"])
         self.assertTrue(os.path.exists(os.path.join(self.root.at_destination(self.account), b"cur", name.encode())))
 
-    def test_a_difference_stops_it_and_is_thawed(self):
+    def test_a_difference_stops_it_before_the_freeze(self):
         theirs = self.root.at_destination(os.path.join(self.account, b"cur", b"1700000005.M5P5.theirs:2,"))
         write_file(theirs, b"Subject: theirs\n\n", OWNER, 0o600)
         result = self.cutover(1, *self.commands())
-        self.assert_stopped(result, "verify", ["thaw"])
-        self.assertEqual(["freeze", "thaw"], self.done())
+        self.assert_stopped(result, "presync", [])
+        self.assertEqual([], self.done())
         self.assertIn("1700000005.M5P5.theirs", self.errors)
         self.assertIn("1 difference is at the destination only: ", self.errors)
         self.assertIn("maildirsync verify --repair --aside-extra moves it into the trash there", self.errors)
         self.assertEqual("extra", result["verified"]["differences"][0]["kind"])
         self.assertTrue(os.path.exists(theirs))
+        self.assert_nothing_open()
+
+    def test_a_difference_in_the_window_is_thawed(self):
+        theirs = os.fsdecode(self.root.at_destination(os.path.join(self.account, b"cur", b"1700000005.M5P5.theirs:2,")))
+        result = self.cutover(1, *self.commands(freeze=self.writes("freeze", f"cp /etc/hostname '{theirs}'")))
+        self.assert_stopped(result, "verify", ["thaw"])
+        self.assertEqual(["freeze", "thaw"], self.done())
+        self.assertIn("1700000005.M5P5.theirs", self.errors)
+
+    def test_an_index_that_is_made_in_the_window_goes_before_the_switch(self):
+        index = os.fsdecode(self.root.at_destination(os.path.join(self.account, b"dovecot.index.log")))
+        there = self.writes("switch", f"test ! -e '{index}'")
+        result = self.cutover(0, *self.commands(freeze=self.writes("freeze", f"echo index > '{index}'"), switch=there))
+        self.assertEqual(["freeze", "switch"], self.done())
+        (step,) = [one for one in result["steps"] if one["step"] == "indexes"]
+        self.assertIn("1 account opened too early put right", step["detail"])
+
+    def test_a_window_that_is_too_short_is_not_begun(self):
+        self.assert_stopped(self.cutover(1, "--timeout", "0.001", *self.commands()), "presync", [])
+        self.assertEqual([], self.done())
 
     def test_what_cannot_be_sent_stops_it_before_the_freeze(self):
         self.root.owner = {"policy": "map", "users": {"5000": "5000"}, "groups": {"5000": "5000"}}
@@ -173,24 +183,22 @@ class Cutover(LabTest):
         self.assert_exit(3, self.lab.agent.cli("cutover", *self.commands()))
         self.assertEqual([], self.done())
 
-    def test_without_commands(self):
-        result = self.cutover(0)
-        self.assertEqual(["presync", "flush", "verify", "drain"], [step["step"] for step in result["steps"]])
+    def test_without_a_switch(self):
+        for arguments in ([], self.commands(switch=""), ["--rehearse", "--freeze", self.writes("freeze")]):
+            self.assert_exit(2, self.lab.agent.cli("cutover", *arguments))
+        self.assertEqual([], self.done())
+        self.assertEqual("mirror", self.mode())
+        result = self.cutover(0, "--switch", "true")
+        self.assertEqual([step for step in ALL if step != "freeze"], [step["step"] for step in result["steps"]])
         self.assertEqual("drain", self.mode())
 
     def interrupted(self, number: int, **commands: str) -> dict:
         """Ctrl-C once the journal has the word of the command that waits."""
         before = len(self.done())
-        process = subprocess.Popen(
-            [program("maildirsync"), "--control", self.lab.agent.control, "--json", "cutover", *self.commands(**commands)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-        )
-        try:
-            wait_until(lambda: "waits" in self.done()[before:], "the command waits", alive=self.lab.daemons)
-            process.send_signal(number)
-            out, errors = process.communicate(timeout=120)
-        finally:
-            process.kill()
+        process = self.begin(*self.commands(**commands))
+        wait_until(lambda: "waits" in self.done()[before:], "the command waits", alive=self.lab.daemons)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=120)
         self.assertEqual(1, process.returncode, errors)
         return json.loads(out)
 
@@ -213,8 +221,18 @@ class Cutover(LabTest):
         self.assertIn(result["stopped_at"], ("freeze", "flush"))
         self.assertEqual(["waits", "thaw"], self.done())
 
+    def test_a_terminal_that_is_closed(self):
+        process = self.begin(*self.commands(freeze=self.writes("waits", "sleep 600")))
+        wait_until(lambda: self.done() == ["waits"], "the command waits", alive=self.lab.daemons)
+        process.stderr.close()
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual(1, process.wait(60))
+        self.assertEqual(["waits", "thaw"], self.done())
+        self.assert_nothing_open()
+
     def test_text(self):
-        done = self.lab.agent.cli("cutover", *self.commands(switch="false"), "--yes")
+        done = self.lab.agent.cli("cutover", *self.commands(switch="false", unswitch="true"), "--yes")
         self.assert_exit(1, done)
         self.assertRegex(done.stdout, r"^stopped at switch after ")
         self.assertIn("undone: freeze by thaw", done.stdout)

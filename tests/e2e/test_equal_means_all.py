@@ -48,7 +48,7 @@ class Proofs(LabTest):
             "verify --deep": self.ask(1, "verify", "--deep"),
             "flush --full": self.ask(1, "flush", "--full", "--timeout", "60"),
             "plan": self.ask(1, "plan"),
-            "cutover": self.ask(1, "cutover", "--freeze", f"touch '{journal}'", "--thaw", "true", "--timeout", "60"),
+            "cutover": self.ask(1, "cutover", "--freeze", f"touch '{journal}'", "--thaw", "true", "--switch", "true", "--timeout", "60"),
         }
         if named_by_flush:
             proofs["flush"] = self.ask(1, "flush", "--timeout", "60")
@@ -254,7 +254,7 @@ class Unreadable(Proofs):
         self.assertFalse(answer["equal"])
         self.assertTrue([one for one in answer["left_out"] if one.get("account") == "b@example.net"], answer)
         self.assertIn("permission", [one["code"] for one in self.ask(1, "plan")["to_do"]])
-        result = self.ask(1, "cutover", "--freeze", "false", "--thaw", "true", "--timeout", "5")
+        result = self.ask(1, "cutover", "--freeze", "false", "--thaw", "true", "--switch", "true", "--timeout", "5")
         self.assertEqual("presync", result["stopped_at"])
         self.assertNotEqual("live", self.lab.agent.status()["state"])
 
@@ -277,7 +277,7 @@ class Unreadable(Proofs):
         self.assertIn("vhosts", json.dumps(answer["left_out"]))
         self.assertFalse(self.ask(1, "plan")["ready"])
         self.ask(1, "flush", "--timeout", "20")
-        self.ask(1, "cutover", "--freeze", "false", "--thaw", "true", "--timeout", "20")
+        self.ask(1, "cutover", "--freeze", "false", "--thaw", "true", "--switch", "true", "--timeout", "20")
         status = self.lab.agent.status()
         self.assertNotEqual("live", status["state"])
         self.assertNotEqual("live", status["roots"][0]["state"])
@@ -297,7 +297,7 @@ class Nothing(Proofs):
         self.assertIn("not equal", done.stdout)
         self.assertIn("no account", done.stdout)
         self.assertEqual(["no-accounts"], [one["code"] for one in self.ask(1, "plan")["to_do"]])
-        result = self.ask(1, "cutover", "--freeze", "false", "--thaw", "true")
+        result = self.ask(1, "cutover", "--freeze", "false", "--thaw", "true", "--switch", "true")
         self.assertEqual("presync", result["stopped_at"])
         self.assertIn("no account", result["detail"])
 

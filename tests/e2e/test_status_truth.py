@@ -188,7 +188,7 @@ class Frozen(LabTest):
         self.lab.start()
         self.lab.agent.wait_state("live")
         commands = [["status"], ["--json", "status"], ["flush"], ["verify"], ["plan"], ["pause"], ["resume"], ["release"], ["drain", "vhosts"], ["reload"],
-                    ["cutover", "--freeze", "true", "--thaw", "true"]]  # fmt: skip
+                    ["cutover", "--freeze", "true", "--thaw", "true", "--switch", "true"]]  # fmt: skip
         for daemon in (self.lab.receiver, self.lab.agent):
             daemon.signal(signal.SIGSTOP)
         try:

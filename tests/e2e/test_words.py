@@ -60,7 +60,7 @@ class Words(LabTest):
             "verify": (["verify"], verify),
             "plan": (["plan"], plan),
             "doctor": (["doctor", "--config", agent.config], doctor),
-            "cutover": (["cutover", "--freeze", f"touch '{self.frozen}'", "--thaw", "true", "--timeout", "20"], cutover),
+            "cutover": (["cutover", "--freeze", f"touch '{self.frozen}'", "--thaw", "true", "--switch", "true", "--timeout", "20"], cutover),
         }
         good = {"status": r"^MAILDIRSYNC OK", "verify": r"(?m)^equal; ", "plan": READY, "doctor": r"(?m)^healthy", "cutover": r"(?m)^complete "}
         for name, (arguments, pattern) in commands.items():
@@ -77,7 +77,7 @@ class Words(LabTest):
         self.assertRegex(agent.cli("status").stdout, r"^MAILDIRSYNC OK - live, lag 0\.0 s, 0 messages pending \|")
         self.assertRegex(agent.cli("verify").stdout, EQUAL)
         self.assertRegex(agent.cli("plan").stdout, READY)
-        self.assertRegex(agent.cli("cutover", "--freeze", "true", "--thaw", "true").stdout, r"^complete after ")
+        self.assertRegex(agent.cli("cutover", "--freeze", "true", "--thaw", "true", "--switch", "true").stdout, r"^complete after ")
 
     def test_an_account_is_gone(self):
         self.copied()
@@ -117,7 +117,7 @@ class Words(LabTest):
             cutover=r"(?s)stopped at presync.*stale-index: a Dovecot at the destination has opened 1 account before the time \(a@example.org\)",
         )
         self.assert_exit(0, self.lab.agent.cli("repair-index", "--account", "a@example.org"))
-        self.assert_exit(0, self.lab.agent.cli("cutover", "--freeze", "true", "--thaw", "true"))
+        self.assert_exit(0, self.lab.agent.cli("cutover", "--freeze", "true", "--thaw", "true", "--switch", "true"))
 
     def test_a_conflict(self):
         self.copied()
@@ -297,7 +297,7 @@ class Words(LabTest):
         done = agent.cli("verify")
         self.assert_exit(1, done)
         self.assertRegex(done.stdout, "(?s)paused.*not equal")
-        done = agent.cli("cutover", "--freeze", f"touch '{self.frozen}'", "--thaw", "true")
+        done = agent.cli("cutover", "--freeze", f"touch '{self.frozen}'", "--thaw", "true", "--switch", "true")
         self.assert_exit(1, done)
         self.assertIn("the agent is paused: maildirsync resume, and wait until the lag is 0", done.stderr)
         self.assertFalse(os.path.exists(self.frozen))

@@ -1,0 +1,72 @@
+#include "cli/cutover/obstacles.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "cli/report/format.h"
+#include "cli/report/remedy.h"
+
+namespace maildirsync::cli {
+
+namespace {
+
+/// What is no mail, what a flush looks at all the same, and what is about the record of an earlier cutover.
+bool stands_in_no_way(const Json& problem) {
+  static constexpr std::array<std::string_view, 3> k_harmless{"acl-left-behind", "unwatched", "cutover-open"};
+  const std::string code = text_of(problem, "code");
+  if (code == "special-file") return !text_of(problem, "account").empty();
+  return std::find(k_harmless.begin(), k_harmless.end(), code) != k_harmless.end();
+}
+
+}  // namespace
+
+std::string obstacle(const Json& status) {
+  const std::string state = text_of(status, "state");
+  if (state == "paused") return "the agent is paused: maildirsync resume, and wait until the lag is 0";
+  if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
+  if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
+  if (!flag_of(object_of(status, "peer"), "connected")) {
+    return "the receiver is not connected: maildirsync status says why";
+  }
+  for (const auto& root : list_of(status, "roots")) {
+    if (text_of(root, "mode") != "drain") continue;
+    const std::string name = text_of(root, "name");
+    return "root " + name + " is drained already; if its users are not at the new server: maildirsync mirror " + name;
+  }
+  return "";
+}
+
+std::string standing_problem(const Json& status) {
+  const Json* first = nullptr;
+  std::size_t same = 0;
+  for (const auto& problem : list_of(status, "problems")) {
+    if (stands_in_no_way(problem)) continue;
+    if (first == nullptr) first = &problem;
+    same += text_of(problem, "code") == text_of(*first, "code") ? 1 : 0;
+  }
+  if (first == nullptr) return "";
+  const std::string code = text_of(*first, "code");
+  if (code == "stale-index") {
+    return fmt::format(
+        "stale-index: a Dovecot at the destination has opened {} before the time ({}{}), and their users could see "
+        "messages expunged or with new UIDs. Keep it from serving them, then: maildirsync repair-index",
+        format_plural(same, "account"), text_of(*first, "account"), same == 1 ? "" : " first");
+  }
+  const std::string more = same > 1 ? fmt::format(", and {} more", same - 1) : "";
+  const std::string_view how = remedy(code);
+  return fmt::format("a problem stands: {}: {}{}{}", code, left_out_text(*first), more,
+                     how.empty() ? "" : fmt::format(". {}", how));
+}
+
+std::string too_short(double flush_seconds, double verify_seconds, double window_seconds) {
+  if (window_seconds <= 0 || flush_seconds + verify_seconds < window_seconds) return "";
+  return fmt::format(
+      "the flush took {} and the comparison {}, beside the running mail server: together not less than "
+      "--timeout, {}. Give the window more time, or cut over fewer accounts at once",
+      format_seconds(flush_seconds), format_seconds(verify_seconds), format_seconds(window_seconds));
+}
+
+}  // namespace maildirsync::cli
