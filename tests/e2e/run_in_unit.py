@@ -96,6 +96,7 @@ def make_mounts(unit: dict, base: str, program: str, writable: list[str]) -> Non
 
 
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+NEWER_THAN_THE_LIBRARY = {"getxattrat": 464}
 EQUAL, MASKED_EQUAL = 4, 7
 AF_NAMES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 PROT_WRITE, PROT_EXEC = 2, 4
@@ -116,7 +117,7 @@ class Filter:
         self.context = ctypes.c_void_p(self.library.seccomp_init(ctypes.c_uint32(default)))
 
     def rule(self, action: int, name: str, *comparisons: Comparison) -> None:
-        number = self.library.seccomp_syscall_resolve_name(name.encode())
+        number = NEWER_THAN_THE_LIBRARY.get(name, self.library.seccomp_syscall_resolve_name(name.encode()))
         if number < 0:
             return  # another architecture's
         array = (Comparison * max(1, len(comparisons)))(*comparisons)
