@@ -11,7 +11,6 @@ namespace maildirsync::os {
 namespace {
 
 constexpr auto k_idle = std::chrono::seconds(30);  // after that a thread ends
-constexpr int k_at_once = 16;                      // of a strand
 
 }  // namespace
 
@@ -96,24 +95,24 @@ void Strand::post(std::function<void()> work) {
     is_first = shared_->waiting.empty();
     shared_->waiting.push_back(std::move(work));
   }
-  if (is_first) shared_->threads.post([shared = shared_] { run(shared); });
+  if (is_first) shared_->threads.post([shared = shared_] { run_first(shared); });
 }
 
-/// Others have their turn after some of them: but a thread that is awake goes on sooner than one that must be woken.
-void Strand::run(const std::shared_ptr<Shared>& shared) {
-  for (int tasks = 0; tasks < k_at_once; ++tasks) {
-    std::function<void()> task;
-    {
-      const std::lock_guard lock(shared->mutex);
-      task = std::move(shared->waiting.front());
-    }
-    task();
-    task = nullptr;  // what it holds goes before the next one runs
+void Strand::run_first(const std::shared_ptr<Shared>& shared) {
+  std::function<void()> task;
+  {
+    const std::lock_guard lock(shared->mutex);
+    task = std::move(shared->waiting.front());
+  }
+  task();
+  task = nullptr;  // what it holds goes before the next one runs
+  bool has_more = false;
+  {
     const std::lock_guard lock(shared->mutex);
     shared->waiting.pop_front();
-    if (shared->waiting.empty()) return;
+    has_more = !shared->waiting.empty();
   }
-  shared->threads.post([shared] { run(shared); });
+  if (has_more) shared->threads.post([shared] { run_first(shared); });
 }
 
 }  // namespace maildirsync::os

@@ -42,7 +42,7 @@ class Strand {
 
  private:
   struct Shared;
-  static void run(const std::shared_ptr<Shared>& shared);
+  static void run_first(const std::shared_ptr<Shared>& shared);
 
   std::shared_ptr<Shared> shared_;
 };
