@@ -20,7 +20,7 @@ class Lanes {
 
   void add(std::unique_ptr<Lane> lane) { lanes_.push_back(std::move(lane)); }
   std::size_t size() const { return lanes_.size(); }
-  /// How many are to work; there are more while some hang, and after that.
+  /// How many must be able to work; there are more while some hang, and afterwards.
   std::size_t regular() const { return regular_; }
   void set_regular(std::size_t count) { regular_ = count; }
   std::size_t hanging() const;

@@ -26,7 +26,7 @@ class Schedule {
   void begin(MakeOrder make_order, std::function<const config::Transfer&()> transfer);
 
   /// Queues an account that has work, unless it waits for something: a person, a walk, an agreement with the receiver,
-  /// its time. Who ends such a wait calls this again.
+  /// its time. Whoever ends such a wait calls this again.
   void add(Account& account);
   void add_all();
   void delay(Account& account, Clock::duration by);
@@ -36,7 +36,7 @@ class Schedule {
   bool is_paused() const { return paused_; }
   void set_paused(bool paused) { paused_ = paused; }
 
-  /// Whoever waits for an account's state of a moment takes a new number and writes it to Account::wanted_generation.
+  /// To wait for the state that an account has now, take a new number and write it to Account::wanted_generation.
   std::uint64_t next_generation() { return ++generation_; }
   std::uint64_t generation() const { return generation_; }
 

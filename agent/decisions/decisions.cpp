@@ -3,6 +3,7 @@
 #include <asio/post.hpp>
 
 #include "common/decisions/file.h"
+#include "common/os/clock.h"
 #include "common/service/log.h"
 
 namespace maildirsync::agent {
@@ -67,6 +68,15 @@ void Decisions::begin_next() {
       begin_next();
     });
   });
+}
+
+decisions::Decision said_now(decisions::Word word, const std::string& by) {
+  return {.number = 0,
+          .word = word,
+          .id = decisions::random_id(),
+          .when = decisions::stamp_of(os::wall_clock() / 1'000'000'000),
+          .by = by,
+          .given_until = 0};
 }
 
 }  // namespace maildirsync::agent

@@ -55,4 +55,7 @@ class Decisions {
   asio::thread_pool writer_{1};
 };
 
+/// A word of this moment; whoever keeps it gives it its number. `by`: the command or file that said it.
+decisions::Decision said_now(decisions::Word word, const std::string& by);
+
 }  // namespace maildirsync::agent

@@ -19,7 +19,6 @@
 
 #include <asio/post.hpp>
 
-#include "common/os/clock.h"
 #include "common/service/log.h"
 #include "common/wire/decisions.h"
 
@@ -37,15 +36,6 @@ config::Mode mode_of(Word word) {
 
 Word word_of(config::Mode mode) {
   return mode == config::Mode::drain ? Word::drain : Word::mirror;
-}
-
-decisions::Decision said_now(Word word, const std::string& by) {
-  return {.number = 0,
-          .word = word,
-          .id = decisions::random_id(),
-          .when = decisions::stamp_of(os::wall_clock() / 1'000'000'000),
-          .by = by,
-          .given_until = 0};
 }
 
 /// In the state: by which decision its record of the root is whole.
@@ -68,11 +58,6 @@ std::string both_sides(const Chain& ours, const Chain& theirs) {
 
 }  // namespace
 
-decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code) {
-  return {root.config.name, account, std::string(to_string(code)),
-          decisions::stamp_of(os::wall_clock() / 1'000'000'000)};
-}
-
 Agreements::Agreements(Given given)
     : loop_(given.loop),
       roster_(given.roster),
@@ -81,6 +66,8 @@ Agreements::Agreements(Given given)
       keeper_(given.keeper),
       lanes_(given.lanes),
       schedule_(given.schedule),
+      pause_(*decisions_, given.lanes, given.schedule),
+      releases_(given.roster, *decisions_),
       changed_(std::move(given.changed)) {}
 
 const Chain& Agreements::decided(const Root& root) const {
@@ -136,16 +123,8 @@ Result<> Agreements::begin(std::size_t index, When when) {
 }
 
 void Agreements::begin_pause() {
-  if (const auto earlier = state_.value("paused"); decisions_->book().pause.empty() && earlier && *earlier) {
-    const Word word = **earlier == "1" ? Word::pause : Word::run;
-    if (const auto kept = decisions_->change_now(
-            [&](Book& book) { book.pause = decisions::say({}, {}, said_now(word, "an earlier release")); });
-        !kept) {
-      service::log_error("decisions-failed detail=\"{}\"", kept.error().message());
-    }
-  }
-  const auto* last = decisions::newest(decisions_->book().pause);
-  schedule_.set_paused(last != nullptr && last->word == Word::pause);
+  const auto earlier = state_.value("paused");
+  pause_.begin(earlier ? *earlier : std::nullopt);
 }
 
 // ---- with the receiver ----
@@ -171,7 +150,7 @@ void Agreements::heard(const wire::Hello& receiver) {
   }
   std::vector<bool> said(roster_.roots.size(), false);
   for (const auto& one : receiver.decisions()) {
-    if (one.root().empty()) heard_of_pause(one);
+    if (one.root().empty()) pause_.heard(one);
     for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
       if (roster_.roots[i].removed || roster_.roots[i].config.name != one.root() || one.root().empty()) continue;
       said[i] = true;
@@ -328,96 +307,6 @@ void Agreements::wait_for_person(std::size_t index, Error why) {
   changed_();
 }
 
-// ---- the pause ----
-
-void Agreements::heard_of_pause(const wire::RootDecisions& said) {
-  const auto heard = wire::from_wire(said);
-  if (!heard) return;
-  const Chain& own = decisions_->book().pause;
-  switch (decisions::relate(own, *heard)) {
-    case decisions::Relation::left:
-      return tell_pause();
-    case decisions::Relation::right:
-      service::log_warning("decision-adopted pause agent=\"{}\" receiver=\"{}\"", describe(own), describe(*heard));
-      schedule_.set_paused(heard->back().word == Word::pause);
-      decisions_->change([heard = *heard](Book& book) { book.pause = heard; },
-                         [this](const Result<>&) { schedule_.add_all(); });
-      return;
-    case decisions::Relation::contradict:
-      // Of the two, the pause harms nobody.
-      schedule_.set_paused(true);
-      decisions_->change(
-          [heard = *heard](Book& book) {
-            book.pause = decisions::say(book.pause, heard, said_now(Word::pause, "pause"));
-          },
-          [this](const Result<>&) { tell_pause(); });
-      return;
-    default:
-      return;
-  }
-}
-
-void Agreements::tell_pause() {
-  const auto link = lanes_.up();
-  if (!link || !lanes_.keeps_decisions().value_or(false)) return;
-  wire::Header header;
-  wire::to_wire(decisions_->book().pause, *header.mutable_decide()->mutable_decisions());
-  link->ask(std::move(header), [](const Result<std::vector<wire::Header>>&) {});
-}
-
-void Agreements::set_paused(bool paused, std::function<void(const Result<>&)> then) {
-  const bool before = schedule_.is_paused();
-  if (paused) schedule_.set_paused(true);
-  decisions_->change(
-      [paused](Book& book) {
-        const auto* last = decisions::newest(book.pause);
-        const Word word = paused ? Word::pause : Word::run;
-        if (last == nullptr ? !paused : last->word == word) return;
-        book.pause = decisions::say(book.pause, {}, said_now(word, paused ? "pause" : "resume"));
-      },
-      [this, paused, before, then = std::move(then)](const Result<>& kept) {
-        schedule_.set_paused(kept ? paused : before);
-        if (kept) {
-          tell_pause();
-          service::log_info("{}", paused ? "paused" : "resumed");
-          schedule_.add_all();
-        }
-        then(kept);
-      });
-}
-
-// ---- releases ----
-
-void Agreements::note_release(const Account& account) {
-  decisions_->change([release = release_of(roster_.root_of(account), account.path, account.hold_code)](
-                         Book& book) { book.releases.push_back(release); },
-                     [](const Result<>&) {});
-}
-
-void Agreements::forget_release(Account& account) {
-  if (!std::exchange(account.released, false)) return;
-  const auto accounts = roster_.accounts_of(account.root);
-  const bool is_last = std::none_of(accounts.begin(), accounts.end(), [](const Account* one) { return one->released; });
-  decisions_->change(
-      [root = roster_.root_of(account).config.name, path = account.path, is_last](Book& book) {
-        std::erase_if(book.releases, [&](const auto& release) {
-          const bool is_of_root = release.account.empty() && release.code == to_string(ErrorCode::root_gone);
-          return release.root == root && (release.account == path || (is_of_root && is_last));
-        });
-      },
-      [](const Result<>&) {});
-}
-
-void Agreements::forget_release(const Root& root) {
-  decisions_->change(
-      [name = root.config.name](Book& book) {
-        std::erase_if(book.releases, [&](const auto& release) {
-          return release.root == name && release.account.empty() && release.code == to_string(ErrorCode::root_gone);
-        });
-      },
-      [](const Result<>&) {});
-}
-
 // ---- the record of what was acknowledged ----
 
 std::int64_t Agreements::given_until_by_decision(const Account& account) const {
@@ -430,12 +319,7 @@ std::int64_t Agreements::given_until_by_decision(const Account& account) const {
 AskAboutUsers Agreements::ask_about_users(const Account& account) const {
   const Root& root = roster_.root_of(account);
   if (!root.agreement.comparing || account.compared) return AskAboutUsers::where_evident;
-  const auto& releases = decisions_->book().releases;
-  const bool may_be_undone = std::any_of(releases.begin(), releases.end(), [&](const auto& release) {
-    return release.root == root.config.name && release.account.empty() &&
-           release.code == to_string(ErrorCode::users_at_destination);
-  });
-  if (may_be_undone) return AskAboutUsers::never;
+  if (releases_.may_undo_users_work(root)) return AskAboutUsers::never;
   return comes_from_drain(decided(root)) ? AskAboutUsers::always : AskAboutUsers::where_evident;
 }
 
@@ -469,14 +353,7 @@ void Agreements::check_compared(std::size_t index) {
         root.config.name, root.agreement.withheld);
   }
   note_record_is_by(index);
-  decisions_->change(
-      [name = root.config.name](Book& book) {
-        std::erase_if(book.releases, [&](const auto& release) {
-          return release.root == name && release.account.empty() &&
-                 release.code == to_string(ErrorCode::users_at_destination);
-        });
-      },
-      [](const Result<>&) {});
+  releases_.forget_users_work(root);
 }
 
 void Agreements::note_record_is_by(std::size_t index) {

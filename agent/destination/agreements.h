@@ -9,6 +9,8 @@
 #include "agent/accounts/roster.h"
 #include "agent/accounts/schedule.h"
 #include "agent/decisions/decisions.h"
+#include "agent/destination/agreed_pause.h"
+#include "agent/destination/kept_releases.h"
 
 namespace maildirsync::agent {
 
@@ -56,17 +58,8 @@ class Agreements {
   /// Every ten ticks: tells again what is not agreed on, and notes when a root has been compared as a whole.
   void check();
 
-  /// Kept before `then` is called, with the error if it could not be.
-  void set_paused(bool paused, std::function<void(const Result<>&)> then);
-
-  // Releases, which last over restarts until they were made use of.
-  /// Where an account is let go by another word than the command's, which notes its own.
-  void note_release(const Account& account);
-  /// It was made use of, if there was one. A release of the root lasts until every account that it let go was looked
-  /// at.
-  void forget_release(Account& account);
-  /// There is no account that it could let go.
-  void forget_release(const Root& root);
+  AgreedPause& pause() { return pause_; }
+  KeptReleases& releases() { return releases_; }
 
   // The record of what was acknowledged.
   AskAboutUsers ask_about_users(const Account& account) const;
@@ -79,8 +72,6 @@ class Agreements {
 
  private:
   void heard_of_root(std::size_t root, const wire::RootDecisions& said);
-  void heard_of_pause(const wire::RootDecisions& said);
-  void tell_pause();
   void begin_first(std::size_t root, bool alone);
   void adopt(std::size_t root);
   void wait_for_person(std::size_t root, Error why);
@@ -94,12 +85,11 @@ class Agreements {
   Keeper& keeper_;
   Lanes& lanes_;
   Schedule& schedule_;
+  AgreedPause pause_;
+  KeptReleases releases_;
   std::function<void()> changed_;
   unsigned ticks_ = 0;
   bool older_state_ = false;  ///< the receiver said so, in this run
 };
-
-/// A person's word of now. `account` is its path; "" for the root as a whole.
-decisions::Release release_of(const Root& root, const std::string& account, ErrorCode code);
 
 }  // namespace maildirsync::agent

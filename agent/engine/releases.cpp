@@ -69,7 +69,7 @@ void Releases::let_removed_accounts_go() {
     for (Account* account : due) {
       service::log_info("account-due root={} account={} detail=\"gone for as long as removed_accounts says\"",
                         root.config.name, account->name);
-      agreements_.note_release(*account);
+      agreements_.releases().note(*account);
       let_go(*account);
     }
   }

@@ -173,7 +173,7 @@ void TurnEnds::take_row(Account& account, const State::AccountRow& row) {
 
 void TurnEnds::is_removed(Account& account) {
   const std::size_t root = account.root;
-  given_.agreements.forget_release(account);
+  given_.agreements.releases().forget(account);
   service::log_event({service::Severity::info,
                       "account-removed",
                       {{"root", given_.roster.roots[root].config.name}, {"account", account.name}}});
@@ -202,7 +202,7 @@ void TurnEnds::take_report(Account& account, const Turn& turn) {
   if (turn.order.work.doubted_since) account.doubted = false;
   if (!turn.retry && report.acls > 0) note_acls(root, root.acls + report.acls, given_.keeper);
   // One that began before a person released the account has made no use of that.
-  if (turn.order.released) given_.agreements.forget_release(account);
+  if (turn.order.released) given_.agreements.releases().forget(account);
 }
 
 /// Kept over restarts, for without a comparison nobody would know of them again.

@@ -203,7 +203,7 @@ std::vector<Discovery::Found> Walks::find_accounts(std::size_t index, const Disc
   // A release is made use of once its accounts are gone, or some are found again: with no receiver to tell, a root that
   // is still empty is walked more than once before that.
   const bool has_accounts = roster_.has_accounts(index);
-  if (root.released && !has_accounts) agreements_.forget_release(root);
+  if (root.released && !has_accounts) agreements_.releases().forget(root);
   if (!has_accounts || !discovery.accounts.empty()) root.released = false;
   root.misses_accounts = false;
   std::unordered_set<std::string> found;

@@ -32,7 +32,8 @@ class BothSides {
   /// seen from both ends. `vanished` when the folder is gone.
   Result<> add_names(const os::Directory& account, sync::FolderManifest& before, sync::FolderManifest& after,
                      const std::set<AreaName>& names);
-  /// A message that is new in its folder may be known in another one, that nobody spoke of yet: it is looked at too.
+  /// A message that is new in its folder may be known in another one that no event has named: that one is looked at
+  /// too.
   Result<Structure> follow_inodes(const os::Directory& account);
 
   /// By path.

@@ -63,7 +63,7 @@ void RepairIndex::repair(Account& account) {
   service::log_info("repair-index account={}", account.name);
   // What a mail server did there too early is what a person wants put right: it is not a reason to wait for one.
   if (account.held && account.hold_code == ErrorCode::users_at_destination) {
-    requests_.parts().agreements.note_release(account);
+    requests_.parts().agreements.releases().note(account);
     requests_.parts().releases.let_go(account);
   }
   Work work;

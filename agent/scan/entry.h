@@ -19,7 +19,7 @@ struct ScanProblem {
 };
 
 /// Where a symbolic link leads: only that is asked, nothing is opened. What may not be looked at counts as a directory,
-/// for mail may lie there.
+/// because mail may lie there.
 enum class Target : std::uint8_t { nothing, file, directory, other };
 Target leads_to(const os::Directory& directory, const std::string& name);
 

@@ -21,7 +21,6 @@
 #include "agent/scan/folder.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <ctime>
 #include <optional>
@@ -31,11 +30,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/codec/digest.h"
+#include "agent/scan/file_entry.h"
 #include "common/maildir/name.h"
-#include "common/os/content.h"
 #include "common/os/kept_times.h"
 #include "common/sync/equality.h"
 #include "common/sync/operation.h"
@@ -66,13 +63,6 @@ std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
 bool names_messages(const std::string& name) {
   return name == "dovecot-uidlist" || name == "dovecot-keywords" || name == "maildirsize" ||
          name.starts_with("courier");
-}
-
-const char* kind_word(mode_t mode) {
-  if (S_ISSOCK(mode)) return "a socket";
-  if (S_ISFIFO(mode)) return "a fifo";
-  if (S_ISDIR(mode)) return "a directory among messages";
-  return "a device";
 }
 
 /// One folder, as far as it was looked at.
@@ -144,22 +134,25 @@ class FolderWalk {
     auto status = self_.status(name);
     if (!status) {
       if (status.error().code != ErrorCode::vanished)
-        problem(status.error().code, Area::folder, name, status.error().message());
+        add_problem(Area::folder, problem_of(status.error(), Area::folder, name));
       return;
     }
     if (S_ISDIR(status->st_mode)) return;
-    auto entry = entry_of(self_, Area::folder, name, *status);
-    if (!entry) return;
     const Entry* known = sync::find_entry(known_, Area::folder, name);
+    auto entry = entry_of(self_, Area::folder, name, *status, known);
+    if (!entry) return;
     if (known != nullptr && sync::same_version(*known, *entry)) {
       entry->digest = known->digest;
     } else if (entry->kind == sync::EntryKind::file && (entry->size <= k_small_control || names_messages(name))) {
-      if (!snapshot(*entry)) {
-        scan_.whole = false;  // it never rests: as it was, and looked at again
+      Snapshot content;
+      const SnapshotEnd end = take_snapshot(self_, folder_, *entry, content);
+      if (end == SnapshotEnd::restless) {
+        scan_.whole = false;  // as it was, and looked at again
         if (known == nullptr) return;
         entry = *known;
-      } else {
-        doubt_young_control(*entry, known);
+      } else if (end == SnapshotEnd::taken) {
+        doubt_young_control(*entry, content, known);
+        scan_.control[name] = std::move(content);
       }
     }
     scan_.manifest.entries.push_back(std::move(*entry));
@@ -289,132 +282,32 @@ class FolderWalk {
   void add_message(const os::Directory& directory, Area area, const std::string& name, const Entry* known) {
     const auto status = directory.status(name);
     if (!status) {
-      if (status.error().code != ErrorCode::vanished)
-        problem(status.error().code, area, name, status.error().message());
+      if (status.error().code != ErrorCode::vanished) add_problem(area, problem_of(status.error(), area, name));
       return;
     }
-    auto entry = entry_of(directory, area, name, *status);
+    auto entry = entry_of(directory, area, name, *status, known);
     if (!entry) return;
     if (known != nullptr && sync::same_version(*known, *entry)) entry->digest = known->digest;
     scan_.manifest.entries.push_back(std::move(*entry));
   }
 
-  /// Nothing, and a problem, for what cannot be mirrored.
-  std::optional<Entry> entry_of(const os::Directory& directory, Area area, const std::string& name,
-                                const struct stat& status) {
-    Entry entry;
-    entry.area = area;
-    entry.name = name;
-    entry.inode = status.st_ino;
-    entry.size = static_cast<std::uint64_t>(status.st_size);
-    entry.mtime = os::nanoseconds(status.st_mtim);
-    const bool is_link = S_ISLNK(status.st_mode);
-    if (S_ISREG(status.st_mode) || is_link) {
-      std::size_t acls = 0;
-      entry.attributes = attributes_of(directory, name, status, acls);
-      scan_.acls += acls;
-      if (acls > 0 && sync::find_entry(known_, area, name) == nullptr) ++scan_.new_acls;
-    }
-    if (S_ISREG(status.st_mode)) return entry;
-    if (S_ISDIR(status.st_mode)) {
-      const auto mailbox = name == "cur" ? Result<std::string>(name) : mailbox_in(directory, name);
-      if (!mailbox) {
-        problem(mailbox.error().code, area, name, "nobody knows whether mail lies in it: " + mailbox.error().message());
-        return std::nullopt;
-      }
-      if (!mailbox->empty()) {
-        // By the name of the entry, by which it is looked at again.
-        const std::string of = *mailbox == name ? "" : " (" + *mailbox + ")";
-        problem(ErrorCode::mail_left_out, area, name,
-                std::string("it is a mailbox") + (of.empty() ? "" : ", or holds one,") + " inside of " +
-                    (area == Area::cur ? "cur/" : "new/") + of +
-                    ", as a mailbox or user of that name makes it: its mail is not mirrored. Rename it at the source, "
-                    "or make it an account of its own");
-        return std::nullopt;
-      }
-    }
-    if (!is_link) {
-      problem(ErrorCode::special_file, area, name,
-              std::string("it is ") + kind_word(status.st_mode) + ", and left out");
-      return std::nullopt;
-    }
-    std::array<char, 4097> target{};
-    const ssize_t size = ::readlinkat(directory.fd(), name.c_str(), target.data(), target.size());
-    if (size < 0) return std::nullopt;  // gone, or another thing by now: an event tells
-    entry.kind = sync::EntryKind::symlink;
-    const std::string to(target.data(), static_cast<std::size_t>(size));
-    entry.target = to;
-    entry.size = to.size();
-    if (maildir::link_stays_inside(sync::directory_of({folder_, area, ""}), to)) return entry;
-    const Target target_is = leads_to(directory, name);
-    if (target_is == Target::directory) {
-      problem(
-          ErrorCode::mail_left_out, area, name,
-          "it is a symbolic link to a directory out of the account (" + to +
-              "): what lies there is not mirrored. Put the directory itself in its place, or make a [[root]] of it");
-    } else if (target_is == Target::file && area != Area::folder) {
-      problem(ErrorCode::mail_left_out, area, name,
-              "it is a symbolic link to a message out of the account (" + to +
-                  "), which is not mirrored. Put the file itself in its place");
-    } else {
-      problem(ErrorCode::special_file, area, name, "it is a symbolic link that leaves the account, and left out");
-    }
-    return std::nullopt;
-  }
-
-  static Result<Snapshot> take_snapshot(const os::Content& file) {
-    Snapshot snapshot;
-    codec::Digester digester;
-    const bool is_kept = file.size() <= k_snapshot_limit;
-    MAILDIRSYNC_TRY(file.read(0, file.size(), [&](std::string_view piece) -> Result<> {
-      if (is_kept) {
-        snapshot.content.append(piece);
-      } else {
-        digester.update(piece);
-      }
-      return {};
-    }));
-    if (!is_kept) snapshot.digest = digester.finish();
-    return snapshot;
-  }
-
-  /// Reads a control file's content; false when it changed under the reading each time.
-  bool snapshot(Entry& entry) {
-    for (int i = 0; i < k_tries; ++i) {
-      const auto fd = self_.open_for_reading(entry.name);
-      if (!fd) return fd.error().code != ErrorCode::vanished;  // the sender meets the same error, and reports it
-      struct stat before {
-      }, after{};
-      if (::fstat(fd->get(), &before) != 0 || !S_ISREG(before.st_mode)) return false;
-      const auto size = static_cast<std::uint64_t>(before.st_size);
-      auto taken = take_snapshot(os::Content(fd->get(), size, sync::path_of({folder_, Area::folder, entry.name})));
-      if (!taken && taken.error().code == ErrorCode::changed_while_read) continue;
-      if (!taken) return true;
-      if (::fstat(fd->get(), &after) != 0) return false;
-      const bool rested =
-          before.st_size == after.st_size && os::nanoseconds(before.st_mtim) == os::nanoseconds(after.st_mtim);
-      if (!rested) continue;
-      entry.inode = after.st_ino;
-      entry.size = size;
-      entry.mtime = os::nanoseconds(after.st_mtim);
-      std::size_t counted_already = 0;
-      entry.attributes = attributes_of(self_, entry.name, after, counted_already);
-      scan_.control[entry.name] = std::move(*taken);
-      return true;
-    }
-    return false;
-  }
-
   /// Written twice within a second, a control file may show the same size and whole second: what was read counts then.
   /// And one that is as young as that is read again by the next look.
-  void doubt_young_control(Entry& entry, const Entry* known) const {
-    const auto content = scan_.control.find(entry.name);
-    if (content == scan_.control.end()) return;
+  static void doubt_young_control(Entry& entry, const Snapshot& content, const Entry* known) {
     const bool as_known = known != nullptr && known->size == entry.size && known->mtime == entry.mtime;
-    if (as_known) entry.digest = digest_of(content->second);
+    if (as_known) entry.digest = digest_of(content);
     if (os::trusted_from(entry.mtime) - entry.mtime > k_short_wait && os::is_racy(entry.mtime, clock_now())) {
       entry.inode = 0;
     }
+  }
+
+  std::optional<Entry> entry_of(const os::Directory& directory, Area area, const std::string& name,
+                                const struct stat& status, const Entry* known) {
+    auto found = file_entry(directory, folder_, area, name, status);
+    scan_.acls += found.acls;
+    if (known == nullptr) scan_.new_acls += found.acls;
+    if (found.problem) add_problem(area, std::move(*found.problem));
+    return std::move(found.entry);
   }
 
   void keep_known_that_were_not_seen() {
@@ -445,10 +338,13 @@ class FolderWalk {
                  [](const Entry& entry) { return entry.area == Area::folder; });
   }
 
-  void problem(ErrorCode code, Area area, const std::string& name, std::string detail) {
-    std::string path = sync::path_of({folder_, area, name});
-    if (area != Area::folder) problems_of_messages_.insert(path);
-    scan_.problems.push_back({code, std::move(path), std::move(detail)});
+  ScanProblem problem_of(const Error& error, Area area, const std::string& name) const {
+    return {error.code, sync::path_of({folder_, area, name}), error.message()};
+  }
+
+  void add_problem(Area area, ScanProblem problem) {
+    if (area != Area::folder) problems_of_messages_.insert(problem.path);
+    scan_.problems.push_back(std::move(problem));
   }
 
   const std::string& folder_;
@@ -459,10 +355,6 @@ class FolderWalk {
 };
 
 }  // namespace
-
-sync::Digest digest_of(const Snapshot& snapshot) {
-  return snapshot.digest ? *snapshot.digest : codec::digest(snapshot.content);
-}
 
 Result<FolderScan> scan_folder(const os::Directory& account, const std::string& folder, const std::vector<Entry>& known,
                                Depth depth) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/scan/entry.h"
+#include "agent/scan/snapshot.h"
 #include "agent/scan/stamps.h"
 #include "common/os/directory.h"
 #include "common/os/result.h"
@@ -20,16 +21,6 @@ enum class Depth : std::uint8_t {
   full,   ///< every entry is stat-ed
 };
 
-/// A control file as it was before the messages were listed: its content or, of a larger one, the digest of its first
-/// bytes, as many as its entry says. What is appended later leaves these as they are; anything else shows.
-struct Snapshot {
-  std::string content;
-  std::optional<sync::Digest> digest;
-};
-
-/// Of what it stands for.
-sync::Digest digest_of(const Snapshot& snapshot);
-
 struct FolderScan {
   sync::FolderManifest manifest;            ///< path, inode, shape, entries sorted
   std::map<std::string, Snapshot> control;  ///< control files that differ from `known`
@@ -41,9 +32,6 @@ struct FolderScan {
   std::size_t acls = 0;      ///< entries with an ACL, which does not come along
   std::size_t new_acls = 0;  ///< those of them that are not in `known`
 };
-
-/// Control files that name messages are kept in memory up to this size.
-inline constexpr std::size_t k_snapshot_limit = 1024 * 1024;
 
 /// Lists one folder: first its control files (stat and snapshot), then new/ and cur/. `account` is the account's
 /// directory, `known` the folder's entries in the state, sorted. Sockets, devices, fifos, links that leave the account

@@ -11,6 +11,13 @@ namespace {
 
 constexpr auto k_nobody = static_cast<uid_t>(-1);
 
+Failure refusal(const std::string& path, uid_t uid) {
+  return failure(ErrorCode::foreign_owner, path,
+                 "it is a hard link of a file of user " + std::to_string(uid) +
+                     ", which its account's owner cannot read; left out. Take it away, or say owners = \"mixed\" for "
+                     "its root in agent.toml");
+}
+
 }  // namespace
 
 /// In a set-group-ID directory such as /var/mail, what a user makes has a group that they need not be in. Of a user
@@ -44,6 +51,20 @@ bool ForeignFiles::is_foreign(const sync::Location& at, const sync::Attributes& 
     if (owner.uid == 0 && directory == own) return false;
   }
   return true;
+}
+
+Result<bool> ForeignFiles::judge(const sync::Operation& operation) {
+  using sync::OperationKind;
+  const sync::Entry& file = operation.result;
+  const std::string path = path_of(operation.to);
+  if (operation.kind == OperationKind::link && links_.contains(file.inode)) return refusal(path, file.attributes.uid);
+  const bool puts = operation.kind == OperationKind::put || operation.kind == OperationKind::put_control;
+  if (!puts || file.kind != sync::EntryKind::file || !is_foreign(operation.to, file.attributes)) return false;
+  const auto fd = account_->open(path, O_PATH | O_NOFOLLOW);
+  struct stat status {};
+  if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_nlink < 2) return true;
+  links_.insert(file.inode);
+  return refusal(path, status.st_uid);
 }
 
 }  // namespace maildirsync::agent

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <sys/types.h>
@@ -21,6 +22,11 @@ class ForeignFiles {
  public:
   explicit ForeignFiles(const os::Directory& account) : account_(&account) {}
 
+  /// Whether the operation sends a file of somebody else's. One with names elsewhere is not sent, under none of its
+  /// names (foreign_owner); one without goes with a mark, because only the receiver knows whether it would become its
+  /// account's owner's there.
+  Result<bool> judge(const sync::Operation& operation);
+
   bool is_foreign(const sync::Location& at, const sync::Attributes& file);
 
  private:
@@ -36,6 +42,7 @@ class ForeignFiles {
 
   const os::Directory* account_;
   std::map<std::string, Owner> owners_;
+  std::set<std::uint64_t> links_;  ///< inodes of what was refused
 };
 
 }  // namespace maildirsync::agent

@@ -1,17 +1,10 @@
 #include "agent/turn/lane.h"
 
-#include <atomic>
-
 #include <asio/post.hpp>
 
 #include "agent/link/inquiry.h"
 
 namespace maildirsync::agent {
-
-std::uint64_t next_turn_number() {
-  static std::atomic<std::uint64_t> number = 0;
-  return ++number;
-}
 
 Lane::Lane(asio::io_context& loop, State& state, Watcher& watcher, Totals& totals, std::shared_ptr<Link> link,
            std::function<void(std::shared_ptr<Turn>)> done)

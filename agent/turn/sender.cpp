@@ -2,19 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <tuple>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "common/codec/delta.h"
+#include "agent/turn/on_wire.h"
 #include "common/codec/digest.h"
-#include "common/maildir/name.h"
 #include "common/os/acl.h"
-#include "common/os/owner_names.h"
-#include "common/os/path.h"
 #include "common/sync/equality.h"
-#include "common/wire/convert.h"
 #include "common/wire/frame.h"
 
 namespace maildirsync::agent {
@@ -24,62 +19,30 @@ namespace {
 constexpr std::size_t k_piece = wire::k_max_payload / 2;  // of plain bytes: what does not shrink grows a little
 constexpr std::size_t k_delta_from = 4096;                // below, the whole file costs less than a delta's overhead
 constexpr std::size_t k_whole_message = k_piece;
-constexpr std::size_t k_most_delta = 4 * 1024 * 1024;  // in memory; a longer one saves little
-
-Failure changed(const std::string& path) {
-  return failure(ErrorCode::changed_while_read, path, "the file changed while it was read; it is looked at again");
-}
-
-/// Whether what the destination has is to belong to another user, or belongs to one that was not expected: then it is
-/// told whose it was, and of a file the digest, which alone says there that it is the one.
-bool changes_owner(const sync::Operation& operation) {
-  const bool is_there = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link ||
-                        operation.kind == sync::OperationKind::set_attributes;
-  return is_there && operation.expected && operation.expected->attributes.uid != operation.result.attributes.uid;
-}
-
-/// What the destination has already is found by size and mtime. Its digest would be a third of a flag change's bytes,
-/// and is worth reading the file for in the rare case that something else has its name.
-void leave_out_what_is_known(const sync::Operation& operation, wire::Operation& out) {
-  if (changes_owner(operation)) return;
-  if (operation.kind == sync::OperationKind::set_attributes) out.clear_expected();
-  const bool moves = operation.kind == sync::OperationKind::rename || operation.kind == sync::OperationKind::link;
-  if (!moves && operation.kind != sync::OperationKind::remove) return;
-  const auto& expected = operation.expected;
-  const auto& result = operation.result;
-  const bool as_result = moves && expected && sync::same_stamp(*expected, result);
-  if (moves) out.mutable_result()->clear_digest();
-  if (as_result) {
-    out.clear_expected();
-  } else if (expected) {
-    out.mutable_expected()->clear_digest();
-  }
-}
 
 std::string digest_bytes(const sync::Digest& digest) {
   return {digest.bytes.begin(), digest.bytes.end()};
 }
 
+/// Reads the digest of what the destination has already, and is told whose it becomes.
+Result<> read_digest(const os::Directory& account, sync::Operation& operation) {
+  const std::string path = path_of(operation.to);
+  MAILDIRSYNC_ASSIGN(const auto fd, account.open_for_reading(path));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
+  if (!sync::is_as_scanned(status, operation.result)) return changed_while_read(path);
+  MAILDIRSYNC_ASSIGN(auto digest, codec::digest_of(fd.get(), path));
+  operation.result.digest = digest;
+  return {};
+}
+
 }  // namespace
-
-sync::Location location_of(const std::string& path) {
-  const auto [directory, name] = os::split_last(path);
-  const auto [folder, area] = os::split_last(directory);
-  if (area == "cur") return {folder, sync::Area::cur, name};
-  if (area == "new") return {folder, sync::Area::new_, name};
-  return {directory, sync::Area::folder, name};
-}
-
-bool location_less(const sync::Location& left, const sync::Location& right) {
-  return std::tie(left.folder, left.area, left.name) < std::tie(right.folder, right.area, right.name);
-}
 
 void Sender::begin(std::uint64_t epoch, const config::Transfer& transfer) {
   packer_.begin(epoch, transfer);
   if (epoch == epoch_) return;
   epoch_ = epoch;
-  users_.clear();
-  groups_.clear();
+  announced_.clear();
 }
 
 bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& account,
@@ -88,66 +51,25 @@ bool Sender::send(const std::shared_ptr<Turn>& turn, const os::Directory& accoun
   account_ = &account;
   aliases_ = &aliases;
   foreign_files_.reset();
-  foreign_links_.clear();
   if (turn->order.owners == config::AccountOwners::own) foreign_files_.emplace(account);
-  no_room_ = turn->order.waits_for_room;
-  unsent_.clear();
-  moved_away_.clear();
+  kept_back_.begin(turn);
   if (!open_account(turn->order)) return false;
   for (auto& operation : operations) {
-    send_alone_what_is_no_link(operation);
-    if (waits_for_next_look(operation)) continue;
-    if (waits_for_room(operation)) continue;
+    kept_back_.send_alone_what_is_no_link(operation);
+    if (kept_back_.waits(operation)) continue;
     const auto snapshot =
         operation.kind == sync::OperationKind::put_control ? snapshots.find(operation.to) : snapshots.end();
-    if (const auto own = judge_owner(operation); !own) {
-      skip(operation, own.error());
+    const auto foreign = foreign_files_ ? foreign_files_->judge(operation) : Result<bool>(false);
+    if (!foreign) {
+      skip(operation, foreign.error());
       continue;
     }
+    is_foreign_ = *foreign;
     if (!announce_owners(operation)) return false;
     const Step step = snapshot != snapshots.end() ? send_snapshot(operation, snapshot->second) : send_one(operation);
     if (step == Step::broken) return false;
   }
   return packer_.flush();
-}
-
-/// A further name of a message that is sent in the same turn is a link there, but only of what gets there.
-void Sender::send_alone_what_is_no_link(sync::Operation& operation) {
-  if (operation.kind != sync::OperationKind::link) return;
-  if (!unsent_.contains(path_of(operation.from)) && !turn_->order.alone.contains(path_of(operation.to))) return;
-  operation.kind = sync::OperationKind::put;
-  operation.from = {};
-  operation.expected.reset();
-  ++turn_->pending_messages;
-  turn_->pending_bytes += operation.result.size;
-}
-
-/// The next look finds what moved away under the name that it has now. Until then no link leads to it, and what follows
-/// messages waits.
-bool Sender::waits_for_next_look(const sync::Operation& operation) {
-  const bool is_link = operation.kind == sync::OperationKind::link;
-  const bool waits = is_link ? moved_away_.contains(path_of(operation.from))
-                             : sync::follows_messages(operation.kind) && !moved_away_.empty();
-  if (!waits) return false;
-  const bool is_to_be_made = is_link || operation.kind == sync::OperationKind::put_control;
-  turn_->report.again.folders[is_to_be_made ? operation.to.folder : operation.from.folder].everything = true;
-  return true;
-}
-
-/// What a full destination has no room for is not sent in vain; it waits, with what follows it, until the receiver says
-/// that there is room.
-bool Sender::waits_for_room(const sync::Operation& operation) {
-  const auto& room = turn_->order.room;
-  if (!room) return false;
-  const bool is_put = operation.kind == sync::OperationKind::put || operation.kind == sync::OperationKind::put_control;
-  const bool follows = sync::follows_messages(operation.kind) && no_room_;
-  if (!follows && (!is_put || room->take(operation.result.size))) return false;
-  auto& report = turn_->report;
-  if (is_put && !follows) report.unsent.add(operation, "");
-  if (is_put) unsent_.insert(path_of(operation.to));
-  report.put_off.insert(is_put ? operation.to.folder : operation.from.folder);
-  no_room_ = true;
-  return true;
 }
 
 bool Sender::open_account(const TurnOrder& order) {
@@ -169,44 +91,23 @@ bool Sender::open_account(const TurnOrder& order) {
     parent.set_mode(os::mode_without_acl_of(directory->fd(), "", status->st_mode & 07777U).mode);
     parent.set_uid(status->st_uid);
     parent.set_gid(status->st_gid);
-    announce({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
+    announced_.add({status->st_mode, status->st_uid, status->st_gid}, *names_header.mutable_names());
   }
   if (names_header.has_names() && !outbox_.push(epoch_, names_header, {}, std::nullopt)) return false;
   return packer_.open(header);
 }
 
-void Sender::announce(const sync::Attributes& owner, wire::Names& names) {
-  if (users_.insert(owner.uid).second) {
-    auto& user = *names.add_users();
-    user.set_id(owner.uid);
-    user.set_name(os::user_name(owner.uid));
-  }
-  if (groups_.insert(owner.gid).second) {
-    auto& group = *names.add_groups();
-    group.set_id(owner.gid);
-    group.set_name(os::group_name(owner.gid));
-  }
-}
-
 bool Sender::announce_owners(const sync::Operation& operation) {
   wire::Header header;
   auto& names = *header.mutable_names();
-  if (operation.kind == sync::OperationKind::make_folder) {
-    announce(operation.folder.self, names);
-    for (const auto* area : {&operation.folder.cur, &operation.folder.new_, &operation.folder.tmp}) {
-      if (*area) announce(**area, names);
-    }
-  } else if (!operation.result.name.empty()) {
-    announce(operation.result.attributes, names);
-    if (changes_owner(operation)) announce(operation.expected->attributes, names);
-  }
+  announced_.add(operation, names);
   if (names.users_size() == 0 && names.groups_size() == 0) return true;
   return packer_.push(header, {}, std::nullopt);
 }
 
 Sender::Step Sender::send_one(sync::Operation& operation) {
   if (changes_owner(operation) && operation.result.kind == sync::EntryKind::file && !operation.result.digest) {
-    if (const auto read = read_digest(operation); !read) return skip(operation, read.error());
+    if (const auto read = read_digest(*account_, operation); !read) return skip(operation, read.error());
   }
   switch (operation.kind) {
     case sync::OperationKind::put:
@@ -227,64 +128,9 @@ Sender::Step Sender::send_one(sync::Operation& operation) {
   return send_header(operation);
 }
 
-/// A file of somebody else's with names elsewhere is not sent, under none of its names; one without goes with a mark,
-/// for only the receiver knows whether it would become its account's owner's there.
-Result<> Sender::judge_owner(const sync::Operation& operation) {
-  is_foreign_ = false;
-  const auto refused = [&](uid_t uid) {
-    return failure(
-        ErrorCode::foreign_owner, path_of(operation.to),
-        "it is a hard link of a file of user " + std::to_string(uid) +
-            ", which its account's owner cannot read; left out. Take it away, or say owners = \"mixed\" for its "
-            "root in agent.toml");
-  };
-  if (operation.kind == sync::OperationKind::link && foreign_links_.contains(operation.result.inode)) {
-    return refused(operation.result.attributes.uid);
-  }
-  const bool puts = operation.kind == sync::OperationKind::put || operation.kind == sync::OperationKind::put_control;
-  const sync::Entry& file = operation.result;
-  if (!puts || file.kind != sync::EntryKind::file || !foreign_files_) return {};
-  is_foreign_ = foreign_files_->is_foreign(operation.to, file.attributes);
-  if (!is_foreign_) return {};
-  const std::string path = path_of(operation.to);
-  const auto fd = account_->open(path, O_PATH | O_NOFOLLOW);
-  struct stat status {};
-  if (!fd || ::fstat(fd->get(), &status) != 0 || status.st_nlink < 2) return {};
-  foreign_links_.insert(file.inode);
-  return refused(status.st_uid);
-}
-
-Result<> Sender::read_digest(sync::Operation& operation) const {
-  const std::string path = path_of(operation.to);
-  MAILDIRSYNC_ASSIGN(const auto fd, account_->open_for_reading(path));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return os_failure(path, "cannot stat", errno);
-  if (!sync::is_as_scanned(status, operation.result)) return changed(path);
-  MAILDIRSYNC_ASSIGN(auto digest, codec::digest_of(fd.get(), path));
-  operation.result.digest = digest;
-  return {};
-}
-
-sync::Location Sender::at_destination(const sync::Location& at) const {
-  if (at.area == sync::Area::folder) return at;
-  const std::string_view base = maildir::base_of(at.name);
-  const auto alias = aliases_->find({at.folder, std::string(base)});
-  return alias == aliases_->end() ? at
-                                  : sync::Location{at.folder, at.area, alias->second + at.name.substr(base.size())};
-}
-
 void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
-  if (aliases_->empty()) {
-    wire::to_wire(operation, out);
-  } else {
-    sync::Operation named = operation;
-    named.from = at_destination(operation.from);
-    named.to = at_destination(operation.to);
-    if (!named.result.name.empty()) named.result.name = named.to.name;
-    wire::to_wire(named, out);
-  }
+  put_on_wire(operation, *aliases_, out);
   if (is_foreign_) out.set_foreign(true);
-  leave_out_what_is_known(operation, out);
 }
 
 Sent Sender::record(sync::Operation operation, std::uint64_t sequence) {
@@ -306,15 +152,16 @@ Sender::Step Sender::send_message(sync::Operation& operation) {
   if (!fd) return skip(operation, fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return skip(operation, os_error(path, "cannot stat", errno));
-  if (!sync::is_as_scanned(status, operation.result)) return skip(operation, changed(path).value());
+  if (!sync::is_as_scanned(status, operation.result)) return skip(operation, changed_while_read(path).value());
   if (operation.result.size > k_whole_message) return send_large(operation, fd->get(), path);
   auto content = os::read_all(fd->get(), k_whole_message, path);
   if (!content) {
-    return skip(operation, content.error().code == ErrorCode::too_big ? changed(path).value() : content.error());
+    return skip(operation,
+                content.error().code == ErrorCode::too_big ? changed_while_read(path).value() : content.error());
   }
   if (::fstat(fd->get(), &status) != 0 || !sync::is_as_scanned(status, operation.result) ||
       content->size() != operation.result.size) {
-    return skip(operation, changed(path).value());
+    return skip(operation, changed_while_read(path).value());
   }
   return send_content(operation, *content);
 }
@@ -371,7 +218,7 @@ Sender::Step Sender::send_large(sync::Operation& operation, int fd, const std::s
     }
     if (!packer_.push(body_header, {}, record(operation, sequence))) return Step::broken;
     if (good) ++totals_.messages_sent;
-    return good ? Step::sent : skip(operation, next ? changed(path).value() : next.error());
+    return good ? Step::sent : skip(operation, next ? changed_while_read(path).value() : next.error());
   }
 }
 
@@ -394,55 +241,24 @@ Sender::Step Sender::send_snapshot(sync::Operation& operation, const Snapshot& s
   const bool same = ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode) &&
                     (operation.result.inode == 0 || status.st_ino == operation.result.inode) &&
                     static_cast<std::uint64_t>(status.st_size) >= operation.result.size;
-  if (!same) return skip(operation, changed(path).value());
+  if (!same) return skip(operation, changed_while_read(path).value());
   return send_control(operation, os::Content(fd->get(), operation.result.size, path), snapshot.digest);
 }
 
-/// As a delta against what the destination holds, where that is known. Mostly something was appended, and then the work
-/// does not grow with the file. `expected`: the digest that the content has if it is still the one to be sent.
+/// `expected`: the digest that the content has if it is still the one to be sent.
 Sender::Step Sender::send_control(sync::Operation& operation, const os::Content& content,
                                   const std::optional<sync::Digest>& expected) {
-  const auto basis = operation.expected && operation.expected->digest ? operation.expected : std::nullopt;
-  const std::uint64_t begins_with = basis && basis->size <= content.size() ? basis->size : 0;
-  codec::Digester whole, appended;
-  const auto digest_up_to = [&](std::uint64_t from, std::uint64_t to) {
-    return content.read(from, to, [&](std::string_view piece) -> Result<> {
-      whole.update(piece);
-      if (from == begins_with) appended.update(piece);
-      return {};
-    });
-  };
-  auto read = begins_with > 0 ? digest_up_to(0, begins_with) : Result<>();
-  const bool is_appended = read && begins_with > 0 && whole.finish() == *basis->digest;
-  if (read) read = digest_up_to(begins_with, content.size());
-  operation.result.digest = whole.finish();
-  if (!read) return skip(operation, read.error());
-  if (expected && operation.result.digest != expected) return skip(operation, changed(path_of(operation.to)).value());
-
-  const auto known =
-      basis ? state_.signature(turn_->order.account, operation.to) : Result<std::optional<std::string>>(std::nullopt);
-  const bool is_signed = known && *known;
-  auto fresh = is_appended && is_signed ? codec::signature_of_appended(**known, basis->size, content)
-                                        : codec::signature(content);
-  if (fresh) turn_->report.signatures.emplace_back(operation.to, std::move(*fresh));
-  const Body file{.content = content, .end = content.size(), .digest = operation.result.digest};
-  if (is_appended) {
-    auto [head, tail] = codec::delta_of_appended(basis->size, content.size());
-    const Body grown{.content = content,
-                     .offset = basis->size,
-                     .end = content.size(),
-                     .head = std::move(head),
-                     .tail = std::move(tail),
-                     .digest = appended.finish()};
-    if (grown.size() >= content.size() / 2) return send_body(operation, file, "");
-    ++totals_.deltas;
-    return send_body(operation, grown, digest_bytes(*basis->digest));
+  std::optional<ControlBasis> basis;
+  if (const auto& there = operation.expected; there && there->digest) {
+    auto kept = state_.signature(turn_->order.account, operation.to);
+    basis = {there->size, *there->digest, kept ? std::move(*kept) : std::nullopt};
   }
-  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(content.size() / 2, k_most_delta));
-  const auto delta = is_signed ? codec::delta(**known, content, most) : Result<std::string>(changed(""));
-  if (!delta) return send_body(operation, file, "");
-  ++totals_.deltas;
-  return send_body(operation, {.content = *delta, .end = delta->size()}, digest_bytes(*basis->digest));
+  auto made = control_body(content, basis, expected, path_of(operation.to));
+  if (!made) return skip(operation, made.error());
+  operation.result.digest = made->digest;
+  if (made->signature) turn_->report.signatures.emplace_back(operation.to, std::move(*made->signature));
+  if (made->basis) ++totals_.deltas;
+  return send_body(operation, made->body, made->basis ? digest_bytes(*made->basis) : "");
 }
 
 /// In pieces of a frame; the operation's digest is with the last one. A content that is not as its digest says is not
@@ -490,10 +306,10 @@ Sender::Step Sender::send_body(sync::Operation& operation, const Body& body, con
     header.mutable_body()->set_digest(digest_bytes(*operation.result.digest));
     header.mutable_body()->set_abandoned(!good);
   } else if (!good) {
-    return skip(operation, read ? changed(path_of(operation.to)).value() : read.error());
+    return skip(operation, read ? changed_while_read(path_of(operation.to)).value() : read.error());
   }
   if (!packer_.push(header, piece, record(operation, sequence))) return Step::broken;
-  return good ? Step::sent : skip(operation, read ? changed(path_of(operation.to)).value() : read.error());
+  return good ? Step::sent : skip(operation, read ? changed_while_read(path_of(operation.to)).value() : read.error());
 }
 
 Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) {
@@ -502,10 +318,10 @@ Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) 
   const std::string path = path_of(operation.to);
   report.stamps.erase(operation.to.folder);
   if (error.code == ErrorCode::vanished || error.code == ErrorCode::changed_while_read) {
-    moved_away_.insert(path);
+    kept_back_.moved_away(path);
     report.again.folders[operation.to.folder].everything = true;
   } else {
-    unsent_.insert(path);
+    kept_back_.unsent(path);
     report.problems.push_back({error.code, path, error.message()});
   }
   return Step::skipped;

@@ -169,4 +169,8 @@ struct Turn {
   std::set<std::string> indexed;       ///< folders of which a Dovecot at the destination was found to have an index
 };
 
+/// Ends the turn with the account waiting for a person: nothing is sent, and all is looked at again once a person has
+/// said so.
+void hold(Turn& turn, Held held);
+
 }  // namespace maildirsync::agent

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
-#include <tuple>
-#include <unordered_map>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -69,8 +66,21 @@ std::string content_of(const FolderManifest& folder) {
   return fmt::format("{} message{}", messages, messages == 1 ? "" : "s");
 }
 
-/// Pointers to the entries of one side of a folder that found no partner yet.
-using Unmatched = std::vector<const Entry*>;
+std::string mode_detail(const Attributes& source, const Attributes& destination) {
+  return fmt::format("has mode {:04o} at the source, {:04o} at the destination", source.mode, destination.mode);
+}
+
+std::string link_detail(const Entry& source, const Entry& destination) {
+  const auto what = [](const Entry& entry) {
+    return entry.kind == EntryKind::symlink ? "a symbolic link to " + entry.target.text() : std::string("a file");
+  };
+  return "is " + what(source) + " at the source, " + what(destination) + " at the destination";
+}
+
+bool leads_out(const FolderManifest& folder, const Entry& entry) {
+  return entry.kind == EntryKind::symlink &&
+         !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target.text());
+}
 
 class Comparison {
  public:
@@ -153,23 +163,11 @@ class Comparison {
     compare_area(source, "cur", source.cur, destination.cur);
     compare_area(source, "new", source.new_, destination.new_);
     if (source.tmp && destination.tmp) compare_directory(source, "tmp", *source.tmp, *destination.tmp);
-    Unmatched here, there;
-    match_exactly(source, destination, here, there);
-    match_by(source, here, there, [](const Entry& left, const Entry& right) {
-      return sync::base_name(left) == sync::base_name(right) && sync::same_content(left, right);
-    });
-    match_by(source, here, there,
-             [](const Entry& left, const Entry& right) { return sync::base_name(left) == sync::base_name(right); });
-    match_renamed(source, here, there);
-    for (const Entry* entry : here)
+    const Unpaired rest = pair_up(source, destination, aliases_, [&](const Pair& pair) { compare_pair(source, pair); });
+    for (const Entry* entry : rest.at_source)
       add_missing(source, *entry);
-    for (const Entry* entry : there)
+    for (const Entry* entry : rest.at_destination)
       add_extra(source, *entry);
-  }
-
-  static bool leads_out(const FolderManifest& folder, const Entry& entry) {
-    return entry.kind == EntryKind::symlink &&
-           !maildir::link_stays_inside(sync::directory_of({folder.path, entry.area, ""}), entry.target.text());
   }
 
   /// In what is extra as a whole, and named so.
@@ -214,10 +212,6 @@ class Comparison {
       add(DifferenceKind::owner, folder.path, name, detail, evidence);
   }
 
-  static std::string mode_detail(const Attributes& source, const Attributes& destination) {
-    return fmt::format("has mode {:04o} at the source, {:04o} at the destination", source.mode, destination.mode);
-  }
-
   /// "" when the owner is as it must be.
   std::string owner_detail(const Attributes& source, const Attributes& destination) const {
     const auto wanted = owner_(source);
@@ -230,91 +224,18 @@ class Comparison {
                        destination.gid, source.uid, source.gid, wanted->first, wanted->second);
   }
 
-  void match_exactly(const FolderManifest& source, const FolderManifest& destination, Unmatched& here,
-                     Unmatched& there) {
-    auto left = source.entries.begin();
-    auto right = destination.entries.begin();
-    while (left != source.entries.end() || right != destination.entries.end()) {
-      if (right == destination.entries.end() ||
-          (left != source.entries.end() && sync::before_in_folder(*left, *right))) {
-        here.push_back(&*left++);
-      } else if (left == source.entries.end() || sync::before_in_folder(*right, *left)) {
-        there.push_back(&*right++);
-      } else if (alias_of(source, *left) != nullptr) {  // somebody else's has the name
-        here.push_back(&*left++);
-        there.push_back(&*right++);
-      } else {
-        compare_files(source, *left++, *right++);
-      }
+  void compare_pair(const FolderManifest& folder, const Pair& pair) {
+    const Entry& here = *pair.source;
+    const Entry& there = *pair.destination;
+    if (pair.by == Pair::By::alias) {
+      add(DifferenceKind::name, folder, &here, &there,
+          fmt::format("is {} at the destination, where the name {} was taken by another file", place(there),
+                      here.name));
+    } else if (pair.by == Pair::By::message) {
+      add(DifferenceKind::name, folder, &here, &there,
+          fmt::format("{} is {} at the destination", place(here), place(there)));
     }
-    match_aliases(source, here, there);
-  }
-
-  const std::string* alias_of(const FolderManifest& folder, const Entry& entry) const {
-    if (aliases_.empty() || entry.area == Area::folder) return nullptr;
-    const auto found = aliases_.find({folder.path, std::string(sync::base_name(entry))});
-    return found == aliases_.end() ? nullptr : &found->second;
-  }
-
-  void match_aliases(const FolderManifest& folder, Unmatched& here, Unmatched& there) {
-    if (aliases_.empty()) return;
-    std::erase_if(here, [&](const Entry* entry) {
-      const std::string* alias = alias_of(folder, *entry);
-      if (alias == nullptr) return false;
-      const auto found = std::find_if(there.begin(), there.end(), [&](const Entry* other) {
-        return other->area != Area::folder && sync::base_name(*other) == *alias;
-      });
-      if (found == there.end()) return false;
-      add(DifferenceKind::name, folder, entry, *found,
-          fmt::format("is {} at the destination, where the name {} was taken by another file", place(**found),
-                      entry->name));
-      compare_files(folder, *entry, **found);
-      there.erase(found);
-      return true;
-    });
-  }
-
-  /// Pairs messages of the same base name for which `fits`.
-  template <class Fits>
-  void match_by(const FolderManifest& folder, Unmatched& here, Unmatched& there, Fits fits) {
-    if (here.empty() || there.empty()) return;
-    std::unordered_multimap<std::string_view, const Entry*> by_base;
-    for (const Entry* entry : there) {
-      if (entry->area != Area::folder) by_base.emplace(sync::base_name(*entry), entry);
-    }
-    pair_up(
-        folder, here, there, by_base, [](const Entry& entry) { return sync::base_name(entry); }, fits);
-  }
-
-  /// A message with a base name that nobody knows and the stamp, to the nanosecond, of one that is missing is that one.
-  void match_renamed(const FolderManifest& folder, Unmatched& here, Unmatched& there) {
-    if (here.empty() || there.empty()) return;
-    std::unordered_multimap<std::int64_t, const Entry*> by_time;
-    for (const Entry* entry : there) {
-      if (entry->area != Area::folder && entry->kind == EntryKind::file) by_time.emplace(entry->mtime, entry);
-    }
-    pair_up(
-        folder, here, there, by_time, [](const Entry& entry) { return entry.mtime; }, sync::same_content);
-  }
-
-  template <class Index, class Key, class Fits>
-  void pair_up(const FolderManifest& folder, Unmatched& here, Unmatched& there, Index& index, Key key, Fits fits) {
-    std::set<const Entry*> taken;
-    std::erase_if(here, [&](const Entry* entry) {
-      if (entry->area == Area::folder) return false;
-      const auto [begin, end] = index.equal_range(key(*entry));
-      const auto found =
-          std::find_if(begin, end, [&](const auto& candidate) { return fits(*entry, *candidate.second); });
-      if (found == end) return false;
-      const Entry* other = found->second;
-      index.erase(found);
-      taken.insert(other);
-      add(DifferenceKind::name, folder, entry, other,
-          fmt::format("{} is {} at the destination", place(*entry), place(*other)));
-      compare_files(folder, *entry, *other);
-      return true;
-    });
-    std::erase_if(there, [&](const Entry* entry) { return taken.contains(entry); });
+    compare_files(folder, here, there);
   }
 
   void compare_files(const FolderManifest& folder, const Entry& source, const Entry& destination) {
@@ -351,13 +272,6 @@ class Comparison {
     }
   }
 
-  static std::string link_detail(const Entry& source, const Entry& destination) {
-    const auto what = [](const Entry& entry) {
-      return entry.kind == EntryKind::symlink ? "a symbolic link to " + entry.target.text() : std::string("a file");
-    };
-    return "is " + what(source) + " at the source, " + what(destination) + " at the destination";
-  }
-
   const AccountManifest& source_;
   const AccountManifest& destination_;
   const sync::OwnerMapping& owner_;
@@ -365,87 +279,11 @@ class Comparison {
   std::vector<Difference> found_;
 };
 
-/// Digests by folder and base name.
-using Carried = std::map<std::string, std::unordered_multimap<std::string_view, const Entry*>, std::less<>>;
-
-void carry(AccountManifest& account, const Carried& carried) {
-  for (auto& folder : account.folders) {
-    const auto entries = carried.find(folder.path);
-    if (entries == carried.end()) continue;
-    for (auto& entry : folder.entries) {
-      const auto [begin, end] = entries->second.equal_range(sync::base_name(entry));
-      const auto found =
-          std::find_if(begin, end, [&](const auto& candidate) { return sync::same_stamp(*candidate.second, entry); });
-      if (found != end) entry.digest = found->second->digest;
-    }
-  }
-}
-
-auto key_of(const Difference& difference) {
-  return std::tie(difference.kind, difference.folder, difference.area, difference.name, difference.evidence);
-}
-
-/// A content is compared whatever name its message has by now.
-auto content_key_of(const Difference& difference) {
-  return std::tuple(difference.folder, std::string(sync::base_name(*difference.at_source)), difference.evidence);
-}
-
 }  // namespace
-
-std::string_view to_string(DifferenceKind kind) {
-  switch (kind) {
-    case DifferenceKind::missing:
-      return "missing";
-    case DifferenceKind::extra:
-      return "extra";
-    case DifferenceKind::content:
-      return "content";
-    case DifferenceKind::name:
-      return "name";
-    case DifferenceKind::size:
-      return "size";
-    case DifferenceKind::time:
-      return "time";
-    case DifferenceKind::owner:
-      return "owner";
-    case DifferenceKind::mode:
-      return "mode";
-    case DifferenceKind::control:
-      return "control";
-  }
-  return "";
-}
 
 std::vector<Difference> compare(const AccountManifest& source, const AccountManifest& destination,
                                 const sync::OwnerMapping& owner_at_destination, const AliasNames& aliases) {
   return Comparison(source, destination, owner_at_destination, aliases).run();
-}
-
-void carry_digests(const std::vector<Difference>& earlier, AccountManifest& source, AccountManifest& destination) {
-  Carried of_source, of_destination;
-  for (const auto& difference : earlier) {
-    if (difference.kind != DifferenceKind::content) continue;
-    for (const auto& [entry, carried] :
-         {std::pair(&difference.at_source, &of_source), std::pair(&difference.at_destination, &of_destination)}) {
-      if (*entry && (*entry)->digest) (*carried)[difference.folder].emplace(sync::base_name(**entry), &**entry);
-    }
-  }
-  if (!of_source.empty()) carry(source, of_source);
-  if (!of_destination.empty()) carry(destination, of_destination);
-}
-
-std::vector<Difference> lasting(const std::vector<Difference>& earlier, std::vector<Difference> now) {
-  std::set<decltype(key_of(earlier.front()))> keys;
-  std::set<decltype(content_key_of(earlier.front()))> contents;
-  for (const auto& difference : earlier) {
-    keys.insert(key_of(difference));
-    if (difference.kind == DifferenceKind::content) contents.insert(content_key_of(difference));
-  }
-  std::erase_if(now, [&](const Difference& difference) {
-    if (difference.kind == DifferenceKind::content) return !contents.contains(content_key_of(difference));
-    return !keys.contains(key_of(difference));
-  });
-  return now;
 }
 
 }  // namespace maildirsync::agent

@@ -59,7 +59,7 @@ class Verification : public Destination, public std::enable_shared_from_this<Ver
   struct Hooks {
     /// Has the account looked at with that work; `done` gets "" once it is settled, or why it is not.
     std::function<void(AccountId, Work, std::function<void(std::string)> done)> settle;
-    /// Whether an account that the destination has is none of ours to compare, or known to the mirror.
+    /// Whether an account at the destination is not ours to compare, or is known to the mirror.
     std::function<bool(const std::string& root, const std::string& path, const std::string& name)> is_expected;
     /// A Dovecot has written indexes of these folders at the destination.
     std::function<void(AccountId, const std::vector<std::string>& folders)> indexed;
