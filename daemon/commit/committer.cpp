@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "common/maildir/name.h"
-#include "common/os/names.h"
-#include "common/os/printable.h"
-#include "common/service/log.h"
+#include "daemon/commit/drained.h"
 
 namespace maildirsync::daemon {
 
@@ -17,55 +14,6 @@ constexpr std::size_t k_group = 4096;
 // Bytes of names of accounts, half a million of them. An agent can open accounts that are not there.
 constexpr std::size_t k_newest_bytes = 32 * 1024 * 1024;
 
-/// Whether the roots of a group's accounts are where they were when the accounts were opened; looked at once a group.
-class RootsOfGroup {
- public:
-  const std::optional<Error>& away(const Account& account) {
-    const auto [known, is_new] = looked_at_.try_emplace(account.root.get());
-    if (is_new && account.served && account.root) {
-      if (auto good = account.served->check(*account.root); !good) known->second = std::move(good.error());
-    }
-    return known->second;
-  }
-
- private:
-  std::unordered_map<const os::Directory*, std::optional<Error>> looked_at_;
-};
-
-/// How the folders look that a group's operations touch, before and behind them.
-class LooksOfGroup {
- public:
-  /// Before the operation is done.
-  void look_before(const StagedOperation& staged) {
-    const Account& account = *staged.account;
-    if (!account.root) return;
-    auto& folders = accounts_[&account];
-    for (const auto& touched : touched_folders(staged.operation)) {
-      const auto [known, is_new] = folders.try_emplace(touched.path);
-      if (!is_new) continue;
-      const bool stands_in_it = staged.aside && staged.aside->has_name();
-      if (!stands_in_it) known->second.before = look_at_folder(*account.root, os::join(account.path, touched.was));
-    }
-  }
-
-  /// Once the group is done: all that was looked at of an account, once.
-  std::vector<FolderLooks> take(const Account& account) {
-    const auto found = accounts_.find(&account);
-    if (found == accounts_.end()) return {};
-    std::vector<FolderLooks> looks;
-    for (auto& [path, look] : found->second) {
-      look.folder = path;
-      look.after = look_at_folder(*account.root, os::join(account.path, path));
-      looks.push_back(std::move(look));
-    }
-    accounts_.erase(found);
-    return looks;
-  }
-
- private:
-  std::unordered_map<const Account*, std::unordered_map<std::string, FolderLooks>> accounts_;
-};
-
 void note_removed_account(const StagedOperation& staged) {
   const Account& account = *staged.account;
   const bool is_account =
@@ -73,81 +21,7 @@ void note_removed_account(const StagedOperation& staged) {
   if (is_account && account.served && account.root) account.served->account_removed(*account.root);
 }
 
-/// A folder that a drained root has is its users': it keeps its owner and modes. The fence is entered.
-bool is_there_for_a_drain(const StagedOperation& staged) {
-  const Account& account = *staged.account;
-  if (staged.operation.kind != sync::OperationKind::make_folder || !account.fence || !account.fence->drains()) {
-    return false;
-  }
-  const auto folder = account.tree ? account.tree->directory(staged.operation.to.folder)
-                                   : Result<DirectoryPtr>(failure(ErrorCode::root_gone, "", ""));
-  const auto has = [&](const char* area, bool wanted) { return !wanted || (*folder)->status(area).has_value(); };
-  const sync::FolderShape& shape = staged.operation.folder;
-  return folder && has("cur", shape.cur.has_value()) && has("new", shape.new_.has_value()) &&
-         has("tmp", shape.tmp.has_value());
-}
-
-bool is_message_put(const StagedOperation& staged) {
-  return staged.operation.kind == sync::OperationKind::put && staged.operation.to.area != sync::Area::folder;
-}
-
-bool lists(Tree& tree, const std::string& directory, std::string_view base) {
-  const auto opened = tree.directory(directory);
-  bool found = false;
-  const auto listed = opened
-                          ? os::for_each_name(**opened, [&](const char* name, std::uint64_t,
-                                                            unsigned char) { found |= maildir::base_of(name) == base; })
-                          : Result<>(Failure(opened.error()));
-  return listed && found;
-}
-
-/// A message that the users of a drained root had, and took out of its folder. It does not come back, though the agent
-/// has forgotten that it gave it. The fence is entered.
-bool was_had(const StagedOperation& staged) {
-  const Account& account = *staged.account;
-  if (!is_message_put(staged) || !account.given || !account.tree || !account.fence->drains()) return false;
-  const sync::Location& to = staged.operation.to;
-  const auto base = maildir::base_of(to.name);
-  if (!account.given->has(*account.root, account.path, base)) return false;
-  // One that is there is for the transition: it may be torn.
-  if (lists(*account.tree, os::join(to.folder, "cur"), base) || lists(*account.tree, os::join(to.folder, "new"), base))
-    return false;
-  service::log_info("mail-withheld account={} path={} reason=\"the users of this drained root had it, and removed it\"",
-                    os::printable(account.path), os::printable(path_of(to)));
-  return true;
-}
-
-/// What a group gave to drained roots, on the disk before it is acknowledged.
-class GivenByGroup {
- public:
-  void note(const StagedOperation& staged) {
-    const Account& account = *staged.account;
-    if (!is_message_put(staged) || !account.given || !account.fence->drains()) return;
-    account.given->note(*account.root, account.path, maildir::base_of(staged.operation.to.name));
-    roots_.emplace(account.given, account.root);
-  }
-
-  /// What could not be kept, by its memory.
-  std::map<std::shared_ptr<Given>, Error> keep() {
-    std::map<std::shared_ptr<Given>, Error> failed;
-    for (const auto& [given, root] : roots_) {
-      if (const auto kept = given->keep(*root); !kept) failed.emplace(given, kept.error());
-    }
-    return failed;
-  }
-
- private:
-  std::map<std::shared_ptr<Given>, std::shared_ptr<const os::Directory>> roots_;
-};
-
 }  // namespace
-
-/// What its operations share.
-struct Committer::Group {
-  RootsOfGroup roots;
-  LooksOfGroup looks;
-  GivenByGroup given;
-};
 
 Committer::Committer(std::size_t most_waiting, os::Syncs& syncs, CommitTotals* totals)
     : most_waiting_(most_waiting),
@@ -321,7 +195,7 @@ void Committer::commit(std::vector<Item> group) {
       if (!one.error && one.kind == sync::OperationKind::put && unkept != forgotten.end()) one.error = unkept->second;
       if (!durable && !one.error) one.error = durable.error();
       if (!durable) one.untouched = false;
-      count(one);
+      totals_.count(one);
     }
     forget_waiting(done);
     sink->committed(std::move(done));
@@ -421,31 +295,31 @@ void Committer::forget_waiting(const std::vector<Committed>& done) {
   }
 }
 
-void Committer::count(const Committed& done) {
-  ++totals_.operations;
+void CommitTotals::count(const Committed& done) {
+  ++operations;
   if (done.error) {
-    ++totals_.refused;
+    ++refused;
     return;
   }
   switch (done.kind) {
     case sync::OperationKind::put:
-      ++totals_.messages;
+      ++messages;
       break;
     case sync::OperationKind::rename:
-      ++totals_.renames;
+      ++renames;
       break;
     case sync::OperationKind::link:
-      ++totals_.links;
+      ++links;
       break;
     case sync::OperationKind::remove:
-      ++totals_.deletes;
+      ++deletes;
       break;
     default:
       break;
   }
-  totals_.bytes += done.bytes;
-  if (done.delta) ++totals_.deltas;
-  if (!done.outcome.renamed.empty()) ++totals_.conflicts;
+  bytes += done.bytes;
+  if (done.delta) ++deltas;
+  if (!done.outcome.renamed.empty()) ++conflicts;
 }
 
 }  // namespace maildirsync::daemon

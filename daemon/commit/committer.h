@@ -14,17 +14,11 @@
 #include <vector>
 
 #include "common/os/blocking_queue.h"
-#include "daemon/apply/folder_look.h"
 #include "daemon/apply/stage.h"
 #include "daemon/apply/transition.h"
+#include "daemon/commit/group.h"
 
 namespace maildirsync::daemon {
-
-/// How a folder looked before the first operation of a group that touches it, and after the last.
-struct FolderLooks {
-  std::string folder;
-  FolderLook before = k_look_unknown, after = k_look_unknown;
-};
 
 /// What became of one operation; durable unless `error`.
 struct Committed {
@@ -52,6 +46,8 @@ class Acknowledged {
 struct CommitTotals {
   std::atomic<std::uint64_t> operations{0}, refused{0}, messages{0}, bytes{0}, renames{0}, links{0}, deletes{0},
       deltas{0}, conflicts{0}, groups{0}, sync_microseconds{0};
+
+  void count(const Committed& done);
 };
 
 /// The one thread that gives names to what was staged for a directory. It takes all that waits as one group: syncs the
@@ -116,7 +112,6 @@ class Committer {
   void work();
   void commit(std::vector<Item> group);
   Result<> sync_bodies(const std::vector<Item>& group);
-  struct Group;
   Committed apply(Put& put, os::SyncSet& sync, Group& shared);
   bool owes_still();
   void owe(const std::vector<Item>& group, const Error& error);
@@ -125,7 +120,6 @@ class Committer {
   void forget_waiting(const std::vector<Committed>& done);
   void take_over(Opened& opened);
   void forget_oldest();
-  void count(const Committed& done);
 
   os::BlockingQueue<Item> items_;
   std::atomic<std::size_t> most_waiting_;

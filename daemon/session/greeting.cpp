@@ -18,6 +18,25 @@ using namespace std::chrono_literals;
 
 using net::k_await;
 
+namespace {
+
+std::string refusal_of(const wire::Hello& hello) {
+  if (hello.version() != wire::k_version) {
+    return "protocol version " + std::to_string(hello.version()) + " is not spoken here, only version " +
+           std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers";
+  }
+  if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
+  return "";
+}
+
+std::string refusal_of(const PeerLoad& load) {
+  if (load.connections < PeerLoad::k_connections) return "";
+  return "this agent has " + std::to_string(PeerLoad::k_connections) +
+         " connections already, as many as the receiver takes of one; if its key was copied, change it";
+}
+
+}  // namespace
+
 /// Any key may finish the handshake, which proves that the peer has it; only a known one gets further. So both sides
 /// can say which key was shown and which was wanted.
 asio::awaitable<Result<>> Session::handshake() {
@@ -48,21 +67,6 @@ asio::awaitable<Result<>> Session::handshake() {
   co_return failure(ErrorCode::tls, "", sentence + "; " + services_.known_fingerprints() + "; nothing was received");
 }
 
-std::string Session::refusal_of(const wire::Hello& hello) const {
-  if (hello.version() != wire::k_version) {
-    return "protocol version " + std::to_string(hello.version()) + " is not spoken here, only version " +
-           std::to_string(wire::k_version) + "; install the same release of maildirsync on both servers";
-  }
-  if (hello.instance().size() != 16) return "the greeting names no instance of 16 bytes";
-  return "";
-}
-
-std::string Session::refusal_of_load() const {
-  if (load_->connections < PeerLoad::k_connections) return "";
-  return "this agent has " + std::to_string(PeerLoad::k_connections) +
-         " connections already, as many as the receiver takes of one; if its key was copied, change it";
-}
-
 asio::awaitable<Result<>> Session::greet() {
   auto frame = co_await channel_->read();
   if (!frame) co_return Failure(frame.error());
@@ -76,7 +80,8 @@ asio::awaitable<Result<>> Session::greet() {
   std::string refusal = current ? refusal_of(hello) : "this agent is not in the receiver's configuration any more";
   if (current) peer_ = current;
   load_ = services_.load_of(peer_->fingerprint);
-  if (refusal.empty()) refusal = refusal_of_load();
+  listings_.use(load_);
+  if (refusal.empty()) refusal = refusal_of(*load_);
   wire::Header header;
   auto& reply = *header.mutable_hello();
   reply.set_version(wire::k_version);

@@ -1,20 +1,15 @@
 #include "daemon/session/intake.h"
 
 #include <algorithm>
-#include <cerrno>
-
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "common/maildir/name.h"
 #include "common/os/path.h"
 #include "common/wire/convert.h"
 #include "common/wire/decisions.h"
 #include "daemon/apply/account.h"
-#include "daemon/apply/kept_times.h"
-#include "daemon/apply/room.h"
 #include "daemon/owner/mode.h"
 #include "daemon/session/destinations.h"
+#include "daemon/session/space.h"
 
 namespace maildirsync::daemon {
 
@@ -22,7 +17,6 @@ namespace {
 
 constexpr int k_max_parents = 64;
 constexpr int k_max_owners = 10'000;
-constexpr std::size_t k_day = 10;                              // of a trash's name: "2026-11-28.1"
 constexpr std::size_t k_max_details = wire::k_max_header / 2;  // bytes of sentences in an answer about owners
 
 /// Of each agent its own: of two that would bring one account, neither takes over what the other began.
@@ -51,26 +45,6 @@ Result<std::optional<sync::Digest>> digest_of_bytes(const std::string& bytes) {
   if (bytes.size() != digest.bytes.size()) return failure(ErrorCode::protocol, "", "a digest has no 16 bytes");
   std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
   return std::optional(digest);
-}
-
-void tell_space(const os::Directory* directory, const std::optional<Error>& error, wire::MappedOwners::Space& out) {
-  const auto fail = [&](const Error& why) {
-    out.set_error(static_cast<std::uint32_t>(why.code));
-    out.set_detail(why.message());
-  };
-  if (directory == nullptr) return fail(error.value_or(Error{}));
-  struct statvfs space {};
-  struct stat status {};
-  if (::fstatvfs(directory->fd(), &space) != 0 || ::fstat(directory->fd(), &status) != 0) {
-    return fail(os_error(directory->path(), "cannot ask for the free space", errno));
-  }
-  out.set_file_system(status.st_dev);
-  out.set_total_bytes(std::uint64_t{space.f_blocks} * space.f_frsize);
-  out.set_free_bytes(std::uint64_t{space.f_bavail} * space.f_frsize);
-  out.set_total_inodes(space.f_files);
-  out.set_free_inodes(space.f_favail);
-  out.set_longest_name(space.f_namemax);
-  wire::to_wire(kept_times(*directory), *out.mutable_times());
 }
 
 }  // namespace
@@ -359,12 +333,7 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     const auto root = open_root(question.root());
     tell_space(root.directory.get(), root.error, *mapped.mutable_space());
     if (found != peer_->roots.end() && sinks_.trash_use) {
-      const TrashUse use = sinks_.trash_use(found->second.path);
-      auto& trash = *mapped.mutable_space()->mutable_trash();
-      trash.set_days(found->second.trash_days);
-      trash.set_files(use.files);
-      trash.set_bytes(use.bytes);
-      trash.set_oldest(use.oldest.substr(0, k_day));
+      tell_trash(sinks_.trash_use(found->second.path), found->second.trash_days, *mapped.mutable_space());
     }
   }
   if (question.has_room()) MAILDIRSYNC_TRY(tell_room(question, *mapped.mutable_room()));
@@ -372,7 +341,6 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
   return {};
 }
 
-/// Tried where the account is, or is to be: a file system may be mounted on it or above it.
 Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const {
   const auto& room = question.room();
   MAILDIRSYNC_TRY(check_account(room.account()));
@@ -380,20 +348,7 @@ Result<> Intake::tell_room(const wire::MapOwners& question, wire::MappedOwners::
   const auto tried = [&]() -> Result<> {
     if (root.error) return Failure(*root.error);
     MAILDIRSYNC_ASSIGN(const auto owner, root.owners->map(room.uid(), room.gid(), names_));
-    std::string path = room.account();
-    auto directory = root.directory->open_directory(path);
-    while (!directory && !path.empty()) {
-      path = os::above(path);
-      directory = root.directory->open_directory(path);
-    }
-    if (!directory) return Failure(directory.error());
-    struct statvfs space {};
-    if (::fstatvfs(directory->fd(), &space) == 0) {
-      out.set_free_bytes(std::uint64_t{space.f_bavail} * space.f_frsize);
-      out.set_free_inodes(space.f_favail);
-      out.set_counts_inodes(space.f_files != 0);
-    }
-    return try_room(*directory, room.bytes(), owner);
+    return try_room_of(*root.directory, room.account(), room.bytes(), owner, out);
   }();
   out.set_fits(tried.has_value());
   if (!tried) out.set_detail(tried.error().message());

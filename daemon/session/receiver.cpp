@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include "common/config/landing.h"
 #include "common/net/await.h"
 #include "common/net/identity.h"
 #include "common/os/way_to_write.h"
@@ -31,13 +30,11 @@ using namespace std::chrono_literals;
 using net::k_await;
 constexpr std::size_t k_max_sessions = 1024;
 constexpr std::size_t k_max_threads =
-    4096;                       // as many as a connection of each peer and its questions need, where all hang
-constexpr auto k_landing = 2s;  // for the answers of file systems to a reload
+    4096;  // as many as a connection of each peer and its questions need, where all hang
 constexpr std::size_t k_max_strangers = 128;   // connections that have not greeted
 constexpr std::uint64_t k_failures_told = 20;  // a minute
 constexpr std::size_t k_named_fingerprints = 8;
 constexpr auto k_look_at_directories = 5s;
-constexpr auto k_stock_again = 60s;
 
 /// Connections that stage at the same moment; each may hold a part of its operations meanwhile.
 constexpr std::size_t k_busy = 16;
@@ -70,6 +67,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
       acceptor_(loop),
       threads_(k_max_threads),
       decisions_(std::move(decisions)),
+      stocks_(loop, threads_, *decisions_),
       committers_(limits().most_waiting),
       trash_(loop, committers_),
       services_{.loop = loop,
@@ -81,7 +79,8 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                 .instance = std::move(instance),
                 .unclean_end = mark.last_unclean_end()},
       mark_(std::move(mark)),
-      look_timer_(loop) {
+      look_timer_(loop),
+      landing_(loop, threads_) {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
@@ -108,7 +107,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
   };
   decisions_->on_drain([this](const std::string& fingerprint, const std::string& root, const std::string& place,
                               const std::string& drain) {
-    threads_.post([=, this] { take_stock({fingerprint, root}, place, drain); });
+    stocks_.begin({fingerprint, root}, place, drain);
   });
   services_.trash_use = [this](const std::string& path) { return trash_.use_of(path); };
   services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { problems_.note(peer, done); };
@@ -126,6 +125,7 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
   MAILDIRSYNC_ASSIGN(auto ownership, Ownership::open(receiver->config_.state_dir));
   receiver->ownership_ = std::move(ownership);
   receiver->services_.ownership = receiver->ownership_.get();
+  receiver->stocks_.use(receiver->ownership_.get());
   MAILDIRSYNC_TRY(receiver->use(receiver->config_));
   receiver->tell_ways({});
   MAILDIRSYNC_TRY(receiver->listen());
@@ -136,7 +136,8 @@ Result<std::unique_ptr<Receiver>> Receiver::start(asio::io_context& loop, config
 
 void Receiver::stop() {
   if (stopping_) return;
-  stopping_ = stops_ = true;
+  stopping_ = true;
+  stocks_.stop();
   asio::error_code ignored;
   acceptor_.close(ignored);
   look_timer_.cancel();
@@ -158,38 +159,6 @@ void Receiver::stop() {
   mark_.end();
   run_until(
       [&] { return std::all_of(open.begin(), open.end(), [](const auto& session) { return session.expired(); }); }, 1s);
-}
-
-/// Of a root that is drained: on a thread that may block. What stopped it begins again when its agent greets next.
-void Receiver::take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain) {
-  const auto given = decisions_->given(place);
-  const auto root = os::Directory::open_root(place);
-  if (!root || stops_ || given->took_stock(*root, drain)) return;
-  std::vector<std::string> accounts;
-  const std::string above = place_of(*root, "");
-  for (const auto& account : ownership_->accounts_of(owner)) {
-    if (account.starts_with(above + '/')) accounts.push_back(account.substr(above.size() + 1));
-  }
-  const auto taken = given->take_stock(*root, drain, accounts, stops_);
-  if (!taken && !stops_) {
-    service::log_warning("stock-not-taken root={} path={} detail=\"{}\" action=\"it is tried again in a minute\"",
-                         owner.root, place, taken.error().message());
-    asio::post(loop_, [this, owner, place, drain] { take_stock_again(owner, place, drain); });
-  } else if (taken && *taken) {
-    service::log_info("stock-taken root={} path={} accounts={}", owner.root, place, accounts.size());
-  }
-}
-
-/// In a minute, once, however often it failed.
-void Receiver::take_stock_again(const Ownership::Owner& owner, const std::string& place, const std::string& drain) {
-  const std::string key = place + ' ' + drain;
-  if (stopping_ || !stocks_again_.insert(key).second) return;
-  auto timer = std::make_shared<asio::steady_timer>(loop_, k_stock_again);
-  timer->async_wait([this, timer, key, owner, place, drain](const asio::error_code& cancelled) {
-    if (cancelled || stopping_) return;
-    stocks_again_.erase(key);
-    threads_.post([this, owner, place, drain] { take_stock(owner, place, drain); });
-  });
 }
 
 Result<> Receiver::use(const config::Receiver& config) {
@@ -219,8 +188,9 @@ void Receiver::use_owners(const config::Receiver& config) {
     ownership_->use(config);
     told->set_value();
   });
-  if (done.wait_for(k_landing) != std::future_status::ready) {
-    service::log_warning("owners-late seconds={} reason=\"the state directory does not answer\"", k_landing.count());
+  if (done.wait_for(Landing::k_most) != std::future_status::ready) {
+    service::log_warning("owners-late seconds={} reason=\"the state directory does not answer\"",
+                         Landing::k_most.count());
   }
 }
 
@@ -242,33 +212,11 @@ void Receiver::tell_ways(const std::vector<config::Peer>& told) {
 /// Now and then, on threads that may block.
 void Receiver::look_at_directories() {
   directories_->look_at_all();
-  look_at_landing();
+  landing_.look(config_);
   look_timer_.expires_after(k_look_at_directories);
   look_timer_.async_wait([this](const asio::error_code& cancelled) {
     if (!cancelled && !stopping_) look_at_directories();
   });
-}
-
-void Receiver::look_at_landing() {
-  if (std::exchange(looks_at_landing_, true)) return;
-  threads_.post([this, config = config_] {
-    auto landing = config::check_landing(config);
-    asio::post(loop_, [this, landing = std::move(landing)] {
-      looks_at_landing_ = false;
-      landing_ = landing ? std::nullopt : std::optional(landing.error());
-    });
-  });
-}
-
-/// Waits a moment, not longer: a configuration is not refused for a disk that hangs.
-Result<> Receiver::landing_of(const config::Receiver& config) {
-  const auto told = std::make_shared<std::promise<Result<>>>();
-  auto landing = told->get_future();
-  threads_.post([told, config] { told->set_value(config::check_landing(config)); });
-  if (landing.wait_for(k_landing) == std::future_status::ready) return landing.get();
-  service::log_warning("landing-unchecked seconds={} reason=\"a directory of a root does not answer\"",
-                       k_landing.count());
-  return {};
 }
 
 Result<> Receiver::listen() {
@@ -349,7 +297,7 @@ void Receiver::tick() {
 
 Result<> Receiver::reload(config::Receiver config) {
   const auto before = config_;
-  MAILDIRSYNC_TRY(landing_of(config));
+  MAILDIRSYNC_TRY(landing_.check(config));
   MAILDIRSYNC_TRY(use(config));
   if (config.listen.text() != before.listen.text()) {
     service::log_warning("reload action=\"listen stays {} until a restart\"", before.listen.text());

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -17,9 +16,11 @@
 #include "common/net/tls.h"
 #include "common/service/configuration.h"
 #include "common/service/metrics.h"
+#include "daemon/session/landing.h"
 #include "daemon/session/peers.h"
 #include "daemon/session/problems.h"
 #include "daemon/session/session.h"
+#include "daemon/session/stock_taker.h"
 #include "daemon/session/trash_keeper.h"
 
 namespace maildirsync::daemon {
@@ -61,11 +62,7 @@ class Receiver {
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   void look_at_directories();
-  void take_stock(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
-  void take_stock_again(const Ownership::Owner& owner, const std::string& place, const std::string& drain);
-  void look_at_landing();
   void use_owners(const config::Receiver& config);
-  Result<> landing_of(const config::Receiver& config);
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
@@ -86,6 +83,7 @@ class Receiver {
   std::unique_ptr<Ownership> ownership_;
   os::Strand ownership_uses_{threads_};  ///< the configurations that it is to go by, in their order
   std::unique_ptr<DecisionKeeper> decisions_;
+  StockTaker stocks_;
   Committers committers_;
   TrashKeeper trash_;
   Services services_;
@@ -100,11 +98,8 @@ class Receiver {
   RunMark mark_;
   int seconds_ = 0;
   asio::steady_timer look_timer_;
-  std::optional<Error> landing_;  ///< of roots that land in each other's directories, as of the last look
-  bool looks_at_landing_ = false;
-  std::set<std::string> stocks_again_;  ///< those that wait for their next time
+  Landing landing_;
   bool stopping_ = false;
-  std::atomic<bool> stops_ = false;  ///< the same, for threads that block
 };
 
 }  // namespace maildirsync::daemon

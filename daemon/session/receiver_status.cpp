@@ -104,12 +104,12 @@ json Receiver::status() {
                         {"path", configuration_.file},
                         {"detail", configuration_.refusal()}});
   }
-  if (landing_) {
+  if (const auto& landing = landing_.trouble()) {
     problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
                         {"root", ""},
                         {"account", ""},
                         {"path", ""},
-                        {"detail", landing_->detail}});
+                        {"detail", landing->detail}});
   }
   for (const auto& [where, trouble] : problems_.recent()) {
     const auto& [peer, root, account, path] = where;

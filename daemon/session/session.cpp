@@ -11,11 +11,8 @@
 #include "common/os/clock.h"
 #include "common/service/event.h"
 #include "common/service/log.h"
-#include "common/wire/listing.h"
-#include "daemon/session/believed.h"
+#include "daemon/session/acks.h"
 #include "daemon/session/destinations.h"
-#include "daemon/session/lister.h"
-#include "daemon/session/on_thread.h"
 
 namespace maildirsync::daemon {
 
@@ -34,9 +31,7 @@ constexpr std::size_t k_max_unread = 1024 * 1024;  // of answers; a peer that le
 constexpr std::size_t k_listing_ahead = 512 * 1024;
 constexpr std::size_t k_max_outgoing = 16 * 1024 * 1024;  // with the acknowledgements of all that was staged before
 constexpr std::size_t k_slice = 64 * 1024;
-constexpr std::size_t k_failures_in_ack = 500;
 constexpr std::uint64_t k_refusals_told = 20;  // a minute, of each code; whoever finds the port can make more
-constexpr std::size_t k_detail = 400;          // bytes of a sentence in an ack
 
 }  // namespace
 
@@ -45,6 +40,7 @@ Session::Session(Services& services, std::shared_ptr<net::Channel> channel, std:
       channel_(std::move(channel)),
       address_(std::move(address)),
       strand_(services.threads),
+      listings_(services),
       wake_(services.loop),
       room_(services.loop),
       drained_(services.loop, asio::steady_timer::time_point::max()),
@@ -70,12 +66,13 @@ Intake::Sinks Session::sinks() {
               },
           .list =
               [this](ListRequest request) {
-                if (request.looks_only) return begin_list(std::move(request));
+                if (request.looks_only) return listings_.begin(std::move(request), shared_from_this());
                 const std::string key = request.account_key;
                 const auto serial = request.serial;
                 services_.committers.of(request.root->path())
-                    .opened(key, serial,
-                            [self = shared_from_this(), request = std::move(request)] { self->begin_list(request); });
+                    .opened(key, serial, [self = shared_from_this(), request = std::move(request)] {
+                      self->listings_.begin(request, self);
+                    });
               },
           .answer =
               [this](wire::Header answer) {
@@ -247,7 +244,7 @@ void Session::watch_silence() {
     const auto self = weak.lock();
     if (cancelled || !self || self->ended_) return;
     if (self->waits_for_silent_directory()) {
-      self->give_listings_back();
+      self->listings_.give_back();
       return self->end(ErrorCode::timed_out,
                        "a directory at the destination does not answer; what lands in others goes on anew");
     }
@@ -275,15 +272,7 @@ bool Session::waits_for_silent_directory() const {
   if (since != k_not_staging && std::chrono::steady_clock::now() - since > k_stuck) return true;
   const auto is_silent = [&](const auto& directory) { return silent.contains(directory); };
   const auto missing = answers_.missing();
-  return std::any_of(missing.begin(), missing.end(), is_silent) ||
-         std::any_of(listing_in_.begin(), listing_in_.end(), is_silent);
-}
-
-/// The peer's other connections may list meanwhile.
-void Session::give_listings_back() {
-  for (; listings_ > 0; --listings_)
-    load_->end_listing();
-  gave_listings_back_ = true;
+  return std::any_of(missing.begin(), missing.end(), is_silent) || listings_.any_in(is_silent);
 }
 
 // ---- frames out ----
@@ -331,43 +320,10 @@ asio::awaitable<void> Session::write() {
   channel_->shutdown_send();
 }
 
-/// Any thread.
-void Session::begin_list(ListRequest request) {
-  asio::post(services_.loop, [self = shared_from_this(), request = std::move(request)] {
-    self->load_->begin_listing(
-        [self, request] { asio::co_spawn(self->services_.loop, self->list(request), asio::detached); });
-  });
-}
-
 /// A question less is open.
 void Session::answered() {
   --questions_;
   if (!is_full()) made_room();
-}
-
-asio::awaitable<void> Session::list(ListRequest request) {
-  auto self = shared_from_this();
-  ++listings_;
-  const auto listed = listing_in_.insert(request.served);
-  try {
-    if (!request.believed.empty()) {
-      wire::Header header;
-      *header.mutable_listing() = co_await on_thread(services_.threads, [&] { return compare_looks(request); });
-      send(header);
-    } else if (request.accounts) {
-      co_await list_all_accounts(request);
-    } else {
-      co_await list_account(request);
-    }
-  } catch (const std::exception& exception) {
-    end(ErrorCode::io, exception.what());
-  }
-  listing_in_.erase(listed);
-  if (!gave_listings_back_) {
-    --listings_;
-    load_->end_listing();
-  }
-  answered();
 }
 
 /// Until the peer has taken so much that more may be sent.
@@ -376,130 +332,12 @@ asio::awaitable<void> Session::wait_for_reader() {
     co_await drained_.async_wait(k_await);  // it never expires: all that wait are woken by its cancellation
 }
 
-asio::awaitable<void> Session::list_all_accounts(const ListRequest& request) {
-  const auto layout = maildir::Layout::parse(request.pattern);
-  if (!layout) {
-    end(ErrorCode::protocol, layout.error().message());
-    co_return;
-  }
-  auto pieces = co_await on_thread(services_.threads, [&] {
-    auto found = ended_ ? std::vector<wire::Listing>() : list_accounts(*request.root, *layout, request.id);
-    if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
-    return found;
-  });
-  wire::Header header;
-  for (auto& piece : pieces) {
-    co_await wait_for_reader();
-    *header.mutable_listing() = std::move(piece);
-    send(header);
-  }
-}
-
-namespace {
-
-/// An account that is away with all others is the whole root's matter, and not to be sent again.
-void refuse_if_emptied(const ListRequest& request, wire::Listing& piece) {
-  if (!piece.last() || piece.exists() || piece.error() != 0 || request.looks_only || !request.served) return;
-  const auto checked = request.served->check_not_emptied(*request.root);
-  if (checked) return;
-  piece.set_error(static_cast<std::uint32_t>(checked.error().code));
-  piece.set_detail(checked.error().message());
-  piece.set_whole_root(true);
-}
-
-}  // namespace
-
-asio::awaitable<void> Session::list_account(const ListRequest& request) {
-  if (const auto debt =
-          request.looks_only ? std::nullopt : services_.committers.of(request.root->path()).debt(*request.root)) {
-    wire::Header header;
-    auto& listing = *header.mutable_listing();
-    listing.set_id(request.id);
-    listing.set_last(true);
-    listing.set_error(static_cast<std::uint32_t>(debt->code));
-    listing.set_detail(debt->message());
-    send(header);
-    co_return;
-  }
-  const Digests digests = request.digests           ? Digests::all
-                          : request.control_digests ? Digests::control_files
-                                                    : Digests::no;
-  Lister lister(request.root, request.account, request.id, digests,
-                request.looks_only ? ChangeStamps::yes : ChangeStamps::no,
-                request.remove_indexes ? Indexes::remove : Indexes::keep, request.digests_since);
-  wire::Header header;
-  while (!ended_) {
-    *header.mutable_listing() = co_await on_thread(services_.threads, [&] {
-      auto piece = lister.next();
-      refuse_if_emptied(request, piece);
-      if (request.packed) wire::pack(piece);
-      return piece;
-    });
-    send(header);
-    if (header.listing().last()) co_return;
-    co_await wait_for_reader();
-  }
-}
-
 void Session::committed(std::vector<Committed> done) {
   asio::post(services_.loop, [self = shared_from_this(), done = std::move(done)]() mutable {
     self->services_.note(*self->peer_, done);
-    self->acknowledge(self->answers_.take(std::move(done)));
+    for (const auto& ack : acks_of(self->answers_.take(std::move(done))))
+      self->send(ack);
   });
-}
-
-void Session::acknowledge(std::vector<Committed> done) {
-  wire::Header header;
-  std::size_t special = 0;
-  const auto shortened = [](const std::string& text) { return text.substr(0, k_detail); };
-  for (const auto& one : done) {
-    auto& ack = *header.mutable_ack();
-    ack.set_sequence(one.sequence);
-    if (one.error) {
-      ++special;
-      auto& failed = *ack.add_failed();
-      failed.set_sequence(one.sequence);
-      failed.set_code(static_cast<std::uint32_t>(one.error->code));
-      failed.set_detail(shortened(one.error->message()));
-      failed.set_whole_root(one.account->root_error && one.account->root_error->code != ErrorCode::owned_by_another);
-      failed.set_untouched(one.untouched);
-    } else if (!one.outcome.renamed.empty()) {
-      ++special;
-      auto& renamed = *ack.add_renamed();
-      renamed.set_sequence(one.sequence);
-      renamed.set_name(one.outcome.renamed);
-      renamed.set_detail(shortened(one.outcome.detail));
-    }
-    if (!one.error && one.lesser_mode) {
-      ++special;
-      auto& lesser = *ack.add_lesser_modes();
-      lesser.set_sequence(one.sequence);
-      lesser.set_mode(*one.lesser_mode);
-    }
-    if (!one.error && one.outcome.other_time) {
-      ++special;
-      auto& other = *ack.add_other_times();
-      other.set_sequence(one.sequence);
-      other.set_time(*one.outcome.other_time);
-    }
-    if (one.outcome.indexed && !one.error) {
-      ++special;
-      ack.add_indexed(one.sequence);
-    }
-    for (const auto& look : one.looks) {
-      ++special;
-      auto& left = *ack.add_left();
-      left.set_sequence(one.sequence);
-      left.set_folder(look.folder);
-      left.set_before(look.before);
-      left.set_after(look.after);
-    }
-    if (special < k_failures_in_ack) continue;
-    send(header);
-    header.Clear();
-    special = 0;
-  }
-  if (header.has_ack()) send(header);
 }
 
 }  // namespace maildirsync::daemon
