@@ -1,106 +1,14 @@
 """The directory at the destination is known again: another one, or none, is not written to; an older one is compared."""
 
-import ctypes
 import os
 import shutil
-import subprocess
 import unittest
 
-from loop_mounts import make_image
-from maildirsync_testing import OWNER, LabTest, TreeSpec, deliver, make_tree, wait_until
+from destination_lab import BothTreesTest, DestinationTest
+from maildirsync_testing import OWNER, TreeSpec, deliver, make_tree, wait_until
 from maildir_trees import make_maildir
 
 MARKER = ".maildirsync.root"
-
-
-class DestinationTest(LabTest):
-    file_system = "ext4"  # of the volumes that a test mounts at the destination
-    mkfs_options: tuple[str, ...] = ()
-
-    def setUp(self):
-        super().setUp()
-        self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, OWNER, is_account=True)
-        make_maildir(os.path.join(self.account, b".Lists"), OWNER)
-        for i in range(20):
-            deliver(self.account, b"1700000000.M%dP1.mx:2," % i, b"Subject: %d\n\nx\n" % i, area=b"cur")
-        self.serial = 0
-
-    @property
-    def there(self) -> str:
-        return self.root.destination
-
-    def copied(self):
-        self.lab.start()
-        self.lab.flush()
-        self.lab.assert_equal()
-
-    def straggler(self) -> bytes:
-        self.serial += 1
-        return self.root.at_destination(deliver(self.account, b"1800000000.M%dP7.old" % self.serial))
-
-    def own_mounts(self):
-        """Mounts that only this process and its children see."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x4000 | 1 << 18, None):
-            self.skipTest("a private mount namespace is not permitted here")
-        self.lab.unmounts.append(lambda: [None for _ in range(4) if libc.umount2(os.fsencode(self.there), 2) == 0])
-
-    def run_command(self, *command: str):
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        self.assertEqual(0, done.returncode, f"{command}: {done.stderr}")
-
-    def volume(self) -> str:
-        """The destination becomes a volume of its own; the image."""
-        self.own_mounts()
-        image = self.image("volume")
-        self.mount(image)
-        return image
-
-    def image(self, name: str) -> str:
-        """A new file system in a file."""
-        image = os.path.join(self.lab.base, name)
-        make_image(image, self.file_system, *self.mkfs_options)
-        return image
-
-    def mount(self, image: str):
-        self.run_command("mount", "-o", "loop", image, self.there)
-        os.chmod(self.there, 0o755)
-
-    def unmount(self, *options: str):
-        self.run_command("umount", *options, self.there)
-
-    def assert_held(self, reason: str):
-        """Both sides say so, and `flush`, and `doctor`."""
-        agent = self.lab.agent
-        problem = agent.wait_problem("destination-gone", reason)
-        self.assertEqual(("vhosts", ""), (problem["root"], problem["account"]))
-        self.assertIn(self.there, problem["detail"])
-        self.assertIn("nothing is written to it", problem["detail"])
-        status = agent.status()
-        self.assertEqual("held", status["state"])
-        self.assertEqual(["held"], [root["state"] for root in status["roots"]])
-        self.assert_exit(2, agent.cli("status"))
-        receiver = self.lab.receiver
-        problem = receiver.wait_problem("destination-gone", reason)
-        self.assertEqual(("vhosts", self.there), (problem["root"], problem["path"]))
-        done = receiver.cli("status")
-        self.assert_exit(2, done)
-        self.assertIn("MAILDIRSYNC CRITICAL - held", done.stdout)
-        flushed = agent.flush(limit=20, complete=False)
-        self.assertIn("destination-gone", [one.get("code") for one in flushed["left_out"]])
-        for daemon in (agent, receiver):
-            done = daemon.cli("doctor", "--config", daemon.config)
-            self.assert_exit(1, done)
-            self.assertIn(reason, done.stdout)
-
-    def assert_goes_on(self):
-        self.lab.agent.wait_state("live")
-        wait_until(lambda: not self.lab.receiver.problems(), "the receiver has no problem", alive=self.lab.daemons)
-        self.lab.flush()
-        self.lab.assert_equal()
 
 
 class Identity(DestinationTest):
@@ -209,104 +117,6 @@ class Identity(DestinationTest):
         self.lab.receiver.start()
         self.lab.flush()
         self.lab.assert_equal()
-
-
-class BothTreesTest(DestinationTest):
-    def setUp(self):
-        super().setUp()
-        make_tree(self.root.source, TreeSpec(accounts=6, messages=200, seed=14))
-
-    def first(self) -> bytes:
-        return os.path.join(self.root.at_destination(self.account), b"cur", b"1700000000.M0P1.mx:2,")
-
-    def compared(self) -> int:
-        return self.lab.agent.log_text().count("destination-differs")
-
-
-class BothTrees(BothTreesTest):
-    """`flush`, a new session and a clock compare the destination too, one look a folder."""
-
-    def test_a_flush_with_nothing_pending_compares_no_account(self):
-        self.copied()
-        self.straggler()
-        self.lab.flush()
-        count = self.compared()
-        self.lab.flush()
-        self.assertEqual(count, self.compared(), self.lab.agent.tail())
-        self.lab.agent.restart()
-        self.lab.flush()
-        self.assertEqual(count, self.compared(), self.lab.agent.tail())
-
-    def test_what_is_under_way_when_a_session_begins_looks_like_no_one_elses_work(self):
-        self.copied()
-        for _ in range(3):
-            self.lab.agent.stop()
-            for directory, _, _ in os.walk(os.fsencode(self.root.source)):
-                if os.path.basename(directory) == b"new":
-                    for number in range(80):
-                        self.serial += 1
-                        deliver(os.path.dirname(directory), b"1800000000.M%dP8.old" % self.serial)
-            self.lab.agent.start()
-            self.lab.flush()
-        self.assertEqual(0, self.compared(), self.lab.agent.tail())
-        self.lab.assert_equal()
-
-    def test_a_message_that_was_removed_at_the_destination_is_sent_again(self):
-        self.copied()
-        os.unlink(self.first())
-        self.lab.flush()
-        self.lab.assert_equal()
-
-    def test_a_flag_that_was_set_at_the_destination_and_a_message_that_was_put_there(self):
-        self.copied()
-        os.rename(self.first(), self.first() + b"S")
-        deliver(os.path.dirname(os.path.dirname(self.first())), b"1900000000.M1P1.theirs")
-        self.lab.flush()
-        self.assertTrue(os.path.exists(self.first()))
-        self.assertEqual(1, self.lab.agent.status()["roots"][0]["extra"])
-
-    def test_a_folder_and_an_account_that_were_removed_at_the_destination(self):
-        self.copied()
-        for _ in range(3):  # one may be seen while the other has a turn, and the other way round
-            shutil.rmtree(os.path.join(self.root.at_destination(self.account), b".Lists"))
-            shutil.rmtree(os.path.dirname(self.root.at_destination(self.root.account(1))))
-            self.lab.flush()
-            self.lab.assert_equal()
-
-    def test_a_change_between_two_messages_of_ours_is_not_taken_for_ours(self):
-        self.copied()
-        os.unlink(self.first())
-        self.straggler()
-        self.lab.flush()
-        self.lab.assert_equal()
-
-    def test_a_new_session_finds_it_without_a_flush(self):
-        self.copied()
-        self.lab.receiver.stop()
-        os.unlink(self.first())
-        self.lab.receiver.start()
-        wait_until(lambda: os.path.exists(self.first()), "the message is sent again", alive=self.lab.daemons)
-
-    def test_a_drained_root_is_not_compared(self):
-        self.copied()
-        self.assert_exit(0, self.lab.agent.cli("drain", "vhosts"))
-        os.unlink(self.first())
-        count = self.compared()
-        self.lab.agent.flush()
-        self.lab.receiver.restart()
-        wait_until(lambda: self.lab.agent.status()["peer"]["connected"], "it is connected again", alive=self.lab.daemons)
-        self.lab.agent.flush()
-        self.assertFalse(os.path.exists(self.first()))
-        self.assertEqual(count, self.compared())
-
-    def test_a_mailbox_that_a_dovecot_opened_at_the_destination_is_seen_by_the_next_flush(self):
-        self.copied()
-        folder = self.root.at_destination(self.account)
-        with open(os.path.join(folder, b"dovecot.index.log"), "wb") as file:
-            file.write(b"index")
-        self.lab.flush()
-        problem = self.lab.agent.wait_problem("stale-index", "a@example.org")
-        self.assertIn("repair-index", problem["detail"])
 
 
 class Snapshots(BothTreesTest):

@@ -3,11 +3,11 @@
 import os
 import unittest
 
-import test_destination
+import destination_lab
 from maildirsync_testing import wait_until
 
-OWNER = test_destination.OWNER
-DestinationTest = test_destination.DestinationTest
+OWNER = destination_lab.OWNER
+DestinationTest = destination_lab.DestinationTest
 
 
 class Volumes:
