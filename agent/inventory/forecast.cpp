@@ -7,6 +7,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "agent/inventory/sums.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::agent {
@@ -27,6 +28,46 @@ std::uint64_t with_reserve(std::uint64_t count) {
 
 std::string in_gib(std::uint64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1U << 30U));
+}
+
+const char* remedy_of(const ScanProblem& problem) {
+  switch (problem.code) {
+    case ErrorCode::permission:
+      return "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)";
+    case ErrorCode::special_file:
+      return "take the link away, or mend where it leads";
+    case ErrorCode::mail_left_out:
+      return "do as it says, for neither verify nor cutover goes past mail that is left out; then plan again";
+    default:
+      return "mend what the operating system complains of";
+  }
+}
+
+/// What a person should know of the times that are kept there; "" where all are.
+std::string times_text(const os::KeptTimes& times) {
+  constexpr std::int64_t k_second = 1'000'000'000;
+  constexpr std::int64_t k_year_2100 = 4'102'444'800 * k_second;
+  std::string text;
+  if (times.grain > 1'000) {
+    text = times.grain >= k_second ? fmt::format("times are kept to {} s there", times.grain / k_second)
+                                   : fmt::format("times are kept to {} ms there", times.grain / 1'000'000);
+  } else if (times.grain > 1) {
+    text = fmt::format("times are kept to {} ns there", times.grain);
+  }
+  if (times.latest < k_year_2100) {
+    text += (text.empty() ? "" : ", and ") +
+            fmt::format("dates until {:%Y-%m-%d} only", fmt::gmtime(times.latest / k_second));
+  }
+  return text;
+}
+
+/// What lies there is not free, and so it is counted.
+json to_json(const std::string& root, const Space::Trash& trash) {
+  return {{"root", root},
+          {"days", trash.days},
+          {"files", trash.files},
+          {"bytes", trash.bytes},
+          {"oldest", trash.oldest.empty() ? json(nullptr) : json(os::printable(trash.oldest))}};
 }
 
 class Forecast {
@@ -60,19 +101,6 @@ class Forecast {
                       {"path", os::printable(path)},
                       {"detail", os::printable(detail)},
                       {"remedy", os::printable(remedy)}});
-  }
-
-  static const char* remedy_of(const ScanProblem& problem) {
-    switch (problem.code) {
-      case ErrorCode::permission:
-        return "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)";
-      case ErrorCode::special_file:
-        return "take the link away, or mend where it leads";
-      case ErrorCode::mail_left_out:
-        return "do as it says, for neither verify nor cutover goes past mail that is left out; then plan again";
-      default:
-        return "mend what the operating system complains of";
-    }
   }
 
   void judge_roots() {
@@ -111,7 +139,7 @@ class Forecast {
                       {"bytes", inventory.bytes},
                       {"control_files", inventory.control_files},
                       {"control_bytes", inventory.control_bytes},
-                      {"biggest_message", biggest(inventory)},
+                      {"biggest_message", biggest_of(inventory)},
                       {"left_out", inventory.left_out.size()},
                       {"there_messages", account.there_messages},
                       {"there_bytes", account.there_bytes}});
@@ -119,65 +147,10 @@ class Forecast {
     return list;
   }
 
-  static json biggest(const Inventory& inventory) {
-    return {{"bytes", inventory.biggest_bytes}, {"path", os::printable(inventory.biggest_path)}};
-  }
-
-  struct Sum {
-    std::uint64_t accounts = 0, folders = 0, directories = 0, messages = 0, bytes = 0, control_files = 0,
-                  control_bytes = 0, disk_bytes = 0, inodes = 0, left_out = 0, there_bytes = 0, there_messages = 0,
-                  acls = 0;
-    double walk_seconds = 0, seconds = 0;
-    const Facts::Account* biggest = nullptr;
-  };
-
-  template <class Wanted>
-  Sum sum(Wanted wanted) const {
-    Sum sum;
-    for (const auto& account : facts_.accounts) {
-      if (!wanted(account)) continue;
-      const Inventory& inventory = account.inventory;
-      ++sum.accounts;
-      sum.folders += inventory.folders;
-      sum.directories += inventory.directories;
-      sum.messages += inventory.messages;
-      sum.bytes += inventory.bytes;
-      sum.control_files += inventory.control_files;
-      sum.control_bytes += inventory.control_bytes;
-      sum.disk_bytes += inventory.disk_bytes;
-      sum.inodes += inventory.inodes;
-      sum.left_out += inventory.left_out.size();
-      sum.acls += inventory.acls;
-      sum.there_bytes += std::min(account.there_bytes, inventory.bytes);
-      sum.there_messages += std::min(account.there_messages, inventory.messages);
-      sum.walk_seconds += inventory.walk_seconds;
-      sum.seconds += inventory.seconds;
-      const bool is_bigger = sum.biggest == nullptr || inventory.biggest_bytes > sum.biggest->inventory.biggest_bytes;
-      if (inventory.messages > 0 && is_bigger) sum.biggest = &account;
-    }
-    return sum;
-  }
-
-  Sum sum_of_all() const {
-    return sum([](const Facts::Account&) { return true; });
-  }
-  Sum sum_of_root(const std::string& name) const {
-    return sum([&](const Facts::Account& account) { return account.root == name; });
-  }
-
-  static json to_json(const Sum& sum) {
-    return {{"accounts", sum.accounts},           {"folders", sum.folders},
-            {"messages", sum.messages},           {"bytes", sum.bytes},
-            {"control_files", sum.control_files}, {"control_bytes", sum.control_bytes},
-            {"disk_bytes", sum.disk_bytes},       {"inodes", sum.inodes},
-            {"left_out", sum.left_out},           {"there_messages", sum.there_messages},
-            {"there_bytes", sum.there_bytes},     {"acls", sum.acls}};
-  }
-
   json roots() const {
     json list = json::array();
     for (const auto& root : facts_.roots) {
-      json one = to_json(sum_of_root(root.name));
+      json one = to_json(sum_of_root(facts_, root.name));
       one["name"] = root.name;
       one["path"] = root.path;
       one["mode"] = root.mode;
@@ -187,41 +160,14 @@ class Forecast {
   }
 
   json totals() const {
-    const Sum all = sum_of_all();
+    const Sum all = sum_of_all(facts_);
     json totals = to_json(all);
     totals["biggest_message"] = nullptr;
     if (all.biggest != nullptr) {
-      totals["biggest_message"] = biggest(all.biggest->inventory);
+      totals["biggest_message"] = biggest_of(all.biggest->inventory);
       totals["biggest_message"]["account"] = os::printable(all.biggest->name);
     }
     return totals;
-  }
-
-  /// What a person should know of the times that are kept there; "" where all are.
-  static std::string times_text(const os::KeptTimes& times) {
-    constexpr std::int64_t k_second = 1'000'000'000;
-    constexpr std::int64_t k_year_2100 = 4'102'444'800 * k_second;
-    std::string text;
-    if (times.grain > 1'000) {
-      text = times.grain >= k_second ? fmt::format("times are kept to {} s there", times.grain / k_second)
-                                     : fmt::format("times are kept to {} ms there", times.grain / 1'000'000);
-    } else if (times.grain > 1) {
-      text = fmt::format("times are kept to {} ns there", times.grain);
-    }
-    if (times.latest < k_year_2100) {
-      text += (text.empty() ? "" : ", and ") +
-              fmt::format("dates until {:%Y-%m-%d} only", fmt::gmtime(times.latest / k_second));
-    }
-    return text;
-  }
-
-  /// What lies there is not free, and so it is counted.
-  static json to_json(const std::string& root, const Space::Trash& trash) {
-    return {{"root", root},
-            {"days", trash.days},
-            {"files", trash.files},
-            {"bytes", trash.bytes},
-            {"oldest", trash.oldest.empty() ? json(nullptr) : json(os::printable(trash.oldest))}};
   }
 
   /// Roots on one file system share its room.
@@ -236,7 +182,7 @@ class Forecast {
       json names = json::array(), trash = json::array();
       std::string named;
       for (const auto* root : roots) {
-        const Sum sum = sum_of_root(root->name);
+        const Sum sum = sum_of_root(facts_, root->name);
         disk_bytes += sum.disk_bytes;
         inodes += sum.inodes;
         there_bytes += sum.there_bytes;
@@ -282,7 +228,7 @@ class Forecast {
   }
 
   json watches() {
-    const std::uint64_t needed = sum_of_all().directories + facts_.directories_above;
+    const std::uint64_t needed = sum_of_all(facts_).directories + facts_.directories_above;
     const bool enough = !facts_.needs_watches || needed <= facts_.watch_limit;
     if (!enough) {
       must("unwatched", "", "", "",
@@ -349,7 +295,7 @@ class Forecast {
   }
 
   json expected() const {
-    const Sum all = sum_of_all();
+    const Sum all = sum_of_all(facts_);
     const auto left = static_cast<double>(all.bytes + all.control_bytes - all.there_bytes);
     const auto left_messages = static_cast<double>(all.messages - all.there_messages);
     double seconds = 0;
