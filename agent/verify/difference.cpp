@@ -1,5 +1,6 @@
 #include "agent/verify/difference.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
