@@ -69,7 +69,9 @@ std::string obstruction(const Root& root) {
 }
 
 bool is_initial(const Account& account) {
-  return !account.complete && (account.room || !refused_of(account).any());
+  const auto whole = account.problems.find("");
+  const bool is_anothers = whole != account.problems.end() && whole->second.code == ErrorCode::owned_by_another;
+  return !account.complete && !is_anothers;
 }
 
 bool is_refused_whole(const Account& account) {

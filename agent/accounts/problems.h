@@ -34,8 +34,8 @@ Refused refused_of(const Root& root);
 /// Why the root cannot be read at the source or written at the destination; "" when it can.
 std::string obstruction(const Root& root);
 
-/// Whether its first pass is still to come, under way, or waits for room. One that ended with something refused is
-/// over: that is tried again and named until a person puts it right, which may be never.
+/// Whether its first pass is not finished. Of an account that another agent or root brings to the destination none is
+/// awaited: it may stay so for ever.
 bool is_initial(const Account& account);
 
 /// Whether nothing of the account can be sent: it is refused as a whole.
