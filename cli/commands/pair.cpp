@@ -9,6 +9,7 @@
 
 #include "cli/ask/ask.h"
 #include "cli/commands/commands.h"
+#include "cli/setup/quiet_start.h"
 #include "cli/setup/service.h"
 #include "common/config/document.h"
 #include "common/os/path.h"
@@ -58,6 +59,12 @@ struct Outcome {
   std::vector<std::string> notes;
 };
 
+std::string control_of(Role role, const Places& places) {
+  const auto document = config::read_document(places.config);
+  const config::Value* control = document ? document->find("control") : nullptr;
+  return control == nullptr ? places_of(role, "", "").control : control->text;
+}
+
 Result<Outcome> pair_with(Role role, const Places& places, const PairArguments& arguments) {
   MAILDIRSYNC_ASSIGN(const auto line, parse_pair_line(arguments.line));
   if (line.role == role) {
@@ -73,10 +80,7 @@ Result<Outcome> pair_with(Role role, const Places& places, const PairArguments& 
     outcome.notes.push_back("not started, as --no-start says; next: " + start_hint(role, places));
     return outcome;
   }
-  const auto document = config::read_document(places.config);
-  const config::Value* control = document ? document->find("control") : nullptr;
-  const std::string usual = places_of(role, "", "").control;
-  auto applied = apply(role, places, control == nullptr ? usual : control->text, paired->dropin_changed);
+  auto applied = apply(role, places, control_of(role, places), paired->dropin_changed);
   outcome.good = applied.good;
   outcome.notes.push_back(std::move(applied.sentence));
   return outcome;
@@ -134,12 +138,34 @@ void add_place_options(Parser& command, PairArguments& arguments) {
       ->type_name("FILE");
   command.add_option("--prefix", arguments.prefix, "all files are below it, and no service is touched")
       ->type_name("DIRECTORY");
+  command.add_flag("--paused", arguments.paused, "agent: copy nothing until `maildirsync resume`");
   command.add_flag("--no-start", arguments.no_start, "do not start or reload the service");
+}
+
+Result<> keep_at_rest(const Options& options, Role role, const Places& places, const PairArguments& arguments) {
+  if (!arguments.paused) return {};
+  if (role == Role::receiver) {
+    return failure(ErrorCode::config, "",
+                   "--paused is for the agent, on the old mail server; a receiver sends nothing");
+  }
+  if (!os::exists(places.config)) return {};  // `setup` says it again once there is one
+  const std::string control = control_of(role, places);
+  if (process_behind(control) <= 0) return start_paused(places);
+  Options agent = options;
+  agent.control = control;
+  const auto answer = try_ask(agent, {{"command", "pause"}}, {});
+  if (!answer) return failure(ErrorCode::state, "", "the agent that runs cannot be paused: " + answer.error().sentence);
+  return {};
 }
 
 int finish_pairing(const Options& options, Role role, const Places& places, const PairArguments& arguments,
                    std::vector<std::string> notes) {
   bool good = true;
+  if (const auto rests = keep_at_rest(options, role, places, arguments); !rests) {
+    complain(rests.error().message());
+    return k_exit_usage;
+  }
+  if (arguments.paused) notes.push_back("the agent is paused: nothing is copied until maildirsync resume");
   if (!arguments.line.empty()) {
     auto outcome = pair_with(role, places, arguments);
     if (!outcome) {

@@ -16,14 +16,18 @@ struct PairArguments {
   std::string prefix;
   std::string address;
   bool no_start = false;
+  bool paused = false;  ///< agent: nothing is copied until `resume`
   Mapping mapping;
 };
 
-/// --config, --prefix, --address, --no-start.
+/// --config, --prefix, --address, --no-start, --paused.
 void add_place_options(Parser& command, PairArguments& arguments);
 
 /// An absolute path.
 std::string absolute(const std::string& path);
+
+/// Puts the agent at rest first, if that is wanted. Nothing else has happened yet when it fails.
+Result<> keep_at_rest(const Options& options, Role role, const Places& places, const PairArguments& arguments);
 
 /// Pairs with the line, if there is one, makes the daemon use it, prints the notes, our own line and what to do next;
 /// gives the exit status.

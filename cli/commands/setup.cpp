@@ -195,6 +195,11 @@ int setup(const Options& options, Arguments arguments) {
       return k_exit_usage;
     }
   }
+  if (role == Role::receiver && arguments.pair.paused) {
+    const auto refused = keep_at_rest(options, role, places, arguments.pair);
+    complain(refused.error().message());
+    return k_exit_usage;
+  }
   std::vector<std::string> notes;
   if (const auto done = write_config(arguments, role, places, notes); !done) {
     complain(done.error().message());

@@ -60,10 +60,10 @@ _maildirsync() {
     repair-index) options+=" --account" ;;
     keygen) options+=" --out --name" ;;
     setup)
-      options+=" --root --accounts --listen --path --pair --force --yes --address --config --prefix --no-start"
+      options+=" --root --accounts --listen --path --pair --force --yes --address --config --prefix --paused --no-start"
       [[ $cur == -* ]] || options="agent receiver"
       ;;
-    pair) options+=" --name --path --owner --replace --address --config --prefix --no-start" ;;
+    pair) options+=" --name --path --owner --replace --address --config --prefix --paused --no-start" ;;
     doctor) options+=" --config --prefix" ;;
     fingerprint)
       [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }

@@ -127,6 +127,44 @@ class LiveMirror(SetupTest):
         done = self.old.cli("flush", "--timeout", "60", limit=120)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr + self.old.text(self.old.log))
 
+    def assert_at_rest(self):
+        wait_until(lambda: self.status()["peer"]["connected"], "the agent is connected")
+        self.assertEqual("paused", self.status()["state"])
+        flushed = self.old.cli("--json", "flush", "--timeout", "60", limit=120)
+        self.assertEqual(["paused"], [one["code"] for one in json.loads(flushed.stdout)["left_out"]])
+        self.assertEqual([], [files for _, _, files in os.walk(self.target) if any(".M" in name for name in files)])
+
+    def status(self) -> dict:
+        return json.loads(self.old.cli("--json", "status").stdout)
+
+    def test_a_paused_agent_copies_nothing_until_it_is_resumed(self):
+        self.make_mail()
+        line = self.receiver_line()
+        done = self.old.run("setup", "agent", "--root", f"vhosts={self.source}", "--pair", line, "--paused", check=True)
+        self.assertIn("nothing is copied until maildirsync resume", done.stderr)
+        self.new.pair(done.stdout.strip(), "--path", self.target, "--owner", "5000:5000")
+        self.new.start()
+        self.old.start()
+        self.assert_at_rest()
+        self.old.stop()
+        self.old.start()
+        self.assert_at_rest()
+        self.old.cli("resume", check=True)
+        self.assert_mirrored()
+        # Said again: of one that does not run, and of one that does.
+        self.old.stop()
+        self.old.pair(line, "--paused")
+        self.old.start()
+        self.assertEqual("paused", self.status()["state"])
+        self.old.cli("resume", check=True)
+        self.old.pair(line, "--paused")
+        self.assertEqual("paused", self.status()["state"])
+
+    def test_a_receiver_cannot_be_paused(self):
+        done = self.new.run("setup", "receiver", "--paused")
+        self.assert_wrong(done, "--paused is for the agent")
+        self.assertFalse(os.path.exists(self.new.config))
+
     def test_the_layout_is_found_by_looking_and_setup_pairs_too(self):
         self.make_mail()
         self.old.setup("--root", self.source, "--pair", self.receiver_line())
