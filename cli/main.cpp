@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
           {"fingerprint", "print what identifies a certificate", add_fingerprint},
           {"setup", "write the configuration of this server, with what is found here", add_setup},
           {"pair", "make agent and receiver known to each other", add_pair},
+          {"deploy", "bring the agent to the old server over ssh, and pair both", add_deploy},
           {"doctor", "check configuration, permissions, limits, disk, clock and reachability", add_doctor},
       });
 }

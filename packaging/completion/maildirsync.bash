@@ -12,7 +12,7 @@ _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair"
+  local commands="status flush verify plan cutover drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair deploy"
   local command="" i socket=""
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -26,7 +26,7 @@ _maildirsync() {
   done
 
   case $prev in
-    --control | --html | --out)
+    --control | --html | --out | --bundle)
       _filedir
       return
       ;;
@@ -34,13 +34,13 @@ _maildirsync() {
       _filedir toml
       return
       ;;
-    --prefix | --path | --root)
+    --prefix | --into | --path | --root)
       _filedir -d
       return
       ;;
     --accounts | --listen | --pair | --owner | --address) return ;;
     --account | --since | --timeout | --warn-lag | --crit-lag | --name) return ;;
-    --freeze | --thaw | --switch | --unswitch)
+    --freeze | --thaw | --switch | --unswitch | --ssh)
       COMPREPLY=($(compgen -c -- "$cur"))
       return
       ;;
@@ -64,6 +64,10 @@ _maildirsync() {
       [[ $cur == -* ]] || options="agent receiver"
       ;;
     pair) options+=" --name --path --owner --replace --address --config --prefix --paused --no-start" ;;
+    deploy)
+      options+=" --paused --tunnel --dry-run --remove --bundle --into --ssh --root --accounts --path --owner --name --address --listen --replace"
+      [[ $cur == -* ]] || { _known_hosts_real -a -- "$cur" && return; }
+      ;;
     doctor) options+=" --config --prefix" ;;
     fingerprint)
       [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }

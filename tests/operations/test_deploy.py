@@ -1,0 +1,288 @@
+"""`maildirsync deploy` over a real sshd: both servers are systems of another release, each in namespaces of its own, with a line between.
+
+The systems come from the package archive by mmdebstrap, so this needs the network, root, and some minutes; MAILDIRSYNC_SYSTEMS names
+the releases (default: bullseye). A system that cannot be had is a skipped test.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+BIN = os.path.abspath(os.environ.get("MAILDIRSYNC_BIN", "build/release/bin"))
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RELEASE = os.environ.get("MAILDIRSYNC_SYSTEMS", "bullseye").split()[0]
+OLD_ADDRESS, NEW_ADDRESS = "192.0.2.1", "192.0.2.2"
+
+SSH_CONFIG = f"""Host old.example.org
+  HostName {OLD_ADDRESS}
+  Port 2222
+  User root
+  StrictHostKeyChecking accept-new
+"""
+MAIL = r"""
+set -eu
+useradd --system --uid 5000 --shell /sbin/nologin vmail
+for user in anna bert; do
+  box=/var/vmail/example.org/$user/Maildir
+  mkdir -p $box/cur $box/new $box/tmp
+  for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
+done
+chown -R vmail:vmail /var/vmail
+"""
+
+
+class System:
+    """A machine's worth of namespaces, with a directory for its root."""
+
+    def __init__(self, root: str, name: str):
+        self.root = root
+        boot = (
+            f"mount --make-rprivate / && mount --bind {root} {root} && mount -t proc proc {root}/proc && mount -t tmpfs tmpfs {root}/run && "
+            f"hostname {name} && ip link set lo up && echo up && exec chroot {root} sh -c 'while :; do sleep 1; done'"
+        )
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child", "sh", "-c", boot],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        )
+        assert self.keeper.stdout.readline() == "up\n"
+        self.pid = int(subprocess.check_output(["pgrep", "-P", str(self.keeper.pid)], text=True))
+        while os.readlink(f"/proc/{self.pid}/root") != root:
+            time.sleep(0.01)
+
+    def run(self, script: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--uts", "--root", "--wd", "env", "-i", "HOME=/root",
+             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", script],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+        )  # fmt: skip
+
+    def must(self, script: str) -> str:
+        done = self.run(script)
+        if done.returncode != 0:
+            raise AssertionError(f"{script}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def write(self, path: str, text: str) -> None:
+        with open(self.root + path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def ours(self) -> set[str]:
+        """What is there of maildirsync."""
+        found = self.must("find / -xdev -path '*maildirsync*' ! -path '/root/*' ! -path '/proc/*'").split()
+        return set(found) | set(self.must("getent passwd | grep maildirsync | cut -d: -f1 || true").split())
+
+    def stop(self) -> None:
+        self.keeper.kill()
+        self.keeper.wait()
+        self.keeper.stdout.close()
+
+
+class Deploy(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("only root can enter another system")
+        for tool in ("patchelf", "mmdebstrap", "nsenter"):
+            if not shutil.which(tool):
+                raise unittest.SkipTest(f"{tool} is not installed")
+        cls.base = tempfile.mkdtemp(prefix="maildirsync-deploy-")
+        cls.addClassCleanup(shutil.rmtree, cls.base)
+        made = subprocess.run(
+            [os.path.join(REPOSITORY, "packaging", "bundle"), "--programs", BIN, cls.base], capture_output=True, text=True,
+            env={**os.environ, "MAILDIRSYNC_BUNDLE_LEVEL": "1"},
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        cls.archive = next(os.path.join(cls.base, name) for name in os.listdir(cls.base) if name.endswith(".tar.zst"))
+        cls.tree = os.path.join(cls.base, "base")
+        made = subprocess.run(
+            ["mmdebstrap", "--variant=minbase", "--quiet", "--include=openssh-server,openssh-client,iproute2,procps", RELEASE, cls.tree],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if made.returncode != 0:
+            raise unittest.SkipTest(f"no {RELEASE} can be had: {made.stderr[-300:]}")
+
+    def system(self, name: str) -> System:
+        root = tempfile.mkdtemp(prefix=name + "-", dir=self.base)
+        self.addCleanup(shutil.rmtree, root)
+        subprocess.run(["cp", "-a", "--reflink=auto", self.tree + "/.", root], check=True)
+        system = System(root, name)
+        self.addCleanup(system.stop)
+        return system
+
+    def setUp(self):
+        self.old, self.new = self.system("old"), self.system("new")
+        subprocess.run(["ip", "link", "add", "eth0", "netns", str(self.old.pid), "type", "veth", "peer", "eth0", "netns", str(self.new.pid)], check=True)
+        for system, address in ((self.old, OLD_ADDRESS), (self.new, NEW_ADDRESS)):
+            system.must(f"ip address add {address}/24 dev eth0 && ip link set eth0 up")
+        self.old.must(MAIL)
+        self.new.must("useradd --system --uid 6000 --shell /sbin/nologin vmail && install -d -o vmail -g vmail /srv/mail")
+        self.new.must("mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519")
+        self.new.write("/root/.ssh/config", SSH_CONFIG)
+        self.old.must("mkdir -p -m 700 /root/.ssh && mkdir -p /run/sshd")
+        shutil.copy(self.new.root + "/root/.ssh/id_ed25519.pub", self.old.root + "/root/.ssh/authorized_keys")
+        self.old.must("/usr/sbin/sshd -p 2222")
+        # The receiver's side is installed as a person would.
+        shutil.copy(self.archive, self.new.root + "/root")
+        subprocess.run(["tar", "-C", self.new.root + "/root", "-xf", self.archive], check=True)
+        self.new.must("cd /root/maildirsync-*/ && ./install receiver")
+        self.bundle = "/root/" + os.path.basename(self.archive)
+        self.clean = self.old.ours()
+
+    def deploy(self, *options: str, status: int = 0) -> subprocess.CompletedProcess:
+        done = self.new.run(f"maildirsync deploy old.example.org {' '.join(options)}")
+        self.assertEqual(status, done.returncode, done.stdout + done.stderr)
+        return done
+
+    def fresh(self, *options: str, status: int = 0) -> subprocess.CompletedProcess:
+        return self.deploy(f"--bundle {self.bundle} --path /srv/mail --owner vmail:vmail --address {NEW_ADDRESS}", *options, status=status)
+
+    def status(self) -> dict:
+        return json.loads(self.old.run("maildirsync --json status").stdout)
+
+    def reaches(self, state: str) -> None:
+        end = time.monotonic() + 60
+        while self.status()["state"] != state:
+            self.assertLess(time.monotonic(), end, self.status())
+            time.sleep(0.2)
+
+    def equal(self) -> None:
+        self.old.must("maildirsync flush && maildirsync verify --deep")
+        self.assertEqual(self.old.must("cd /var/vmail && find . -type f | sort"), self.new.must("cd /srv/mail && find . -type f ! -path '*/.maildirsync*' ! -name '.maildirsync*' | sort"))
+
+    def test_live_after_one_command_again_and_gone(self):
+        told = self.fresh("--dry-run").stderr
+        self.assertIn("would install maildirsync", told)
+        self.assertEqual(self.clean, self.old.ours())
+        told = self.fresh().stderr
+        self.assertLess(told.index("install maildirsync"), told.index("start both"))
+        self.reaches("live")
+        self.equal()
+        # Once more, over what runs: repaired, and live.
+        before = self.old.must("cat /run/maildirsync-agent.pid")
+        self.assertIn("repair maildirsync", self.fresh().stderr)
+        self.assertNotEqual(before, self.old.must("cat /run/maildirsync-agent.pid"))
+        self.assertEqual("1\n", self.old.must("pgrep -c -r S -x maildirsync-age"))
+        self.reaches("live")
+        self.old.must("printf 'Subject: x\\n\\nx\\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx && chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/*")
+        self.equal()
+        # A receiver on the old side is nothing that deploy made.
+        self.new.must("ls /etc/maildirsync/receiver.d/*.toml")
+        gone = self.deploy("--remove")
+        self.assertIn("left here: the mail in /srv/mail", gone.stdout)
+        self.assertEqual({"/var/log/maildirsync-agent.log"}, self.old.ours() - self.clean)
+        self.assertIn("left on old.example.org: /var/log/maildirsync-agent.log", gone.stdout)
+        self.assertEqual("", self.old.must("pgrep maildirsync || true"))
+        self.assertEqual("", self.new.must("ls /etc/maildirsync/receiver.d"))
+        self.deploy("--remove")
+        self.assertEqual({"/var/log/maildirsync-agent.log"}, self.old.ours() - self.clean)
+        self.assertEqual(7, int(self.new.must("find /srv/mail -path '*Maildir*' -type f -name '17*' | wc -l")))
+
+    def test_paused_copies_nothing_until_resume(self):
+        told = self.fresh("--paused").stderr
+        self.assertIn("maildirsync resume", told)
+        self.reaches("paused")
+        self.assertEqual("0\n", self.new.must("find /srv/mail -name '17*' | wc -l"))
+        log = self.old.must("cat /var/log/maildirsync-agent.log")
+        self.old.must("maildirsync resume")
+        self.reaches("live")
+        self.equal()
+        self.assertNotIn("resumed", log)
+
+    def test_a_tunnel_where_no_line_leads_back(self):
+        self.deploy(f"--bundle {self.bundle} --path /srv/mail --owner vmail:vmail --tunnel")
+        self.assertIn('receiver = "127.0.0.1:4465"', self.old.must("cat /etc/maildirsync/agent.toml"))
+        self.assertIn('listen = "127.0.0.1:4465"', self.new.must("cat /etc/maildirsync/receiver.toml"))
+        self.reaches("live")
+        self.equal()
+        # The line comes back by itself.
+        self.new.must("pkill -x ssh")
+        self.old.must("printf 'Subject: x\\n\\nx\\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx && chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/*")
+        self.equal()
+        self.deploy("--remove")
+        self.assertEqual("", self.new.must("pgrep -x ssh || true"))
+        self.assertEqual("", self.new.must("ls /etc/init.d | grep tunnel || true"))
+
+    def refused(self, words: str, *options: str, status: int = 2) -> None:
+        done = self.fresh(*options, status=status)
+        sentences = [line for line in done.stderr.splitlines() if line.startswith("maildirsync: ")]
+        self.assertEqual(1, len(sentences), done.stderr)
+        self.assertIn(words, sentences[0])
+        self.assertEqual(self.clean, self.old.ours(), done.stderr)
+        self.assertEqual("", self.new.must("ls /etc/maildirsync/receiver.d 2>/dev/null || true"))
+
+    def test_what_stands_in_the_way_is_named_and_leaves_nothing(self):
+        old = self.old
+        with self.subTest("no root"):
+            old.must("useradd -m -s /bin/sh plain && cp -r /root/.ssh /home/plain && chown -R plain /home/plain")
+            self.refused("sudo without a password", '--ssh "ssh -l plain"')
+        with self.subTest("a menu"):
+            old.write("/usr/local/bin/menu", "#!/bin/sh\necho 1 mail, 2 files, 3 leave\nread x\n")
+            old.must("chmod 755 /usr/local/bin/menu && usermod -s /usr/local/bin/menu plain")
+            self.refused("no shell answers there; it says: 1 mail, 2 files, 3 leave", '--ssh "ssh -l plain"', status=1)
+        with self.subTest("read-only"):
+            old.must("mount -t tmpfs -o ro tmpfs /opt")
+            self.refused("/opt is read-only there")
+            old.must("umount /opt")
+        with self.subTest("noexec"):
+            old.must("mount -t tmpfs -o noexec tmpfs /opt")
+            self.refused("/opt is mounted noexec there")
+            old.must("umount /opt")
+        with self.subTest("no space"):
+            old.must("mount -t tmpfs -o size=4M tmpfs /opt")
+            self.refused("KiB free, and")
+            old.must("umount /opt")
+        with self.subTest("a package of another version"):
+            old.write("/usr/bin/maildirsync", "#!/bin/sh\necho maildirsync 0.0.1\n")
+            old.must("chmod 755 /usr/bin/maildirsync")
+            self.clean = old.ours()
+            self.refused("a package of maildirsync 0.0.1 is installed there")
+            old.must("rm /usr/bin/maildirsync")
+            self.clean = old.ours()
+        with self.subTest("another architecture"):
+            old.write("/usr/local/bin/uname", "#!/bin/sh\n[ \"$1\" = -m ] && echo riscv64 || /bin/uname \"$@\"\n")
+            old.must("chmod 755 /usr/local/bin/uname")
+            self.refused("it is riscv64, and the bundle is for")
+            old.must("rm /usr/local/bin/uname")
+        with self.subTest("a copy that breaks off"):
+            old.write("/usr/local/bin/tar", "#!/bin/sh\nhead -c 1000000 >/dev/null\nkill -9 $(ps -o ppid= -p $(ps -o ppid= -p $PPID))\nexit 1\n")
+            old.must("chmod 755 /usr/local/bin/tar")
+            self.refused("run the same command again", status=1)
+            old.must("rm /usr/local/bin/tar")
+        with self.subTest("half an archive"):
+            self.new.must(f"head -c 3000000 {self.bundle} >/root/half.tar.zst")
+            whole, self.bundle = self.bundle, "/root/half.tar.zst"
+            self.refused("the bundle is damaged")
+            self.bundle = whole
+        with self.subTest("no mail"):
+            old.must("mv /var/vmail /var/other")
+            self.refused("no Maildirs were found", status=1)
+            old.must("mv /var/other /var/vmail")
+        with self.subTest("an owner that is unknown here"):
+            self.refused("does not exist here", "--owner nobody-at-all:vmail", status=1)
+        with self.subTest("no ssh"):
+            old.must("pkill -o -x sshd")
+            self.refused("ssh does not reach old.example.org", status=1)
+
+    def test_a_failure_leaves_what_was_there_before(self):
+        self.old.must("mkdir /var/lib/maildirsync-agent && touch /var/lib/maildirsync-agent/decisions && mv /var/vmail /var/other")
+        self.assertIn("no Maildirs were found", self.fresh(status=1).stderr)
+        self.old.must("test -e /var/lib/maildirsync-agent/decisions && test ! -e /opt/maildirsync && test ! -e /etc/maildirsync/agent.key")
+        # Nor does it take away what it cannot have made.
+        self.old.must("touch /etc/maildirsync/agent.toml")
+        self.assertIn("say where it is with --into", self.deploy("--remove", status=2).stderr)
+        self.old.must("test -e /etc/maildirsync/agent.toml && test -e /var/lib/maildirsync-agent/decisions")
+
+    def test_a_banner_is_no_obstacle(self):
+        self.old.must("echo 'echo welcome to old; echo maildirsync-deploy is a fine word' >>/root/.bashrc; printf 'Authorized use only\\n' >/etc/issue.net")
+        self.old.must("pkill -o -x sshd; sleep 0.5; /usr/sbin/sshd -p 2222 -o Banner=/etc/issue.net")
+        self.old.must("sed -i '1i echo welcome to old' /root/.bashrc")
+        self.fresh()
+        self.reaches("live")
+
+
+if __name__ == "__main__":
+    unittest.main()
