@@ -13,6 +13,7 @@
 #include "common/config/document.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/os/name_service.h"
 #include "common/os/open_beneath.h"
 #include "common/os/random.h"
 #include "common/service/configuration.h"
@@ -178,6 +179,7 @@ int complain(const std::string& sentence) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  os::begin_name_service();
   auto [options, exit_status] = service::parse_options(
       argc, argv, "maildirsync-agent", "Watches Maildir trees and keeps the mirror on a receiver equal to them.",
       "/etc/maildirsync/agent.toml");

@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/doctor/doctor.h"
+#include "common/os/name_service.h"
 
 namespace {
 
@@ -37,7 +38,10 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::exception& exception) {
+int main(int argc, char** argv) try {
+  maildirsync::os::begin_name_service();
+  return run(argc, argv);
+} catch (const std::exception& exception) {
   std::cerr << "maildirsync: " << exception.what() << '\n';
   return maildirsync::cli::k_exit_incomplete;
 }

@@ -12,6 +12,7 @@
 #include "common/config/landing.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
+#include "common/os/name_service.h"
 #include "common/os/open_beneath.h"
 #include "common/os/random.h"
 #include "common/service/configuration.h"
@@ -151,6 +152,7 @@ int complain(const std::string& sentence) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  os::begin_name_service();
   auto [options, exit_status] = service::parse_options(
       argc, argv, "maildirsyncd", "Holds the mirror of other servers' Maildirs, as their agents send it.",
       "/etc/maildirsync/receiver.toml");

@@ -6,7 +6,7 @@
 #include <asio/post.hpp>
 
 #include "agent/link/inquiry.h"
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 #include "common/wire/convert.h"
 
 namespace maildirsync::agent {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 #include "common/wire/convert.h"
 #include "common/wire/listing.h"
 

@@ -1,7 +1,7 @@
 #include "agent/turn/announced_owners.h"
 
 #include "agent/turn/on_wire.h"
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::agent {
 

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::agent {
 

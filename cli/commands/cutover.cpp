@@ -16,7 +16,7 @@
 #include "cli/cutover/outcome.h"
 #include "cli/cutover/run.h"
 #include "cli/report/format.h"
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 #include "common/os/process.h"
 
 namespace maildirsync::cli {

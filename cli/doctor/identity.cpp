@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -17,6 +16,7 @@
 #include "cli/setup/files.h"
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::cli {
 
@@ -106,8 +106,8 @@ std::string become(const ServiceIdentity& identity) {
 }  // namespace
 
 std::string user_text(uid_t user) {
-  const passwd* record = ::getpwuid(user);
-  return record == nullptr ? std::to_string(user) : record->pw_name;
+  const std::string name = os::user_name(user);
+  return name.empty() ? std::to_string(user) : name;
 }
 
 ServiceIdentity service_identity(Role role, int process, bool is_service_config) {
@@ -119,10 +119,10 @@ ServiceIdentity service_identity(Role role, int process, bool is_service_config)
       return *running;
     }
   }
-  const passwd* user = is_service_config ? ::getpwnam(service_user(role)) : nullptr;
-  if (user == nullptr) return ourselves();
-  ServiceIdentity identity{user->pw_uid, user->pw_gid, {user->pw_gid}, unit_capabilities(role)};
-  identity.who = "the service's user " + std::string(user->pw_name);
+  const auto user = is_service_config ? os::find_user(service_user(role)) : std::nullopt;
+  if (!user) return ourselves();
+  ServiceIdentity identity{user->uid, user->gid, {user->gid}, unit_capabilities(role)};
+  identity.who = "the service's user " + user->name;
   return identity;
 }
 

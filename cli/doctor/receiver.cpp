@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "common/net/identity.h"
 #include "common/os/fd.h"
 #include "common/os/kept_times.h"
+#include "common/os/name_service.h"
 #include "common/os/open_beneath.h"
 #include "common/os/way_to_write.h"
 
@@ -34,11 +33,11 @@ bool is_number(const std::string& text) {
 }
 
 bool has_user(const std::string& name) {
-  return ::getpwnam(name.c_str()) != nullptr || is_number(name);
+  return os::find_user(name).has_value() || is_number(name);
 }
 
 bool has_group(const std::string& name) {
-  return ::getgrnam(name.c_str()) != nullptr || is_number(name);
+  return os::find_group(name).has_value() || is_number(name);
 }
 
 /// "" for a file system that keeps times to the nanosecond and for a long time yet.

@@ -174,9 +174,9 @@ Json check_daemon(Checks& checks, Role role, const Places& places, const std::st
     const std::size_t hint = what.find("; ");
     const bool forbidden = what.find("permission") != std::string::npos;
     checks.bad("daemon", what.substr(0, hint),
-               forbidden ? what.substr(hint + 2)
-                         : fmt::format("start it: {}; why it ended: journalctl -u {}", start_hint(role, places),
-                                       unit_name(role)));
+               forbidden
+                   ? what.substr(hint + 2)
+                   : fmt::format("start it: {}; why it ended: {}", start_hint(role, places), log_hint(role, places)));
     return nullptr;
   }
   if (text_of(*answer, "role") != role_word(role)) {

@@ -4,12 +4,11 @@
 #include <optional>
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/setup/owners.h"
+#include "common/os/name_service.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::cli {
@@ -17,8 +16,8 @@ namespace maildirsync::cli {
 namespace {
 
 LocalOwners local_owners(const Survey& survey) {
-  return {[](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; },
-          [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; }, survey.user, survey.group};
+  return {[](const std::string& name) { return os::find_user(name).has_value(); },
+          [](const std::string& name) { return os::find_group(name).has_value(); }, survey.user, survey.group};
 }
 
 std::string owners_text(const OfferedRoot& offer, const config::Owner& owner) {
@@ -36,9 +35,9 @@ std::string owners_text(const OfferedRoot& offer, const config::Owner& owner) {
 
 std::optional<std::uint32_t> id_of(const std::string& text, bool user) {
   if (user) {
-    if (const passwd* record = ::getpwnam(text.c_str())) return record->pw_uid;
-  } else if (const group* record = ::getgrnam(text.c_str())) {
-    return record->gr_gid;
+    if (const auto found = os::find_user(text)) return found->uid;
+  } else if (const auto found = os::find_group(text)) {
+    return found->gid;
   }
   if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   return static_cast<std::uint32_t>(std::stoul(text));

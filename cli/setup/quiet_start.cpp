@@ -3,13 +3,13 @@
 #include <cerrno>
 #include <ctime>
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/setup/files.h"
 #include "common/config/document.h"
 #include "common/decisions/file.h"
+#include "common/os/name_service.h"
 #include "common/os/path.h"
 
 namespace maildirsync::cli {
@@ -30,10 +30,10 @@ Result<> give_to_service(const Places& places, const std::string& directory, con
   if (::stat(directory.c_str(), &status) != 0) return os_failure(directory, "it cannot be read", errno);
   uid_t user = status.st_uid;
   gid_t group = status.st_gid;
-  const passwd* service = user == 0 && places.is_default ? ::getpwnam(service_user(Role::agent)) : nullptr;
-  if (service != nullptr) {
-    user = service->pw_uid;
-    group = service->pw_gid;
+  const auto service = user == 0 && places.is_default ? os::find_user(service_user(Role::agent)) : std::nullopt;
+  if (service) {
+    user = service->uid;
+    group = service->gid;
   }
   for (const auto& one : {path, directory}) {
     if (::lchown(one.c_str(), user, group) != 0) return os_failure(one, "it cannot be given to the service", errno);

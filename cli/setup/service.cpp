@@ -4,14 +4,15 @@
 #include <csignal>
 #include <cstring>
 
-#include <pwd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/setup/files.h"
 #include "common/os/fd.h"
+#include "common/os/host.h"
+#include "common/os/name_service.h"
+#include "common/os/path.h"
 
 namespace maildirsync::cli {
 
@@ -20,7 +21,7 @@ namespace {
 /// Packages make the service's user; `cmake --install` does not, and systemd only at the next boot.
 bool make_user(Role role) {
   const std::string user = service_user(role);
-  return ::getpwnam(user.c_str()) != nullptr || run_program({"systemd-sysusers", user + ".conf"}) == 0;
+  return os::find_user(user).has_value() || run_program({"systemd-sysusers", user + ".conf"}) == 0;
 }
 
 Applied by_systemd(Role role, bool unit_changed) {
@@ -52,6 +53,26 @@ Applied by_systemd(Role role, bool unit_changed) {
   return {true, unit + done};
 }
 
+/// Of the side's service, where systemd does not run; "" when there is none.
+std::string init_script(Role role) {
+  if (os::exists("/run/systemd/system")) return "";  // sd_booted(3)
+  for (const std::string& script : {std::string("/etc/init.d/") + service_user(role),
+                                    os::own_prefix() + "/share/maildirsync/" + service_user(role) + ".init"}) {
+    if (::access(script.c_str(), X_OK) == 0) return script;
+  }
+  return "";
+}
+
+Applied by_init_script(Role role, const std::string& script) {
+  const std::string name = service_user(role);
+  if (run_program({script, "start"}) != 0) return {false, script + " start failed; see its words above"};
+  const bool at_boot = script == "/etc/init.d/" + name &&
+                       (output_of({"update-rc.d", name, "defaults"}) || output_of({"chkconfig", "--add", name}) ||
+                        output_of({"rc-update", "add", name, "default"}));
+  if (at_boot) return {true, script + " was started, now and at each boot"};
+  return {true, script + " was started; let cron keep it running: * * * * * " + script + " keep"};
+}
+
 }  // namespace
 
 int process_behind(const std::string& socket) {
@@ -69,20 +90,28 @@ int process_behind(const std::string& socket) {
 }
 
 bool has_unit(Role role) {
-  struct stat status {};
-  if (::stat("/run/systemd/system", &status) != 0) return false;  // sd_booted(3)
+  if (!os::exists("/run/systemd/system")) return false;  // sd_booted(3)
   return output_of({"systemctl", "cat", unit_name(role)}).has_value();
 }
 
 std::string start_hint(Role role, const Places& places) {
   if (places.is_default && has_unit(role)) return std::string("systemctl enable --now ") + unit_name(role);
-  const std::string program = role == Role::agent ? "maildirsync-agent" : "maildirsyncd";
+  const std::string script = places.is_default ? init_script(role) : "";
+  if (!script.empty()) return script + " start";
+  const std::string program = service_user(role);
   return places.is_default ? program : program + " --config " + places.config;
+}
+
+std::string log_hint(Role role, const Places& places) {
+  if (places.is_default && !init_script(role).empty()) return std::string("/var/log/") + service_user(role) + ".log";
+  return std::string("journalctl -u ") + unit_name(role);
 }
 
 Applied apply(Role role, const Places& places, const std::string& control, bool unit_changed) {
   if (places.is_default && has_unit(role)) return by_systemd(role, unit_changed);
   const int process = process_behind(control);
+  const std::string script = process <= 0 && places.is_default ? init_script(role) : "";
+  if (!script.empty()) return by_init_script(role, script);
   if (process <= 0) return {true, "it does not run yet; start it: " + start_hint(role, places)};
   if (::kill(process, SIGHUP) != 0) {
     return {false, "the daemon (process " + std::to_string(process) +

@@ -16,8 +16,9 @@ struct Applied {
 /// `control`: the daemon's socket. `unit_changed`: a drop-in did.
 Applied apply(Role role, const Places& places, const std::string& control, bool unit_changed);
 
-/// What the user does to start it, where we don't.
+/// What the user does to start it, where we don't; and to see why it ended.
 std::string start_hint(Role role, const Places& places);
+std::string log_hint(Role role, const Places& places);
 
 /// The process that serves a control socket, or -1.
 int process_behind(const std::string& socket);

@@ -5,13 +5,12 @@
 #include <map>
 
 #include <dirent.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 
 #include "cli/setup/files.h"
 #include "common/maildir/layout.h"
 #include "common/os/directory.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::cli {
 
@@ -136,16 +135,6 @@ std::vector<OfferedOwner> most_frequent_first(const std::map<std::uint32_t, std:
   return owners;
 }
 
-std::string user_name(std::uint32_t id) {
-  const passwd* record = ::getpwuid(id);
-  return record == nullptr ? "" : record->pw_name;
-}
-
-std::string group_name(std::uint32_t id) {
-  const group* record = ::getgrgid(id);
-  return record == nullptr ? "" : record->gr_name;
-}
-
 bool is_in(const std::string& path, const std::string& folder) {
   return (path + "/").starts_with(folder + "/");
 }
@@ -202,9 +191,9 @@ Survey survey_mail() {
       break;
     }
   }
-  if (survey.user.empty() && ::getpwnam("vmail") != nullptr) survey.user = "vmail";
+  if (survey.user.empty() && os::find_user("vmail")) survey.user = "vmail";
   if (survey.group.empty() && !survey.user.empty()) {
-    if (const passwd* record = ::getpwnam(survey.user.c_str())) survey.group = group_name(record->pw_gid);
+    if (const auto user = os::find_user(survey.user)) survey.group = os::group_name(user->gid);
   }
   return survey;
 }
@@ -219,8 +208,8 @@ OfferedRoot offer_of(const config::AgentRoot& root) {
   owners.look(root);
   offer.many_owners = owners.users().size() > k_most_owners || owners.groups().size() > k_most_owners;
   if (offer.many_owners) return offer;
-  offer.users = most_frequent_first(owners.users(), user_name);
-  offer.groups = most_frequent_first(owners.groups(), group_name);
+  offer.users = most_frequent_first(owners.users(), os::user_name);
+  offer.groups = most_frequent_first(owners.groups(), os::group_name);
   return offer;
 }
 

@@ -10,7 +10,7 @@
 
 #include "common/config/values.h"
 #include "common/os/fd.h"
-#include "common/os/owner_names.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::config {
 

@@ -6,13 +6,13 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/os/fd.h"
+#include "common/os/name_service.h"
 
 namespace maildirsync::service {
 
@@ -20,14 +20,14 @@ namespace {
 
 constexpr mode_t k_private = 0700;
 
-Result<> hand_over(const std::string& directory, const passwd& user) {
+Result<> hand_over(const std::string& directory, const os::User& user) {
   if (::mkdir(directory.c_str(), k_private) != 0 && errno != EEXIST)
     return os_failure(directory, "cannot make the directory", errno);
   const os::Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return os_failure(directory, "cannot open the directory", errno);
   if (status.st_uid != 0) return {};
-  if (::fchown(fd.get(), user.pw_uid, user.pw_gid) != 0) return os_failure(directory, "cannot give it away", errno);
+  if (::fchown(fd.get(), user.uid, user.gid) != 0) return os_failure(directory, "cannot give it away", errno);
   return {};
 }
 
@@ -53,21 +53,18 @@ Result<> keep_only(const std::vector<cap_value_t>& kept) {
 
 Result<> become(const std::string& user, const std::vector<cap_value_t>& kept,
                 const std::vector<std::string>& directories) {
-  errno = 0;
-  const passwd* found = ::getpwnam(user.c_str());
-  if (found == nullptr)
+  const auto found = os::find_user(user);
+  if (!found)
     return failure(ErrorCode::config, "", "there is no user " + user + " (--user); make it: useradd --system " + user);
-  const passwd record = *found;
-  if (::geteuid() == record.pw_uid) return {};
+  if (::geteuid() == found->uid) return {};
   if (::geteuid() != 0)
     return failure(ErrorCode::permission, "", "only root can become the user " + user + " (--user)");
-  if (record.pw_uid == 0) return failure(ErrorCode::config, "", "--user is to name a user other than root");
+  if (found->uid == 0) return failure(ErrorCode::config, "", "--user is to name a user other than root");
   for (const auto& directory : directories)
-    MAILDIRSYNC_TRY(hand_over(directory, record));
+    MAILDIRSYNC_TRY(hand_over(directory, *found));
   MAILDIRSYNC_TRY(drop_from_bounding_set(kept));
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || ::setgroups(0, nullptr) != 0 ||
-      ::setresgid(record.pw_gid, record.pw_gid, record.pw_gid) != 0 ||
-      ::setresuid(record.pw_uid, record.pw_uid, record.pw_uid) != 0)
+      ::setresgid(found->gid, found->gid, found->gid) != 0 || ::setresuid(found->uid, found->uid, found->uid) != 0)
     return os_failure("", "cannot become the user " + user, errno);
   MAILDIRSYNC_TRY(keep_only(kept));
   // Since Linux 3.5; with it no program that is started gains anything.
