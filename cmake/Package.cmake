@@ -1,4 +1,5 @@
-# `cpack -G RPM` in the build's folder: one package of all that `cmake --install --prefix /usr` installs. packaging/debian has its own rules.
+# `cpack -G RPM` in the build's folder: one package of all that `cmake --install --prefix /usr` installs. `cpack -G External`
+# makes the relocatable bundle. packaging/debian has its own rules.
 set(CPACK_GENERATOR RPM)
 set(CPACK_PACKAGE_NAME maildirsync)
 set(CPACK_PACKAGE_VENDOR "maildirsync developers")
@@ -24,4 +25,8 @@ set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
   /etc /lib /lib/systemd /lib/systemd/system /usr/sbin /usr/lib/systemd /usr/lib/systemd/system /usr/lib/sysctl.d /usr/lib/sysusers.d /usr/lib/tmpfiles.d
   /usr/share/bash-completion /usr/share/bash-completion/completions /usr/share/zsh /usr/share/zsh/site-functions
   /usr/share/licenses /usr/share/man /usr/share/man/man1 /usr/share/man/man5 /usr/share/man/man8)
+# `cpack -G External`: the bundle.
+set(CPACK_EXTERNAL_PACKAGE_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/Bundle.cmake)
+set(CPACK_MAILDIRSYNC_SOURCE ${CMAKE_SOURCE_DIR})
+set(CPACK_MAILDIRSYNC_PROGRAMS ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 include(CPack)

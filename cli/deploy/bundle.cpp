@@ -78,7 +78,11 @@ Result<Bundle> Bundle::open(const std::string& path) {
     if (first.size() < k_name_length) first.append(part.substr(0, k_name_length - first.size()));
     size += part.size();
   }
-  if (bundle.failed_ || size == 0) return damaged("the bundle is damaged, or it is not an archive of zstd");
+  if (bundle.failed_ || size == 0) {
+    if (path.ends_with(".gz"))
+      return failure(ErrorCode::config, path, "this is the bundle for unpacking by hand: give the .tar.zst beside it");
+    return damaged("the bundle is damaged, or it is not an archive of zstd");
+  }
   const auto name = parse_bundle_name(first.substr(0, first.find('\0')));
   if (!name) return damaged("the archive is not a bundle of maildirsync");
   bundle.name_ = *name;
@@ -98,13 +102,8 @@ Result<BundleName> parse_bundle_name(std::string_view first_entry) {
                     std::string(name.substr(dash + 1)), 0};
 }
 
-std::string usual_bundle(const std::string& version, const std::string& architecture) {
-  const std::string name = fmt::format("/maildirsync-{}-{}.tar.zst", version, architecture);
-  const std::array folders{"/usr/share/maildirsync/bundles", "/opt/maildirsync/share/maildirsync/bundles"};
-  for (const char* folder : folders) {
-    if (os::exists(folder + name)) return folder + name;
-  }
-  return folders.front() + name;
+std::string usual_bundle(const std::string& prefix, const std::string& version, const std::string& architecture) {
+  return fmt::format("{}/share/maildirsync/bundles/maildirsync-{}-{}.tar.zst", prefix, version, architecture);
 }
 
 }  // namespace maildirsync::cli

@@ -37,7 +37,8 @@ class Bundle {
 /// "maildirsync-0.1.0-x86_64/…", the name of the first entry of a tar. Pure; ErrorCode::config for another one.
 Result<BundleName> parse_bundle_name(std::string_view first_entry);
 
-/// Where packages put the bundle for an architecture: the first path that exists, or the first of all.
-std::string usual_bundle(const std::string& version, const std::string& architecture);
+/// Where a package, or the bundle that this program is of, has the archive for an architecture. `prefix`: this
+/// program's, such as "/usr". Pure.
+std::string usual_bundle(const std::string& prefix, const std::string& version, const std::string& architecture);
 
 }  // namespace maildirsync::cli

@@ -1,8 +1,6 @@
 #include "cli/deploy/deploy.h"
 
 #include <algorithm>
-#include <array>
-#include <climits>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -23,6 +21,7 @@
 #include "cli/setup/places.h"
 #include "common/config/config.h"
 #include "common/config/document.h"
+#include "common/os/host.h"
 #include "common/os/path.h"
 
 namespace maildirsync::cli {
@@ -55,13 +54,6 @@ std::string without_name(std::string sentence) {
 
 std::string receiver_config() {
   return places_of(Role::receiver, "", "").config;
-}
-
-/// This program's own directory's parent: where its bundle lies, if it is one.
-std::string own_prefix() {
-  std::array<char, PATH_MAX> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  return os::directory_of(os::directory_of(std::string(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0)));
 }
 
 class Deployment {
@@ -202,11 +194,13 @@ class Deployment {
     MAILDIRSYNC_TRY(look_at_server());
     bundle_name_ = {MAILDIRSYNC_VERSION, server_.architecture, 0};
     if (!bundle_ && server_.package.empty()) {
-      const std::string usual = usual_bundle(MAILDIRSYNC_VERSION, server_.architecture);
+      const std::string usual = usual_bundle(os::own_prefix(), MAILDIRSYNC_VERSION, server_.architecture);
       if (!os::exists(usual)) {
-        return failure(
-            ErrorCode::config, "",
-            fmt::format("there is no {}: give the bundle for {} with --bundle FILE", usual, server_.architecture));
+        return failure(ErrorCode::config, "",
+                       fmt::format("there is no bundle for it ({}): install the package maildirsync-bundle here, or "
+                                   "name the archive for {} with --bundle FILE (packaging/bundle in the source makes "
+                                   "it on a machine of that architecture)",
+                                   usual, server_.architecture));
       }
       MAILDIRSYNC_TRY(open_bundle(usual));
     }
@@ -263,6 +257,10 @@ class Deployment {
                        ssh_.run_with(
                            install_line(arguments_.prefix), [this] { return bundle_->next(); }, k_install_seconds));
     if (bundle_->failed()) return failure(ErrorCode::io, "", "the bundle could not be read to its end");
+    std::istringstream lines(said.out);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("install: ")) tell("  " + without_name(line));
+    }
     if (said.good()) return {};
     undo_.clear();  // it has left nothing
     return there(said.last_words());
@@ -360,7 +358,7 @@ class Deployment {
   }
 
   Result<> start() {
-    const std::string script = start_script(k_receiver, own_prefix());
+    const std::string script = start_script(k_receiver, os::own_prefix());
     MAILDIRSYNC_ASSIGN(const auto here, run_caught({"/bin/sh", "-c", script}, {}, k_patience_seconds));
     if (!here.good()) return failure(ErrorCode::io, "", "here: " + here.last_words());
     MAILDIRSYNC_ASSIGN(const auto said, must_run(start_script(k_agent, arguments_.prefix), k_patience_seconds));

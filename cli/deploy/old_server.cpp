@@ -43,9 +43,10 @@ done
 grep -q '^user maildirsyncd$' "$prefix/share/maildirsync/installed" 2>/dev/null && echo "receiver yes"
 [ ! -e /etc/maildirsync/agent.toml ] || echo "config yes"
 [ ! -e /var/lib/maildirsync-agent ] || echo "state yes"
-for tool in tar sha256sum useradd awk sed dd; do
+for tool in tar sha256sum awk sed dd; do
   command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"
 done
+command -v useradd >/dev/null 2>&1 || command -v adduser >/dev/null 2>&1 || echo "missing useradd"
 command -v doveconf >/dev/null 2>&1 && echo "mail Dovecot $(doveconf --version 2>/dev/null | cut -d ' ' -f 1), mail_location $(doveconf -h mail_location 2>/dev/null)"
 command -v postconf >/dev/null 2>&1 && echo "mail Postfix"
 command -v exim >/dev/null 2>&1 || command -v exim4 >/dev/null 2>&1 && echo "mail Exim"

@@ -45,12 +45,6 @@ exec "$program" doctor --config /etc/maildirsync/agent.toml
 constexpr const char* k_remove = R"sh(
 daemon=maildirsync-agent
 [ ! -r /etc/maildirsync/agent.crt ] || echo "fingerprint $("$prefix/bin/maildirsync" fingerprint /etc/maildirsync/agent.crt 2>/dev/null)"
-if [ ! -d /run/systemd/system ]; then
-  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d -f "$daemon" remove >/dev/null 2>&1
-  elif command -v chkconfig >/dev/null 2>&1; then chkconfig --del "$daemon" >/dev/null 2>&1
-  elif command -v rc-update >/dev/null 2>&1; then rc-update del "$daemon" >/dev/null 2>&1
-  fi
-fi
 rm -rf /var/lib/maildirsync-deploy
 if [ -x "$prefix/uninstall" ]; then
   "$prefix/uninstall" >/dev/null || exit 1

@@ -6,6 +6,7 @@ the releases (default: bullseye). A system that cannot be had is a skipped test.
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import unittest
@@ -26,12 +27,18 @@ for user in anna bert; do
   for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
 done
 chown -R vmail:vmail /var/vmail
+# Somebody whom only a module of this system's name service knows.
+sed -i -E 's/^(passwd|group):.*/\1: files extrausers/' /etc/nsswitch.conf
+echo 'carla:x:70001:70000::/nonexistent:/sbin/nologin' >/var/lib/extrausers/passwd
+echo 'directory:x:70000:' >/var/lib/extrausers/group
+cp -r /var/vmail/example.org/anna /var/vmail/example.org/carla
+chown -R carla:directory /var/vmail/example.org/carla
 ./install receiver
 ./install agent
 mkdir -p /srv/mail
 maildirsync setup receiver --yes --listen 127.0.0.1:4465 --address 127.0.0.1 --path /srv/mail >/root/line
 maildirsync setup agent --yes --root vhosts=/var/vmail --accounts %d/%n/Maildir --pair "$(tail -n 1 /root/line)" >/root/back
-maildirsync pair --name old --path vhosts=/srv/mail --owner vmail:vmail "$(tail -n 1 /root/back)"
+maildirsync pair --name old --path vhosts=/srv/mail "$(tail -n 1 /root/back)"
 /etc/init.d/maildirsyncd start
 /etc/init.d/maildirsync-agent start
 for n in $(seq 100); do maildirsync status >/dev/null 2>&1 && break; sleep 0.3; done
@@ -41,6 +48,8 @@ maildirsync flush
 maildirsync verify --deep
 diff -r /var/vmail /srv/mail -x '.maildirsync*'
 test "$(stat -c %U /srv/mail/example.org/anna/Maildir/new/1700000009.M1P1.mx)" = vmail
+box=/srv/mail/example.org/carla/Maildir
+test "$(stat -c '%u:%g %U:%G' "$(ls -d $box/cur/*1.M1P1*)")" = '70001:70000 carla:directory'
 for program in maildirsync-agent maildirsyncd; do
   pid=$(cat /run/$program.pid)
   test "$(readlink /proc/$pid/exe)" = /opt/maildirsync/bin/$program
@@ -62,6 +71,41 @@ diff /root/before /root/after
 echo "all of it worked"
 """
 
+# A system of BusyBox alone: no C library, no systemd, no /etc/init.d, no getent, and a prefix that is not the usual one.
+BUSYBOX_WORK = r"""
+set -eu
+cd /root/maildirsync-*
+for user in anna bert; do
+  box=/var/vmail/example.org/$user/Maildir
+  mkdir -p $box/cur $box/new $box/tmp
+  for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
+done
+chown -R vmail:vmail /var/vmail
+./install receiver --prefix /usr/local/lib/maildirsync
+./install agent --prefix /usr/local/lib/maildirsync
+maildirsync setup receiver --yes --listen 127.0.0.1:4465 --address 127.0.0.1 --path /srv/mail >/root/line
+maildirsync setup agent --yes --root vhosts=/var/vmail --accounts %d/%n/Maildir --pair "$(tail -n 1 /root/line)" >/root/back
+maildirsync pair --name old --path vhosts=/srv/mail "$(tail -n 1 /root/back)"
+/usr/local/lib/maildirsync/share/maildirsync/maildirsyncd.init start
+/usr/local/lib/maildirsync/share/maildirsync/maildirsync-agent.init start
+for n in $(seq 100); do maildirsync status >/dev/null 2>&1 && break; sleep 0.3; done
+printf 'Subject: late\n\nx\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
+chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
+maildirsync flush
+maildirsync verify --deep
+test "$(cd /var/vmail && find . -type f | sort | xargs sha256sum)" = "$(cd /srv/mail && find . -type f ! -name '.maildirsync*' ! -path '*/.maildirsync*' | sort | xargs sha256sum)"
+/usr/local/lib/maildirsync/share/maildirsync/maildirsync-agent.init keep
+/usr/local/lib/maildirsync/uninstall
+test ! -e /usr/local/lib/maildirsync && test ! -e /usr/local/bin/maildirsync
+! pidof maildirsyncd maildirsync-agent
+echo "all of it worked"
+"""
+BUSYBOX_USERS = """root:x:0:0:root:/root:/bin/sh
+vmail:x:5000:5000::/var/vmail:/bin/false
+maildirsync-agent:x:201:201::/nonexistent:/bin/false
+maildirsyncd:x:202:202::/nonexistent:/bin/false
+"""
+
 
 class Bundle(unittest.TestCase):
     def setUp(self):
@@ -74,12 +118,12 @@ class Bundle(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.base)
         made = subprocess.run([os.path.join(REPOSITORY, "packaging", "bundle"), "--programs", BIN, self.base], capture_output=True, text=True)
         self.assertEqual(0, made.returncode, made.stderr)
-        self.archive = next(os.path.join(self.base, name) for name in os.listdir(self.base) if name.endswith(".tar.zst"))
+        self.archive = next(os.path.join(self.base, name) for name in os.listdir(self.base) if name.endswith(".tar.gz"))
 
-    def enter(self, system: str, script: str) -> str:
+    def enter(self, system: str, script: str, shell: str = "/bin/bash") -> str:
         with open(os.path.join(system, "root", "work"), "w", encoding="utf-8") as file:
             file.write(script)
-        inside = f"ip link set lo up && mount --bind {system} {system} && mount -t proc proc {system}/proc && exec chroot {system} /bin/bash /root/work"
+        inside = f"ip link set lo up && mount --bind {system} {system} && mount -t proc proc {system}/proc && exec chroot {system} {shell} /root/work"
         done = subprocess.run(
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", inside], capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
@@ -90,11 +134,33 @@ class Bundle(unittest.TestCase):
         for release in SYSTEMS:
             with self.subTest(release=release):
                 system = os.path.join(self.base, release)
-                made = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", release, system], capture_output=True, text=True)
+                made = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "--include=libnss-extrausers", release, system], capture_output=True, text=True)
                 if made.returncode != 0:
                     self.skipTest(f"no {release} can be had: {made.stderr[-300:]}")
                 subprocess.run(["tar", "-C", os.path.join(system, "root"), "-xf", self.archive], check=True)
                 self.assertIn("all of it worked", self.enter(system, WORK))
+
+    def test_on_a_system_of_busybox_alone(self):
+        system = os.path.join(self.base, "busybox")
+        for folder in ("bin", "dev", "etc", "proc", "root", "run", "srv/mail", "tmp", "usr/local/bin", "usr/local/lib", "var/lib", "var/log"):
+            os.makedirs(os.path.join(system, folder))
+        had = subprocess.run(["apt-get", "download", "-q", "busybox-static"], cwd=self.base, capture_output=True, text=True)
+        package = next((name for name in os.listdir(self.base) if name.startswith("busybox-static_")), None)
+        if not package:
+            self.skipTest(f"no busybox-static can be had: {had.stderr[-300:]}")
+        subprocess.run(["dpkg-deb", "--extract", package, "unpacked"], cwd=self.base, check=True)
+        shutil.copy(os.path.join(self.base, "unpacked", "bin", "busybox"), os.path.join(system, "bin"))
+        for tool in subprocess.check_output([os.path.join(system, "bin", "busybox"), "--list"], text=True).split():
+            if tool != "busybox":
+                os.symlink("busybox", os.path.join(system, "bin", tool))
+        with open(os.path.join(system, "etc", "passwd"), "w", encoding="utf-8") as passwd:
+            passwd.write(BUSYBOX_USERS)
+        with open(os.path.join(system, "etc", "group"), "w", encoding="utf-8") as group:
+            group.writelines("{0}:x:{2}:\n".format(*line.split(":")) for line in BUSYBOX_USERS.splitlines())
+        os.mknod(os.path.join(system, "dev", "null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.chmod(os.path.join(system, "dev", "null"), 0o666)
+        subprocess.run(["tar", "-C", os.path.join(system, "root"), "-xf", self.archive], check=True)
+        self.assertIn("all of it worked", self.enter(system, BUSYBOX_WORK, "/bin/sh"))
 
     def test_what_stands_in_the_way_is_named_and_leaves_nothing(self):
         """In a private view of this machine, whose own directories are hidden."""

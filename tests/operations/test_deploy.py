@@ -38,6 +38,8 @@ chown -R vmail:vmail /var/vmail
 class System:
     """A machine's worth of namespaces, with a directory for its root."""
 
+    SPACES = ("--mount", "--net", "--pid", "--uts")
+
     def __init__(self, root: str, name: str):
         self.root = root
         boot = (
@@ -55,7 +57,7 @@ class System:
 
     def run(self, script: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--uts", "--root", "--wd", "env", "-i", "HOME=/root",
+            ["nsenter", "--target", str(self.pid), *self.SPACES, "--root", "--wd", "env", "-i", "HOME=/root",
              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", script],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
         )  # fmt: skip
@@ -81,7 +83,44 @@ class System:
         self.keeper.stdout.close()
 
 
-class Deploy(unittest.TestCase):
+class Machine(System):
+    """One that systemd runs (packaging/machine.sh)."""
+
+    SPACES = (*System.SPACES, "--ipc", "--cgroup")
+
+    def __init__(self, root: str, name: str):
+        self.root = root
+        mounted = subprocess.check_output(["findmnt", "-n", "-t", "cgroup2", "-o", "TARGET"], text=True).split()[0]
+        self.group = os.path.join(mounted, f"maildirsync-{os.getpid()}-{os.path.basename(root)}")
+        os.mkdir(self.group)
+        boot = f"hostname {name} && ip link set lo up && . {REPOSITORY}/packaging/machine.sh && machine_boot {root}"
+        self.keeper = subprocess.Popen(
+            ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child bash -c "$1"', self.group, boot],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        end = time.monotonic() + 60
+        while True:
+            child = subprocess.run(["pgrep", "-P", str(self.keeper.pid)], capture_output=True, text=True).stdout.strip()
+            self.pid = int(child) if child else 0
+            if self.pid and self.run("systemctl is-system-running").stdout.strip() in ("running", "degraded"):
+                return
+            assert time.monotonic() < end, "systemd does not come up"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        super().stop()
+        for _ in range(50):  # the last process may still be on its way out
+            subprocess.run(["find", self.group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], capture_output=True)
+            if not os.path.isdir(self.group):
+                return
+            time.sleep(0.1)
+
+
+class Deployed(unittest.TestCase):
+    """Two systems on one network; the new one has the receiver's programs, and a key for root on the old one."""
+
+    KIND = System
+
     @classmethod
     def setUpClass(cls):
         if os.geteuid() != 0:
@@ -96,20 +135,24 @@ class Deploy(unittest.TestCase):
             env={**os.environ, "MAILDIRSYNC_BUNDLE_LEVEL": "1"},
         )  # fmt: skip
         assert made.returncode == 0, made.stderr
-        cls.archive = next(os.path.join(cls.base, name) for name in os.listdir(cls.base) if name.endswith(".tar.zst"))
+        cls.archive = next(os.path.join(cls.base, name) for name in os.listdir(cls.base) if name.endswith(".tar.zst"))[: -len(".zst")]
         cls.tree = os.path.join(cls.base, "base")
         made = subprocess.run(
-            ["mmdebstrap", "--variant=minbase", "--quiet", "--include=openssh-server,openssh-client,iproute2,procps", RELEASE, cls.tree],
+            ["mmdebstrap", "--variant=minbase", "--quiet", "--include=openssh-server,openssh-client,iproute2,procps,sudo,systemd,systemd-sysv", RELEASE, cls.tree],
             capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode != 0:
             raise unittest.SkipTest(f"no {RELEASE} can be had: {made.stderr[-300:]}")
 
     def system(self, name: str) -> System:
-        root = tempfile.mkdtemp(prefix=name + "-", dir=self.base)
-        self.addCleanup(shutil.rmtree, root)
-        subprocess.run(["cp", "-a", "--reflink=auto", self.tree + "/.", root], check=True)
-        system = System(root, name)
+        own = tempfile.mkdtemp(prefix=name + "-", dir=self.base)
+        self.addCleanup(shutil.rmtree, own)
+        root = os.path.join(own, "root")
+        for folder in ("root", "over", "work"):
+            os.mkdir(os.path.join(own, folder))
+        subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={self.tree},upperdir={own}/over,workdir={own}/work", "overlay", root], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", root], check=True)
+        system = self.KIND(root, name)
         self.addCleanup(system.stop)
         return system
 
@@ -125,11 +168,11 @@ class Deploy(unittest.TestCase):
         self.old.must("mkdir -p -m 700 /root/.ssh && mkdir -p /run/sshd")
         shutil.copy(self.new.root + "/root/.ssh/id_ed25519.pub", self.old.root + "/root/.ssh/authorized_keys")
         self.old.must("/usr/sbin/sshd -p 2222")
-        # The receiver's side is installed as a person would.
-        shutil.copy(self.archive, self.new.root + "/root")
-        subprocess.run(["tar", "-C", self.new.root + "/root", "-xf", self.archive], check=True)
-        self.new.must("cd /root/maildirsync-*/ && ./install receiver")
-        self.bundle = "/root/" + os.path.basename(self.archive)
+        # The receiver's side is installed as a person would, on a system that has little.
+        for suffix in (".zst", ".zst.sha256", ".gz"):
+            shutil.copy(self.archive + suffix, self.new.root + "/root")
+        self.new.must("cd /root && tar -xf maildirsync-*.tar.gz && maildirsync-*/install receiver")
+        self.bundle = "/root/" + os.path.basename(self.archive) + ".zst"
         self.clean = self.old.ours()
 
     def deploy(self, *options: str, status: int = 0) -> subprocess.CompletedProcess:
@@ -153,6 +196,8 @@ class Deploy(unittest.TestCase):
         self.old.must("maildirsync flush && maildirsync verify --deep")
         self.assertEqual(self.old.must("cd /var/vmail && find . -type f | sort"), self.new.must("cd /srv/mail && find . -type f ! -path '*/.maildirsync*' ! -name '.maildirsync*' | sort"))
 
+
+class Deploy(Deployed):
     def test_live_after_one_command_again_and_gone(self):
         told = self.fresh("--dry-run").stderr
         self.assertIn("would install maildirsync", told)
@@ -276,12 +321,106 @@ class Deploy(unittest.TestCase):
         self.assertIn("say where it is with --into", self.deploy("--remove", status=2).stderr)
         self.old.must("test -e /etc/maildirsync/agent.toml && test -e /var/lib/maildirsync-agent/decisions")
 
+    def test_without_an_archive_it_says_what_to_do(self):
+        archive = self.new.must("ls /opt/maildirsync/share/maildirsync/bundles/*.zst").strip()
+        self.assertIn("would install maildirsync", self.deploy("--dry-run").stderr)  # `install receiver` has kept it
+        self.new.must("mv /opt/maildirsync/share/maildirsync/bundles /root")
+        told = self.deploy(status=2).stderr
+        self.assertIn(f"there is no bundle for it ({archive}): install the package maildirsync-bundle here, or name the archive for", told)
+        self.assertIn("give the .tar.zst", self.deploy("--bundle /root/maildirsync-*.tar.gz", status=2).stderr)
+        self.assertEqual(self.clean, self.old.ours())
+        # What is installed once more keeps what was there.
+        self.new.must("mv /root/bundles /opt/maildirsync/share/maildirsync && rm /root/maildirsync-*.tar.zst* && /root/maildirsync-*/install receiver")
+        self.assertEqual(archive, self.new.must(f"ls {archive}").strip())
+
+    def test_by_sudo(self):
+        self.old.must("useradd -m -s /bin/sh -u 1200 plain && cp -r /root/.ssh /home/plain && chown -R plain /home/plain && rm -r /root/.ssh")
+        self.old.write("/etc/sudoers.d/plain", "plain ALL=(ALL) NOPASSWD: ALL\n")
+        user = '--ssh "ssh -l plain"'
+        self.fresh(user)
+        self.reaches("live")
+        self.equal()
+        self.deploy("--remove", user)
+        self.assertEqual({"/var/log/maildirsync-agent.log"}, self.old.ours() - self.clean)
+
+    def test_behind_a_jump_host_with_the_tunnel(self):
+        """new and old have no common network; the host between them forwards ssh, and nothing else."""
+        gate = self.system("gate")
+        self.new.must("ip link delete eth0")
+        for left, right, device, network in ((self.new, gate, "eth0", "192.0.2"), (self.old, gate, "eth1", "198.51.100")):
+            subprocess.run(["ip", "link", "add", "eth0", "netns", str(left.pid), "type", "veth", "peer", device, "netns", str(right.pid)], check=True)
+            left.must(f"ip address add {network}.1/24 dev eth0 && ip link set eth0 up")
+            right.must(f"ip address add {network}.3/24 dev {device} && ip link set {device} up")
+        gate.must("useradd -m -s /bin/sh hop && mkdir -p /run/sshd /home/hop/.ssh")
+        shutil.copy(self.new.root + "/root/.ssh/id_ed25519.pub", gate.root + "/home/hop/.ssh/authorized_keys")
+        gate.must("chown -R hop /home/hop && chmod 700 /home/hop/.ssh && /usr/sbin/sshd -p 2200")
+        self.new.write(
+            "/root/.ssh/config",
+            SSH_CONFIG.replace(OLD_ADDRESS, "198.51.100.1") + "  ProxyJump gate\nHost gate\n  HostName 192.0.2.3\n  Port 2200\n  User hop\n  StrictHostKeyChecking accept-new\n",
+        )
+        self.deploy("--path /srv/mail --owner vmail:vmail --tunnel")
+        self.reaches("live")
+        self.equal()
+        self.deploy("--remove")
+        self.assertEqual({"/var/log/maildirsync-agent.log"}, self.old.ours() - self.clean)
+
     def test_a_banner_is_no_obstacle(self):
         self.old.must("echo 'echo welcome to old; echo maildirsync-deploy is a fine word' >>/root/.bashrc; printf 'Authorized use only\\n' >/etc/issue.net")
         self.old.must("pkill -o -x sshd; sleep 0.5; /usr/sbin/sshd -p 2222 -o Banner=/etc/issue.net")
         self.old.must("sed -i '1i echo welcome to old' /root/.bashrc")
         self.fresh()
         self.reaches("live")
+
+
+class DeployWithSystemd(Deployed):
+    KIND = Machine
+
+    def test_live_by_units_again_and_gone(self):
+        self.fresh()
+        self.reaches("live")
+        self.equal()
+        for system, unit in ((self.old, "maildirsync-agent"), (self.new, "maildirsyncd")):
+            system.must(f"systemctl is-active {unit} && systemctl is-enabled {unit}")
+            status = system.must(f"cat /proc/$(systemctl show --property MainPID --value {unit})/status")
+            self.assertIn("Seccomp:\t2", status)
+        before = self.old.must("systemctl show --property MainPID maildirsync-agent")
+        self.assertIn("repair maildirsync", self.fresh().stderr)
+        self.assertNotEqual(before, self.old.must("systemctl show --property MainPID maildirsync-agent"))
+        self.reaches("live")
+        self.equal()
+        self.deploy("--remove")
+        self.assertEqual(set(), self.old.ours() - self.clean)
+        self.assertEqual("", self.old.must("systemctl list-unit-files --no-legend 'maildirsync*' || true"))
+
+    def test_an_old_systemd_starts_it_as_root(self):
+        """With the unit for systemd before 235, which this one takes as well."""
+        self.old.write("/usr/local/bin/systemctl", '#!/bin/sh\n[ "$*" = --version ] && echo systemd 219 && exit\nexec /bin/systemctl "$@"\n')
+        self.old.must("chmod 755 /usr/local/bin/systemctl")
+        self.clean = self.old.ours()
+        self.assertIn("older than 235", self.fresh().stderr)
+        self.reaches("live")
+        self.equal()
+        self.old.must("grep -q -- '--user maildirsync-agent' /etc/systemd/system/maildirsync-agent.service")
+        process = self.old.must("systemctl show --property MainPID --value maildirsync-agent").strip()
+        status = self.old.must(f"stat -c %U /proc/{process} && cat /proc/{process}/status")
+        self.assertTrue(status.startswith("maildirsync-agent\n"), status)
+        for line in ("CapEff:\t0000000000000004", "CapBnd:\t0000000000000004", "NoNewPrivs:\t1"):
+            self.assertIn(line, status)
+        self.deploy("--remove")
+        self.assertEqual(set(), self.old.ours() - self.clean)
+
+    def test_the_tunnel_is_a_unit_that_comes_back(self):
+        self.deploy("--path /srv/mail --owner vmail:vmail --tunnel --paused")
+        unit = "maildirsync-tunnel-old.example.org"
+        self.new.must(f"systemctl is-active {unit} && systemctl is-enabled {unit}")
+        self.reaches("paused")
+        self.old.must("maildirsync resume")
+        self.reaches("live")
+        self.new.must("pkill -x ssh")
+        self.old.must("printf 'Subject: x\\n\\nx\\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx && chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/*")
+        self.equal()
+        self.deploy("--remove")
+        self.assertEqual("", self.new.must("systemctl list-unit-files --no-legend 'maildirsync-tunnel*' || true"))
 
 
 if __name__ == "__main__":
