@@ -180,6 +180,7 @@ int complain(const std::string& sentence) {
 
 int main(int argc, char** argv) try {
   os::begin_name_service();
+  net::begin_openssl();
   auto [options, exit_status] = service::parse_options(
       argc, argv, "maildirsync-agent", "Watches Maildir trees and keeps the mirror on a receiver equal to them.",
       "/etc/maildirsync/agent.toml");

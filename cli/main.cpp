@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/doctor/doctor.h"
+#include "common/net/identity.h"
 #include "common/os/name_service.h"
 
 namespace {
@@ -40,6 +41,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   maildirsync::os::begin_name_service();
+  maildirsync::net::begin_openssl();
   return run(argc, argv);
 } catch (const std::exception& exception) {
   std::cerr << "maildirsync: " << exception.what() << '\n';

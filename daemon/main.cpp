@@ -153,6 +153,7 @@ int complain(const std::string& sentence) {
 
 int main(int argc, char** argv) try {
   os::begin_name_service();
+  net::begin_openssl();
   auto [options, exit_status] = service::parse_options(
       argc, argv, "maildirsyncd", "Holds the mirror of other servers' Maildirs, as their agents send it.",
       "/etc/maildirsync/receiver.toml");

@@ -19,6 +19,7 @@
 
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "common/os/host.h"
 
 namespace maildirsync::net {
 
@@ -142,6 +143,10 @@ class NewFile {
 };
 
 }  // namespace
+
+void begin_openssl() {
+  if (os::is_bundled()) ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+}
 
 std::string fingerprint(x509_st* certificate) {
   unsigned char* der = nullptr;

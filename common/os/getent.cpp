@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include "common/os/child.h"
-#include "common/os/host.h"
-#include "common/os/path.h"
 
 namespace maildirsync::os {
 
@@ -66,11 +64,6 @@ std::optional<std::vector<std::uint32_t>> numbers(std::string_view line) {
 }
 
 }  // namespace
-
-bool is_bundled() {
-  const std::string prefix = own_prefix();
-  return !prefix.empty() && exists(prefix + "/share/maildirsync/bundle");
-}
 
 Getent::Programs Getent::usual_programs() {
   Programs programs;

@@ -12,9 +12,6 @@
 
 namespace maildirsync::os {
 
-/// Whether this program is one of a bundle, with a C library of its own: by what lies beside it.
-bool is_bundled();
-
 /// Users and groups by the programs of this machine, getent(1) and id(1). An answer counts for some minutes, that there
 /// is none for some seconds: a program is started for each question. Thread-safe.
 class Getent {

@@ -21,4 +21,9 @@ std::string own_prefix() {
   return size <= 0 ? "" : directory_of(directory_of({path.data(), static_cast<std::size_t>(size)}));
 }
 
+bool is_bundled() {
+  const std::string prefix = own_prefix();
+  return !prefix.empty() && exists(prefix + "/share/maildirsync/bundle");
+}
+
 }  // namespace maildirsync::os

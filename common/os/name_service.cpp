@@ -10,7 +10,7 @@
 #include <pwd.h>
 
 #include "common/os/getent.h"
-#include "common/os/path.h"
+#include "common/os/host.h"
 
 namespace maildirsync::os {
 

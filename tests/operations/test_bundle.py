@@ -33,6 +33,10 @@ echo 'carla:x:70001:70000::/nonexistent:/sbin/nologin' >/var/lib/extrausers/pass
 echo 'directory:x:70000:' >/var/lib/extrausers/group
 cp -r /var/vmail/example.org/anna /var/vmail/example.org/carla
 chown -R carla:directory /var/vmail/example.org/carla
+# What this system's OpenSSL would refuse to work with.
+mkdir -p /usr/lib/ssl
+printf '%s\n' 'openssl_conf = all' '[all]' 'ssl_conf = parts' 'engines = none' '[parts]' 'system_default = default' '[default]' \
+  'Ciphersuites = NOT_A_SUITE' '[none]' 'one = one' '[one]' 'dynamic_path = /nowhere.so' 'init = 1' >/usr/lib/ssl/openssl.cnf
 ./install receiver
 ./install agent
 mkdir -p /srv/mail

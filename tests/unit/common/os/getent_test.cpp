@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/os/child.h"
+#include "common/os/host.h"
 
 namespace maildirsync::os {
 namespace {
