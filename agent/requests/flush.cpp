@@ -7,6 +7,7 @@
 
 #include <asio/post.hpp>
 
+#include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/flush_standing.h"
 #include "agent/requests/requests.h"
@@ -56,7 +57,9 @@ class Flush : public Request {
   void looked(bool asked);
   bool waits_for_looks() const { return looks_ != Looks::known && !parts_.schedule.is_paused(); }
   bool waits();
-  bool is_chosen(const Account& account) const { return maildir::is_chosen(glob_, account.name); }
+  bool is_chosen(const Account& account) const {
+    return roots_.contains(parts_.roster.root_of(account)) && maildir::is_chosen(glob_, account.name);
+  }
   Survey survey() const;
   void survey_root(std::size_t index, Survey& survey) const;
   void survey_account(const Account& account, Survey& survey) const;
@@ -67,6 +70,7 @@ class Flush : public Request {
 
   Parts& parts_;
   const std::string glob_;
+  const ChosenRoots roots_;
   const bool full_;
   const bool thorough_;  ///< for a proof: also a root without accounts is left out
   const std::uint64_t generation_;
@@ -83,6 +87,7 @@ Flush::Flush(Requests& requests, const json& request, Reply reply)
     : Request(std::move(reply)),
       parts_(requests.parts()),
       glob_(request.value("account", "")),
+      roots_(request, parts_.roster),
       full_(request.value("full", false)),
       thorough_(request.value("thorough", false)),
       generation_(parts_.schedule.next_generation()),
@@ -163,7 +168,8 @@ bool Flush::waits() {
 Survey Flush::survey() const {
   Survey survey;
   for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i) {
-    if (!parts_.roster.roots[i].removed) survey_root(i, survey);
+    const Root& root = parts_.roster.roots[i];
+    if (!root.removed && roots_.contains(root)) survey_root(i, survey);
   }
   if (waits_for_looks()) survey.waits_for("", "", "the destination is being looked at");
   for (const auto& [id, account] : parts_.roster.accounts) {
@@ -308,6 +314,8 @@ void Flush::finish(Survey survey) {
 }  // namespace
 
 void flush(Requests& requests, const json& request, Reply reply) {
+  const ChosenRoots roots(request, requests.parts().roster);
+  if (!roots.error().empty()) return reply->finish(control::error("usage", roots.error()));
   requests.begin(std::make_shared<Flush>(requests, request, std::move(reply)));
 }
 

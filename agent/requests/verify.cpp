@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include "agent/accounts/problems.h"
+#include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
+#include "agent/requests/stragglers.h"
 #include "agent/verify/verify_run.h"
 #include "common/os/clock.h"
 #include "common/os/printable.h"
@@ -71,10 +73,12 @@ class Verify : public Request {
   void finish(const Verification::Outcome& outcome);
   json answer(const Verification::Outcome& outcome);
   void note_acls_of(const Verification::Outcome& outcome);
+  bool is_of_all() const { return glob_.empty() && roots_.is_all(); }
 
   Requests& requests_;
   Parts& parts_;
   const std::string glob_;
+  const ChosenRoots roots_;
   const bool deep_;
   const bool repair_;
   const bool aside_extra_;
@@ -82,6 +86,7 @@ class Verify : public Request {
   std::vector<std::uint64_t> walks_;  ///< of each root, that must have ended
   std::shared_ptr<Verification> run_;
   std::vector<Named> accounts_;
+  Stragglers stragglers_;
   json left_out_ = json::array();
   std::size_t not_compared_ = 0;  ///< of `left_out_`: mail that no account holds, roots that are skipped or empty
   Time last_progress_{};
@@ -92,6 +97,7 @@ Verify::Verify(Requests& requests, const json& request, Reply reply)
       requests_(requests),
       parts_(requests.parts()),
       glob_(request.value("account", "")),
+      roots_(request, parts_.roster),
       deep_(request.value("deep", false)),
       repair_(request.value("repair", false)),
       aside_extra_(repair_ && request.value("aside_extra", false)),
@@ -135,7 +141,8 @@ void Verify::begin() {
   order.contents = deep_ ? Contents::all : Contents::control_files;
   order.repair = repair_;
   for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i) {
-    if (!parts_.roster.roots[i].removed) add_root(i, order);
+    const Root& root = parts_.roster.roots[i];
+    if (!root.removed && roots_.contains(root)) add_root(i, order);
   }
   const auto self = std::static_pointer_cast<Verify>(shared_from_this());
   const std::weak_ptr<Verify> weak = self;
@@ -177,8 +184,10 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
     ++not_compared_;
     return leave_out(name, root.is_held() ? root.held_because() : "the root cannot be opened");
   }
-  if (root.mode == config::Mode::drain) {
-    leave_out(name, "the root is drained: its destination goes its own way, and what differs there is not repaired");
+  const bool is_drained = root.mode == config::Mode::drain;
+  if (is_drained) {
+    const auto* said = decisions::newest(parts_.agreements.decided(root));
+    stragglers_.add(name, said == nullptr ? 0 : drained_since(*said));
   }
   leave_out_of(root);
   if (aside_extra_ && parts_.lanes.has_trash(name)) {
@@ -189,12 +198,13 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
         "what is at the destination only is not put aside: the receiver keeps no trash of the root (trash_days in "
         "receiver.toml)");
   }
-  order.roots.push_back({name, root.config.accounts, root.layout});
+  if (!is_drained) order.roots.push_back({name, root.config.accounts, root.layout});  // users make accounts there
   auto accounts = parts_.roster.accounts_of(index);
   std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
   for (const Account* account : accounts) {
     if (!maildir::is_chosen(glob_, account->name)) continue;
-    order.accounts.push_back({account->id, name, account->path, account->name, root.directory});
+    order.accounts.push_back({account->id, name, account->path, account->name, root.directory,
+                              is_drained ? std::optional(stragglers_.since(name)) : std::nullopt});
     accounts_.push_back({name, account->name});
   }
 }
@@ -228,7 +238,7 @@ void Verify::finish(const Verification::Outcome& outcome) {
   if (accounts_.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !glob_.empty()) {
     return end(control::error("usage", "no account matches '" + glob_ + "'"));
   }
-  if (glob_.empty()) note_acls_of(outcome);
+  if (is_of_all()) note_acls_of(outcome);
   end(answer(outcome));
 }
 
@@ -247,6 +257,7 @@ json Verify::answer(const Verification::Outcome& outcome) {
     repaired += outcome.accounts[i].repaired;
     aside += outcome.accounts[i].aside;
     all += verdict.differences.size();
+    stragglers_.add(root, account, verdict.stragglers);
     incomplete += verdict.left_out.size();
     log_verified(root, account, deep_, verdict);
     for (const auto& difference : verdict.differences) {
@@ -283,12 +294,13 @@ json Verify::answer(const Verification::Outcome& outcome) {
                  {"messages", messages},
                  {"bytes", bytes},
                  {"differences", std::move(differences)},
-                 {"left_out", std::move(left_out)}};
+                 {"left_out", std::move(left_out)},
+                 {"drained", stragglers_.to_json()}};
   if (repair_) answer["repaired"] = repaired;
   if (aside_extra_) answer["aside"] = aside;
   service::log_info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all,
                     outcome.accounts.size(), elapsed);
-  if (glob_.empty()) {
+  if (is_of_all()) {
     const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     requests_.note_verified({{"at", os::stamp_of(now)},
                              {"unix", static_cast<std::int64_t>(now)},
@@ -321,6 +333,8 @@ void verify(Requests& requests, const json& request, Reply reply) {
     return reply->finish(
         control::error("busy", "another verification runs already; wait for it, or end it with its command"));
   }
+  const ChosenRoots roots(request, requests.parts().roster);
+  if (!roots.error().empty()) return reply->finish(control::error("usage", roots.error()));
   requests.begin(std::make_shared<Verify>(requests, request, std::move(reply)));
 }
 

@@ -56,6 +56,7 @@ class AccountComparison {
     for (auto& problem : source->problems)
       verdict_.left_out.push_back({std::move(problem.path), std::move(problem.detail), problem.code});
     verdict_.acls = source->acls;
+    if (subject_.drained_since) return look_at_drained(source->manifest, *there);
     const auto owners = sync::owners_in(source->manifest);
     MAILDIRSYNC_ASSIGN(auto mapped, owners.empty()
                                         ? Result<std::vector<sync::MappedOwner>>(std::vector<sync::MappedOwner>())
@@ -66,6 +67,14 @@ class AccountComparison {
     for (auto& difference : found)
       add_change_stamp(difference);
     return found;
+  }
+
+  Result<std::vector<Difference>> look_at_drained(const sync::AccountManifest& source,
+                                                  const sync::AccountManifest& there) {
+    MAILDIRSYNC_ASSIGN(const auto given, destination_.given(subject_));
+    auto verdict = compare_drained(source, given, there, *subject_.drained_since);
+    verdict_.stragglers = std::move(verdict.stragglers);
+    return std::move(verdict.differences);
   }
 
   /// A message that was renamed and renamed back is the same to every other eye.

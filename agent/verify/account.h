@@ -3,12 +3,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/link/inquiry.h"
 #include "agent/state/state.h"
 #include "agent/verify/compare.h"
+#include "agent/verify/drained.h"
 #include "agent/verify/source.h"
 #include "common/sync/lift_times.h"
 
@@ -21,6 +23,7 @@ struct Subject {
   std::string path;  ///< below the root
   std::string name;
   std::shared_ptr<const os::Directory> root;
+  std::optional<std::int64_t> drained_since = std::nullopt;  ///< ns since the epoch; nothing: it is mirrored
 };
 
 /// The other side, and the mirror between both, as a comparison asks them. Each call may wait; called by several
@@ -30,6 +33,8 @@ class Destination : public Inquiry {
   /// A Dovecot has written indexes of these folders there.
   virtual void is_indexed(const Subject& subject, std::vector<std::string> folders) = 0;
   virtual Result<AliasNames> aliases(const Subject& subject) = 0;
+  /// What was acknowledged of the account.
+  virtual Result<sync::AccountManifest> given(const Subject& subject) = 0;
   /// Returns when all that the source held at the call is durable at the destination: "", or why that cannot be waited
   /// for.
   virtual std::string settle(const Subject& subject) = 0;
@@ -45,12 +50,13 @@ struct LeftOut {
 struct Verdict {
   std::vector<Difference> differences;
   std::vector<LeftOut> left_out;
+  std::vector<Straggler> stragglers;                             ///< of a drained root
   std::uint64_t folders = 0, messages = 0, bytes = 0, acls = 0;  ///< at the source
 };
 
 /// Compares one account. Both sides are listed at once. What differs is waited for and looked at again, twice, and only
 /// what was there each time, untouched, is a difference: the mail may change all the while. Memory is proportional to
-/// the account.
+/// the account. Of a drained root only what a drain promises is compared (drained.h).
 Result<Verdict> verify_account(const Subject& subject, Contents contents, Destination& destination,
                                const std::atomic<bool>& stop);
 

@@ -290,6 +290,14 @@ Result<AliasNames> Verification::aliases(const Subject& subject) {
   return state_.aliases(subject.id);
 }
 
+Result<sync::AccountManifest> Verification::given(const Subject& subject) {
+  MAILDIRSYNC_ASSIGN(auto manifest, state_.folders(subject.id));
+  for (auto& folder : manifest.folders) {
+    MAILDIRSYNC_ASSIGN(folder.entries, state_.entries(subject.id, folder.path));
+  }
+  return manifest;
+}
+
 std::string Verification::settle(const Subject& subject) {
   Work work;
   work.structure = work.full = true;

@@ -81,6 +81,7 @@ class Verification : public Destination, public std::enable_shared_from_this<Ver
                                                     const std::vector<sync::Attributes>& owners) override;
   void is_indexed(const Subject& subject, std::vector<std::string> folders) override;
   Result<AliasNames> aliases(const Subject& subject) override;
+  Result<sync::AccountManifest> given(const Subject& subject) override;
   std::string settle(const Subject& subject) override;
 
  private:

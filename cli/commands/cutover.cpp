@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -14,8 +15,11 @@
 #include "cli/cutover/kept_record.h"
 #include "cli/cutover/obstacles.h"
 #include "cli/cutover/outcome.h"
+#include "cli/cutover/page.h"
 #include "cli/cutover/run.h"
 #include "cli/report/format.h"
+#include "cli/report/html.h"
+#include "common/os/host.h"
 #include "common/os/name_service.h"
 #include "common/os/process.h"
 
@@ -29,8 +33,10 @@ constexpr double k_hook_timeout_seconds = 600;
 
 struct Arguments {
   CutoverOrder order;
+  std::vector<std::string> groups;
   std::optional<double> timeout, hook_timeout;
   bool resume = false, undo = false, yes = false;
+  std::string html;
 };
 
 /// A cutover that is about to begin, to go on, or to go back.
@@ -89,6 +95,20 @@ constexpr const char* k_not_understood =
     "cutover "
     "in its state_dir";
 
+/// A group is a root; without a name, all.
+tl::expected<std::vector<std::string>, std::string> roots_of(const Json& status,
+                                                             const std::vector<std::string>& groups) {
+  std::vector<std::string> all;
+  for (const auto& root : list_of(status, "roots"))
+    all.push_back(text_of(root, "name"));
+  for (const auto& group : groups) {
+    if (std::find(all.begin(), all.end(), group) != all.end()) continue;
+    return Not(fmt::format("there is no group '{}': a group is a root of agent.toml, and these are there: {}", group,
+                           fmt::join(all, ", ")));
+  }
+  return groups.empty() ? all : groups;
+}
+
 Begun fresh(const Json& status, const Json& found, const Arguments& arguments) {
   if (flag_of(found, "open") && !read_record(found)) return Not(k_not_understood);
   if (flag_of(found, "open")) {
@@ -97,14 +117,15 @@ Begun fresh(const Json& status, const Json& found, const Arguments& arguments) {
                     "maildirsync cutover --resume; to take it back: maildirsync cutover --undo",
                     text_of(found, "by"), text_of(found, "began"), text_of(found, "step")));
   }
-  if (const std::string why = obstacle(status); !why.empty()) return Not(why);
+  const auto roots = roots_of(status, arguments.groups);
+  if (!roots) return Not(roots.error());
+  if (const std::string why = obstacle(status, *roots); !why.empty()) return Not(why);
   Beginning beginning;
   beginning.record = {
       .order = arguments.order, .by = this_person(), .began = format_stamp(std::time(nullptr)), .entries = {}};
   beginning.record.order.timeout_seconds = arguments.timeout.value_or(0);
   beginning.record.order.hook_timeout_seconds = arguments.hook_timeout.value_or(k_hook_timeout_seconds);
-  for (const auto& root : list_of(status, "roots"))
-    beginning.record.order.roots.push_back(text_of(root, "name"));
+  beginning.record.order.roots = *roots;
   return beginning;
 }
 
@@ -210,6 +231,14 @@ int refuse(const Options& options, const std::string& why) {
   return k_exit_incomplete;
 }
 
+/// With what the accounts hold now. False when it is not written, which was said.
+bool write_page(const Options& options, ReportFile& page, const Json& answer) {
+  const auto status = try_ask(options, {{"command", "status"}, {"account", "*"}});
+  const auto done = page.write(cutover_html(answer, status ? *status : Json::object(), os::host_name()));
+  if (!done) complain(done.error().message());
+  return done.has_value();
+}
+
 int cutover(const Options& options, const Arguments& arguments) {
   if (const std::string wrong = wrong_usage(arguments); !wrong.empty()) {
     complain(wrong);
@@ -238,9 +267,19 @@ int cutover(const Options& options, const Arguments& arguments) {
     complain("not begun");
     return k_exit_incomplete;
   }
+  std::optional<ReportFile> page;
+  if (!arguments.html.empty()) {
+    auto file = ReportFile::open(arguments.html);
+    if (!file) {
+      complain(file.error().message());
+      return k_exit_usage;
+    }
+    page = std::move(*file);
+  }
   const Json answer = run_cutover(options, std::move(beginning->record), text_of(*found, "holder"), beginning->way);
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(answer) : cutover_text(answer, colour));
+  if (page && !write_page(options, *page, answer)) return k_exit_incomplete;
   const bool done = flag_of(answer, "complete") || (arguments.undo && flag_of(answer, "undone_all"));
   return done ? k_exit_done : k_exit_incomplete;
 }
@@ -261,6 +300,9 @@ Run add_cutover(Parser& command) {
   add("--switch", order.switch_over, "sends clients and mail to the destination");
   add("--unswitch", order.unswitch, "undoes --switch; without it nothing is undone once the switch began");
   add("--check", order.check, "looks whether the destination serves, after the switch; its failure is the switch's");
+  command.add_option("--group", arguments->groups, "only this root, and others that are named so too")
+      ->type_name("ROOT")
+      ->allow_extra_args(false);
   command.add_flag("--deep", order.deep, "compare the contents of both sides too");
   add_seconds("--timeout", arguments->timeout,
               "most seconds for each part of the presync, and from the freeze to the switch; 0: no end");
@@ -272,6 +314,7 @@ Run add_cutover(Parser& command) {
   resume->excludes(undo);
   rehearse->excludes(resume);
   rehearse->excludes(undo);
+  command.add_option("--html", arguments->html, "write the record as a page, too")->type_name("FILE");
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal before beginning");
   command.footer(
       "Exit status: 0 done, 1 stopped, with what was undone, 2 wrong usage, 3 the daemon cannot be reached.");

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <ctime>
 #include <iostream>
 #include <memory>
 
@@ -8,6 +10,7 @@
 #include "cli/ask/progress.h"
 #include "cli/ask/terminal.h"
 #include "cli/commands/commands.h"
+#include "cli/report/drain_report.h"
 #include "cli/report/format.h"
 #include "common/os/printable.h"
 
@@ -22,6 +25,8 @@ struct Arguments {
   std::string root;
   bool undoes = false;
   bool adopts = false;
+  bool reports = false;
+  double quiet_hours = 24;
 };
 
 /// Turns of the old mode end first, and a mirror is preceded by a comparison of all accounts: there is no end to wait
@@ -93,8 +98,43 @@ int set_mode(const Options& options, const char* word, Arguments arguments) {
   return done ? k_exit_done : k_exit_incomplete;
 }
 
+/// The drained roots, of those that were asked for.
+tl::expected<std::vector<std::string>, int> drained_roots(const Options& options, const std::string& wanted) {
+  const auto status = ask(options, {{"command", "status"}});
+  if (!status) return tl::unexpected(status.error());
+  std::vector<std::string> drained;
+  for (const auto& root : list_of(*status, "roots")) {
+    const std::string name = text_of(root, "name");
+    if (text_of(root, "mode") == "drain" && (wanted.empty() || wanted == name)) drained.push_back(name);
+  }
+  if (!drained.empty()) return drained;
+  complain(wanted.empty() ? "no root is drained" : "root " + wanted + " is not drained");
+  return tl::unexpected(k_exit_incomplete);
+}
+
+int report(const Options& options, const Arguments& arguments) {
+  const auto roots = drained_roots(options, arguments.root);
+  if (!roots) return roots.error();
+  auto verified = [&] {
+    ProgressBar bar(options);
+    return ask(options, {{"command", "verify"}, {"account", ""}, {"roots", *roots}, {"deep", false}, {"repair", false}},
+               0, [&](const Json& line) { show_verify_progress(bar, line); });
+  }();
+  if (!verified) return verified.error();
+  const auto now = std::time(nullptr);
+  const double wanted = arguments.quiet_hours * 3600;
+  const bool safe = is_safe(*verified, now, wanted);
+  if (options.json) {
+    (*verified)["quiet_seconds"] = quiet_seconds(*verified, now);
+    (*verified)["safe"] = safe;
+    print(to_line(*verified));
+  } else {
+    print(drain_report(*verified, now, wanted, is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off));
+  }
+  return safe ? k_exit_done : k_exit_incomplete;
+}
+
 Run mode_command(Parser& command, const char* word, const std::shared_ptr<Arguments>& arguments) {
-  command.add_option("ROOT", arguments->root, "the root's name in agent.toml")->required();
   command.add_flag(
       "--adopt", arguments->adopts,
       "take over a root that another agent has filled (problem foreign-agent); that one is held from then on");
@@ -104,14 +144,29 @@ Run mode_command(Parser& command, const char* word, const std::shared_ptr<Argume
 }  // namespace
 
 Run add_drain(Parser& command) {
+  const auto arguments = std::make_shared<Arguments>();
+  command.add_option("ROOT", arguments->root, "the root's name in agent.toml; with --report: only this one");
+  command.add_flag("--report", arguments->reports,
+                   "what came to the old server since its users moved, and whether it can be switched off");
+  command.add_option("--quiet-hours", arguments->quiet_hours, "hours without mail after which it can be (24)")
+      ->type_name("H")
+      ->check(check_seconds)
+      ->take_last();
   command.footer(
-      "Kept on the disks of both sides before it answers, and over the loss of either. Exit status: 0 done, 1 "
-      "refused.");
-  return mode_command(command, "drain", std::make_shared<Arguments>());
+      "Kept on the disks of both sides before it answers, and over the loss of either. Exit status: 0 done, 1 refused; "
+      "with --report: 0 safe to switch off, 1 not.");
+  const Run drain = mode_command(command, "drain", arguments);
+  return [arguments, drain](const Options& options) {
+    if (arguments->reports) return report(options, *arguments);
+    if (!arguments->root.empty()) return drain(options);
+    complain("drain takes the name of a root; or --report");
+    return k_exit_usage;
+  };
 }
 
 Run add_mirror(Parser& command) {
   const auto arguments = std::make_shared<Arguments>();
+  command.add_option("ROOT", arguments->root, "the root's name in agent.toml")->required();
   command.add_flag("--undo-what-users-did", arguments->undoes,
                    "undo at the destination what users changed, removed and moved there since the drain");
   command.footer(

@@ -67,7 +67,7 @@ Ended Attempts::presync() {
 Ended Attempts::standing() const {
   const auto status = try_ask(options_, {{"command", "status"}});
   if (!status) return {false, status.error().sentence};
-  const std::string why = standing_problem(*status);
+  const std::string why = standing_problem(*status, order_.roots);
   return {why.empty(), why};
 }
 
@@ -75,7 +75,12 @@ Ended Attempts::flush(double timeout) {
   const auto answer = [&] {
     ProgressBar bar(options_);
     return try_ask(options_,
-                   {{"command", "flush"}, {"account", ""}, {"timeout", timeout}, {"full", true}, {"thorough", true}},
+                   {{"command", "flush"},
+                    {"account", ""},
+                    {"roots", order_.roots},
+                    {"timeout", timeout},
+                    {"full", true},
+                    {"thorough", true}},
                    patience(timeout > 0 ? timeout + k_grace_seconds : 0,
                             [&](const Json& line) { show_flush_progress(bar, line); }));
   }();
@@ -95,8 +100,10 @@ Ended Attempts::flush(double timeout) {
 Ended Attempts::verify(double timeout) {
   const auto answer = [&] {
     ProgressBar bar(options_);
-    return try_ask(options_, {{"command", "verify"}, {"account", ""}, {"deep", order_.deep}, {"repair", false}},
-                   patience(timeout, [&](const Json& line) { show_verify_progress(bar, line); }));
+    return try_ask(
+        options_,
+        {{"command", "verify"}, {"account", ""}, {"roots", order_.roots}, {"deep", order_.deep}, {"repair", false}},
+        patience(timeout, [&](const Json& line) { show_verify_progress(bar, line); }));
   }();
   if (!answer) return {false, answer.error().sentence};
   findings_.verified = *answer;
@@ -123,7 +130,9 @@ Ended Attempts::indexes() {
   if (!status) return {false, status.error().sentence};
   std::set<std::string> accounts;
   for (const auto& problem : list_of(*status, "problems")) {
-    if (text_of(problem, "code") == "stale-index") accounts.insert(text_of(problem, "account"));
+    const auto& roots = order_.roots;
+    const bool is_ours = std::find(roots.begin(), roots.end(), text_of(problem, "root")) != roots.end();
+    if (is_ours && text_of(problem, "code") == "stale-index") accounts.insert(text_of(problem, "account"));
   }
   for (const auto& account : accounts) {
     const auto repaired =

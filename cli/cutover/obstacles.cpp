@@ -21,29 +21,49 @@ bool stands_in_no_way(const Json& problem) {
   return std::find(k_harmless.begin(), k_harmless.end(), code) != k_harmless.end();
 }
 
-}  // namespace
-
-std::string obstacle(const Json& status) {
-  const std::string state = text_of(status, "state");
-  if (state == "paused") return "the agent is paused: maildirsync resume, and wait until the lag is 0";
-  if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
-  if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
-  if (!flag_of(object_of(status, "peer"), "connected")) {
-    return "the receiver is not connected: maildirsync status says why";
-  }
-  for (const auto& root : list_of(status, "roots")) {
-    if (text_of(root, "mode") != "drain") continue;
-    const std::string name = text_of(root, "name");
-    return "root " + name + " is drained already; if its users are not at the new server: maildirsync mirror " + name;
-  }
-  return "";
+bool is_one_of(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string standing_problem(const Json& status) {
+/// A root that is drained while another is not belongs to a group that has moved.
+std::string drained_text(const std::string& name, const Json& roots) {
+  std::string others;
+  for (const auto& root : roots) {
+    if (text_of(root, "mode") != "drain") others += " --group " + text_of(root, "name");
+  }
+  return "root " + name + " is drained already; " +
+         (others.empty() ? "if its users are not at the new server: maildirsync mirror " + name
+                         : "to cut over those that are not, name them:" + others);
+}
+
+std::string obstacle_of(const Json& root, const Json& roots) {
+  const std::string state = text_of(root, "state");
+  if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
+  if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
+  return text_of(root, "mode") == "drain" ? drained_text(text_of(root, "name"), roots) : "";
+}
+
+}  // namespace
+
+std::string obstacle(const Json& status, const std::vector<std::string>& roots) {
+  if (text_of(status, "state") == "paused")
+    return "the agent is paused: maildirsync resume, and wait until the lag is 0";
+  const std::string connection = flag_of(object_of(status, "peer"), "connected")
+                                     ? ""
+                                     : "the receiver is not connected: maildirsync status says why";
+  for (const auto& root : list_of(status, "roots")) {
+    if (!is_one_of(roots, text_of(root, "name"))) continue;
+    if (std::string why = obstacle_of(root, list_of(status, "roots")); !why.empty()) return why;
+  }
+  return connection;
+}
+
+std::string standing_problem(const Json& status, const std::vector<std::string>& roots) {
   const Json* first = nullptr;
   std::size_t same = 0;
   for (const auto& problem : list_of(status, "problems")) {
-    if (stands_in_no_way(problem)) continue;
+    const std::string root = text_of(problem, "root");
+    if (stands_in_no_way(problem) || (!root.empty() && !is_one_of(roots, root))) continue;
     if (first == nullptr) first = &problem;
     same += text_of(problem, "code") == text_of(*first, "code") ? 1 : 0;
   }

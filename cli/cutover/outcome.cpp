@@ -95,6 +95,7 @@ Json to_json(const Outcome& outcome) {
                  {"left_out", findings.left_out},
                  {"verified", findings.verified},
                  {"drained", findings.drained},
+                 {"roots", outcome.record.order.roots},
                  {"by", outcome.record.by},
                  {"began", outcome.record.began},
                  {"version", MAILDIRSYNC_VERSION},

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/report/drain_report.h"
 #include "cli/report/html.h"
 
 namespace maildirsync::cli {
@@ -87,6 +88,7 @@ std::string verify_text(const Json& answer, Colour colour) {
   for (const auto& left_out : list_of(answer, "left_out"))
     text += "left out: " + left_out_text(left_out) + '\n';
   if (const auto extra = extra_text(answer); !extra.empty()) text += extra + '\n';
+  text += drained_text(answer);
   const std::string repaired = repaired_text(answer);
   text += paint(colour, flag_of(answer, "equal") ? Style::good : Style::bad, verdict_text(answer));
   text += fmt::format("; {} compared {} in {}{}\n", counts_text(answer), depth_text(answer),

@@ -53,7 +53,7 @@ _maildirsync() {
     flush) options+=" --account --timeout --full" ;;
     verify) options+=" --account --deep --repair --aside-extra --html" ;;
     plan) options+=" --account --html" ;;
-    cutover) options+=" --freeze --thaw --switch --unswitch --check --rehearse --resume --undo --deep --timeout --hook-timeout --yes" ;;
+    cutover) options+=" --group --freeze --thaw --switch --unswitch --check --rehearse --resume --undo --deep --timeout --hook-timeout --html --yes" ;;
     release) options+=" --account --yes" ;;
     restore) options+=" --account --since --root --list" ;;
     disown) options+=" --root --account" ;;
@@ -73,7 +73,7 @@ _maildirsync() {
       [[ $cur == -* ]] || { _filedir '@(crt|pem)' && return; }
       ;;
     drain)
-      options+=" --adopt"
+      options+=" --adopt --report --quiet-hours"
       [[ $cur == -* ]] || { _maildirsync_roots && return; }
       ;;
     mirror)

@@ -13,8 +13,13 @@ from cutover_lab import ALL, STAMP, CutoverTest
 class Cutover(CutoverTest):
     def test_success(self):
         late = deliver(self.account, b"1700000001.M1P1.mx")
-        result = self.cutover(0, *self.commands())
+        page = os.path.join(self.lab.base, "record.html")
+        result = self.cutover(0, "--html", page, *self.commands())
         self.assertTrue(result["complete"])
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        for words in ("complete", "a@example.org", "presync", "switch", result["began"], "equal: 1 account, 31 messages"):
+            self.assertIn(words, text)
         self.assertEqual(["freeze", "switch"], self.done())
         self.assertEqual(ALL, [step["step"] for step in result["steps"]])
         for step in result["steps"]:

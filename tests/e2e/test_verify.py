@@ -294,12 +294,14 @@ class Said(VerifyTest):
 
     def test_a_drained_root_is_not_mended(self):
         self.copied(accounts=3, messages=60, seed=70)
-        os.unlink(self.message(0)[2])
+        gone = self.message(0)[2]
+        os.unlink(gone)
         self.assert_exit(0, self.lab.agent.cli("drain", self.root.name))
-        answer = self.verify("--repair", status=1)
+        answer = self.verify("--repair", status=0)
         self.assertEqual(0, answer["repaired"])
-        self.assertEqual(["missing"], [d["kind"] for d in answer["differences"]])
-        self.assertIn("drained", json.dumps(answer["left_out"]))
+        self.assertEqual([], answer["differences"], "what was given is its user's to remove")
+        self.assertEqual([self.root.name], [root["root"] for root in answer["drained"]])
+        self.assertFalse(os.path.exists(gone))
 
     def test_the_receiver_is_asked(self):
         self.copied(accounts=3, messages=60, seed=64)

@@ -40,6 +40,7 @@ class OtherTree : public Destination {
   }
   void is_indexed(const Subject&, std::vector<std::string>) override {}
   Result<AliasNames> aliases(const Subject&) override { return AliasNames{}; }
+  Result<sync::AccountManifest> given(const Subject&) override { return given_; }
   std::string settle(const Subject&) override {
     if (meanwhile) meanwhile();
     return unsettled;
@@ -48,6 +49,7 @@ class OtherTree : public Destination {
   std::function<void()> meanwhile;  ///< what happens while an account settles
   std::string unsettled;
   std::vector<Contents> lists_;
+  sync::AccountManifest given_;
 
  private:
   const Tree& tree_;
