@@ -36,7 +36,7 @@ chown -R carla:directory /var/vmail/example.org/carla
 # What this system's OpenSSL would refuse to work with.
 mkdir -p /usr/lib/ssl
 printf '%s\n' 'openssl_conf = all' '[all]' 'ssl_conf = parts' 'engines = none' '[parts]' 'system_default = default' '[default]' \
-  'Ciphersuites = NOT_A_SUITE' '[none]' 'one = one' '[one]' 'dynamic_path = /nowhere.so' 'init = 1' >/usr/lib/ssl/openssl.cnf
+  'CipherString = DEFAULT@SECLEVEL=5' '[none]' 'one = one' '[one]' 'dynamic_path = /nowhere.so' 'init = 1' >/usr/lib/ssl/openssl.cnf
 ./install receiver
 ./install agent
 mkdir -p /srv/mail
@@ -63,6 +63,7 @@ for program in maildirsync-agent maildirsyncd; do
   /etc/init.d/$program keep && test "$(cat /run/$program.pid)" = $pid
 done
 kill -9 "$(cat /run/maildirsync-agent.pid)"
+for n in $(seq 100); do /etc/init.d/maildirsync-agent status >/dev/null || break; sleep 0.1; done
 /etc/init.d/maildirsync-agent status && exit 1
 /etc/init.d/maildirsync-agent keep
 /etc/init.d/maildirsync-agent status

@@ -91,7 +91,7 @@ class Machine(System):
     def __init__(self, root: str, name: str):
         self.root = root
         mounted = subprocess.check_output(["findmnt", "-n", "-t", "cgroup2", "-o", "TARGET"], text=True).split()[0]
-        self.group = os.path.join(mounted, f"maildirsync-{os.getpid()}-{os.path.basename(root)}")
+        self.group = os.path.join(mounted, f"maildirsync-{os.getpid()}-{os.path.basename(os.path.dirname(root))}")
         os.mkdir(self.group)
         boot = f"hostname {name} && ip link set lo up && . {REPOSITORY}/packaging/machine.sh && machine_boot {root}"
         self.keeper = subprocess.Popen(
