@@ -1,7 +1,7 @@
 """The bundle on systems that are not the one it was built on: it installs, mirrors, and goes again without a trace.
 
 The systems come from the package archive by mmdebstrap, so this needs the network, root, and some minutes; MAILDIRSYNC_SYSTEMS names
-the releases (default: bullseye). A system that cannot be had is a skipped test.
+the releases (default: bullseye and trixie). A system that cannot be had is a skipped test.
 """
 
 import os
@@ -13,11 +13,12 @@ import unittest
 
 BIN = os.path.abspath(os.environ.get("MAILDIRSYNC_BIN", "build/release/bin"))
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SYSTEMS = os.environ.get("MAILDIRSYNC_SYSTEMS", "bullseye").split()
+SYSTEMS = os.environ.get("MAILDIRSYNC_SYSTEMS", "bullseye trixie").split()
 
 # Both sides on one machine: what matters is that the programs of the bundle do all their work beside another C library.
 WORK = r"""
 set -eu
+service() { script=/etc/init.d/$1; [ -x $script ] || script=/opt/maildirsync/share/maildirsync/$1.init; shift; $script "$@"; }
 cd /root/maildirsync-*
 find / -xdev -path '*maildirsync*' ! -path '/root/*' | sort >/root/before
 useradd --system --uid 5000 --shell /sbin/nologin vmail
@@ -43,8 +44,8 @@ mkdir -p /srv/mail
 maildirsync setup receiver --yes --listen 127.0.0.1:4465 --address 127.0.0.1 --path /srv/mail >/root/line
 maildirsync setup agent --yes --root vhosts=/var/vmail --accounts %d/%n/Maildir --pair "$(tail -n 1 /root/line)" >/root/back
 maildirsync pair --name old --path vhosts=/srv/mail "$(tail -n 1 /root/back)"
-/etc/init.d/maildirsyncd start
-/etc/init.d/maildirsync-agent start
+service maildirsyncd start
+service maildirsync-agent start
 for n in $(seq 100); do maildirsync status >/dev/null 2>&1 && break; sleep 0.3; done
 printf 'Subject: late\n\nx\n' >/var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
 chown vmail:vmail /var/vmail/example.org/anna/Maildir/new/1700000009.M1P1.mx
@@ -60,13 +61,13 @@ for program in maildirsync-agent maildirsyncd; do
   test "$(stat -c %U /proc/$pid)" = $program
   echo "$program $(grep -E 'CapEff|NoNewPrivs' /proc/$pid/status | tr '\t\n' '  ')"
   ! grep -E ' /(usr/)?lib' /proc/$pid/maps || { echo "a library of the system is loaded"; exit 1; }
-  /etc/init.d/$program keep && test "$(cat /run/$program.pid)" = $pid
+  service $program keep && test "$(cat /run/$program.pid)" = $pid
 done
 kill -9 "$(cat /run/maildirsync-agent.pid)"
-for n in $(seq 100); do /etc/init.d/maildirsync-agent status >/dev/null || break; sleep 0.1; done
-/etc/init.d/maildirsync-agent status && exit 1
-/etc/init.d/maildirsync-agent keep
-/etc/init.d/maildirsync-agent status
+for n in $(seq 100); do service maildirsync-agent status >/dev/null || break; sleep 0.1; done
+service maildirsync-agent status && exit 1
+service maildirsync-agent keep
+service maildirsync-agent status
 ./install agent # again, over what runs
 /opt/maildirsync/uninstall
 rm -rf /etc/maildirsync /etc/systemd/system/maildirsync* /var/lib/maildirsync* /var/log/maildirsync* /run/maildirsync* /var/run/maildirsync*
