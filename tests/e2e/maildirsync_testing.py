@@ -479,7 +479,10 @@ class Lab:
         found = []
         for agent in self.agents:
             for root in agent.roots:
-                found += compare_trees(root.source, root.destination, root.layout, **options)
+                try:
+                    found += compare_trees(root.source, root.destination, root.layout, **options)
+                except FileNotFoundError as gone:  # whoever waits for equality reads again
+                    found.append(f"went while the trees were read: {gone.filename!r}")
         return found
 
     def assert_equal(self, **options) -> None:
