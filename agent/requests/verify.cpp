@@ -190,7 +190,9 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
     stragglers_.add(name, said == nullptr ? 0 : drained_since(*said));
   }
   leave_out_of(root);
-  if (aside_extra_ && parts_.lanes.has_trash(name)) {
+  if (aside_extra_ && is_drained) {
+    leave_out(name, "the root is drained: what is at its destination only is its users', and is not put aside");
+  } else if (aside_extra_ && parts_.lanes.has_trash(name)) {
     order.aside_extra.insert(name);
   } else if (aside_extra_) {
     leave_out(
