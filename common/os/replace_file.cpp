@@ -28,9 +28,13 @@ Result<> write_aside(const std::string& path, std::string_view text, unsigned mo
 
 Result<> replace_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string aside = path + ".new";
-  MAILDIRSYNC_TRY(write_aside(aside, text, mode));
-  if (std::rename(aside.c_str(), path.c_str()) != 0) return os_failure(path, "it cannot be written", errno);
-  return sync_directory(directory_of(path));
+  auto replaced = write_aside(aside, text, mode);
+  if (replaced && std::rename(aside.c_str(), path.c_str()) != 0) {
+    replaced = os_failure(path, "it cannot be written", errno);
+  }
+  if (replaced) return sync_directory(directory_of(path));
+  ::unlink(aside.c_str());  // on a full disk it takes room
+  return replaced;
 }
 
 }  // namespace maildirsync::os

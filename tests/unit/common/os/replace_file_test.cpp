@@ -1,6 +1,9 @@
 #include "common/os/replace_file.h"
 
+#include <csignal>
+
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/os/directory.h"
@@ -34,6 +37,21 @@ TEST(ReplaceFile, leaves_the_old_one_where_it_cannot_be_written) {
   tree.file("kept", "old").file("kept.new/in-the-way", "x");
   EXPECT_FALSE(replace_file(tree.path("kept"), "new"));
   EXPECT_EQ(read_file(tree.path("kept"), 100).value(), "old");
+}
+
+TEST(ReplaceFile, leaves_nothing_beside_it_where_the_disk_is_full) {
+  maildirsync::testing::Tree tree;
+  tree.file("kept", "old");
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit small{10, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_FALSE(replace_file(tree.path("kept"), "more than ten bytes"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, before);
+  EXPECT_EQ(read_file(tree.path("kept"), 100).value(), "old");
+  EXPECT_FALSE(exists(tree.path("kept.new")));
 }
 
 }  // namespace
