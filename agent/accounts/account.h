@@ -14,6 +14,7 @@
 #include "agent/turn/turn.h"
 #include "common/decisions/settle.h"
 #include "common/os/pulse.h"
+#include "common/sync/users_work.h"
 
 namespace maildirsync::agent {
 
@@ -56,7 +57,8 @@ struct Account {
   bool awaits_discovery = false;
   ErrorCode hold_code = ErrorCode::mass_deletion;
   sync::Hold hold = sync::Hold::none;
-  sync::Loss hold_loss;  ///< what would be deleted
+  sync::Loss hold_loss;         ///< what would be deleted
+  sync::UsersWork hold_undoes;  ///< with users_at_destination: what would be undone
   std::string hold_reason;
   Time held_since{};
   std::optional<WantOfRoom> room;     ///< what it holds that the full destination has no room for …

@@ -89,6 +89,7 @@ void Holds::hold(Account& account, ErrorCode code, const std::string& reason) {
 void Holds::hold(Account& account, const TurnReport& report) {
   account.hold = report.held->brake;
   account.hold_loss = report.lost;
+  account.hold_undoes = report.undoes;
   hold(account, report.held->code, report.held->reason);
 }
 
@@ -101,6 +102,7 @@ void Holds::end(Account& account, const char* event) {
   account.held = account.rechecks = false;
   account.hold = sync::Hold::none;
   account.hold_loss = {};
+  account.hold_undoes = {};
   account.hold_reason.clear();
   account.mass.reset();
   account.not_before = {};

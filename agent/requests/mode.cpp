@@ -25,23 +25,15 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t k_named_accounts = 1000;
 
-json json_of(const sync::UsersWork& work) {
-  return {{"flags", work.flags},
-          {"deletions", work.deletions},
-          {"moves", work.moves},
-          {"only_there", work.only_there},
-          {"uidlists", work.uidlists}};
-}
-
 json json_of(const UndoPreview::Outcome& outcome) {
   json accounts = json::array();
   for (const auto& found : outcome.accounts) {
     if (accounts.size() == k_named_accounts) break;
-    json one = json_of(found.work);
+    json one = to_json(found.work);
     one["account"] = os::printable(found.account);
     accounts.push_back(std::move(one));
   }
-  json all = json_of(sum(outcome.accounts));
+  json all = to_json(sum(outcome.accounts));
   all["accounts"] = outcome.accounts.size();
   all["of_accounts"] = outcome.compared;
   all["named"] = std::move(accounts);
@@ -56,6 +48,10 @@ std::int64_t given_until_of(const decisions::Chain& ours, const decisions::Chain
       latest = std::max(latest, said.given_until);
   }
   return latest;
+}
+
+bool is_drained(const decisions::Chain& chain) {
+  return !chain.empty() && chain.back().word == Word::drain;
 }
 
 /// What was at the destination when the root's users moved there.
@@ -179,8 +175,17 @@ void ModeChange::preview() {
                     "{}. Without asking: maildirsync mirror {} --undo-what-users-did",
                     name, why, name));
   }
-  UndoPreview::Order order{
-      .root_name = name, .root = root().directory, .accounts = {}, .link = link, .epoch = link->outbox().epoch()};
+  UndoPreview::Order order{.root_name = name,
+                           .root = root().directory,
+                           .accounts = {},
+                           .link = link,
+                           .epoch = link->outbox().epoch(),
+                           .given_until = std::nullopt};
+  const auto& ours = parts_.agreements.decided(root());
+  const auto& theirs = root().agreement.heard;
+  if (root().mode == config::Mode::drain || is_drained(ours) || is_drained(theirs)) {
+    order.given_until = given_until_of(ours, theirs);
+  }
   for (const Account* account : parts_.roster.accounts_of(wanted_.root))
     order.accounts.push_back({account->id, account->path, account->name});
   stage_ = Stage::comparing;
@@ -212,8 +217,9 @@ void ModeChange::previewed(const UndoPreview::Outcome& outcome) {
   if (outcome.accounts.empty()) return keep();
   refuse(
       fmt::format("root {}: a mirror would undo what users did at the destination in {} of {} accounts: {}. If that is "
-                  "meant: maildirsync mirror {} --undo-what-users-did",
-                  name, outcome.accounts.size(), outcome.compared, describe(sum(outcome.accounts)), name),
+                  "meant: maildirsync mirror {} --undo-what-users-did{}",
+                  name, outcome.accounts.size(), outcome.compared, describe(sum(outcome.accounts)), name,
+                  wanted_.adopts ? " --adopt" : ""),
       json_of(outcome));
 }
 

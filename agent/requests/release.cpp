@@ -1,4 +1,4 @@
-// `release`: what is held goes on. It says first what that is, and what would be deleted.
+// `release`: what is held goes on. It says first what that is, and what would be deleted or undone.
 
 #include <algorithm>
 #include <optional>
@@ -8,6 +8,7 @@
 
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
+#include "agent/requests/undo_preview.h"
 #include "common/os/clock.h"
 #include "common/os/printable.h"
 #include "common/service/event.h"
@@ -25,6 +26,7 @@ struct HeldNow {
   std::uint64_t messages = 0, bytes = 0;
   std::vector<AccountId> accounts;
   std::vector<std::size_t> roots;
+  sync::UsersWork undoes;
   std::string undecided;  ///< a root that waits for a decision, and not for this
 
   void add(const json& one) {
@@ -59,6 +61,10 @@ void add_root(const Parts& parts, std::size_t index, HeldNow& held) {
             {"reason", os::printable(root.held_because())}});
 }
 
+bool undoes_users_work(const Account& account) {
+  return account.hold_code == ErrorCode::users_at_destination;
+}
+
 HeldNow find_held(const Parts& parts, const std::string& glob) {
   HeldNow held;
   const Roster& roster = parts.roster;
@@ -72,11 +78,13 @@ HeldNow find_held(const Parts& parts, const std::string& glob) {
   for (const Account* account : accounts) {
     const std::string& root = roster.root_of(*account).config.name;
     held.accounts.push_back(account->id);
+    if (undoes_users_work(*account)) held.undoes += account->hold_undoes;
     held.add({{"root", root},
               {"account", os::printable(account->name)},
               {"code", to_string(account->hold_code)},
               {"messages", account->hold_loss.messages},
               {"bytes", account->hold_loss.bytes},
+              {"undoes", undoes_users_work(*account) ? to_json(account->hold_undoes) : json(nullptr)},
               {"trash", parts.lanes.has_trash(root)},
               {"reason", os::printable(account->hold_reason)}});
   }
@@ -139,7 +147,12 @@ std::size_t let_go(Parts& parts, const HeldNow& held) {
 void release(Requests& requests, const json& request, Reply reply) {
   Parts& parts = requests.parts();
   const HeldNow held = find_held(parts, request.value("account", ""));
-  json answer = {{"ok", true}, {"held", held.told}, {"messages", held.messages}, {"bytes", held.bytes}};
+  json answer = {{"ok", true},
+                 {"held", held.told},
+                 {"messages", held.messages},
+                 {"bytes", held.bytes},
+                 {"undoes", to_json(held.undoes)},
+                 {"undoes_detail", describe(held.undoes)}};
   if (request.value("command", "") == "held") return reply->finish(answer);
   if (const auto refused = refusal(parts, request, held)) return reply->finish(*refused);
   parts.agreements.decisions().change(

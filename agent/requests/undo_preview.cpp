@@ -1,11 +1,14 @@
 #include "agent/requests/undo_preview.h"
 
 #include <chrono>
+#include <limits>
 
 #include <asio/post.hpp>
 
 #include "agent/link/inquiry.h"
 #include "agent/verify/source.h"
+#include "common/sync/lift_times.h"
+#include "common/sync/undoing.h"
 
 namespace maildirsync::agent {
 
@@ -64,29 +67,41 @@ Result<sync::UsersWork> UndoPreview::compare(const Subject& subject) const {
   question.set_root(order_.root_name);
   question.set_account(subject.path);
   question.set_looks_only(true);
+  question.set_control_digests(true);  // a mail server writes some of them again as they were
   MAILDIRSYNC_ASSIGN(auto listed, ask_for_listing(*order_.link, order_.epoch, question));
   MAILDIRSYNC_ASSIGN(const auto record, known(state_, subject.id));
   auto source = list_source(*order_.root, subject.path, Contents::control_files, stop_);
   if (!source && source.error().code != ErrorCode::vanished) return Failure(source.error());
   MAILDIRSYNC_ASSIGN(const auto ours, state_.intents(subject.id));
-  auto work = sync::what_users_did(listed.manifest, record, ours, source ? source->manifest : sync::AccountManifest{});
+  const auto after = source ? std::move(source->manifest) : sync::AccountManifest{};
+  sync::lift_times(listed.manifest, listed.times, {&record, &after}, ours, sync::OtherDates::lifted);
+  auto work = sync::what_a_mirror_would_undo(listed.manifest, record, ours, after, given_until(record));
   work.indexed = !listed.indexed.empty();
   return work;
 }
 
+/// Where that moment is not known, all that is at the source counts as given if the record is lost.
+std::int64_t UndoPreview::given_until(const sync::AccountManifest& record) const {
+  if (!order_.given_until) return 0;
+  const bool is_lost = *order_.given_until == 0 && record.folders.empty();
+  return is_lost ? std::numeric_limits<std::int64_t>::max() : *order_.given_until;
+}
+
 sync::UsersWork sum(const std::vector<UndoPreview::Found>& found) {
   sync::UsersWork all;
-  for (const auto& one : found) {
-    all.flags += one.work.flags;
-    all.added += one.work.added;
-    all.deletions += one.work.deletions;
-    all.moves += one.work.moves;
-    all.only_there += one.work.only_there;
-    all.arrived += one.work.arrived;
-    all.uidlists += one.work.uidlists;
-    all.indexed |= one.work.indexed;
-  }
+  for (const auto& one : found)
+    all += one.work;
   return all;
+}
+
+nlohmann::json to_json(const sync::UsersWork& work) {
+  return {{"flags", work.flags},
+          {"deletions", work.deletions},
+          {"moves", work.moves},
+          {"only_there", work.only_there},
+          {"in_missing_folders", work.in_missing_folders},
+          {"control_files", work.control_files},
+          {"uidlists", work.uidlists}};
 }
 
 }  // namespace maildirsync::agent

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <asio/io_context.hpp>
+#include <nlohmann/json.hpp>
 
 #include "agent/link/link.h"
 #include "agent/state/state.h"
@@ -33,6 +35,8 @@ class UndoPreview {
     std::vector<Subject> accounts;
     std::shared_ptr<Link> link;
     std::uint64_t epoch = 0;  ///< of the link's connection
+    /// After a drain: until when mail that came to the source had been given (ns since the epoch; 0: not known).
+    std::optional<std::int64_t> given_until;
   };
   struct Found {
     std::string account;
@@ -60,6 +64,7 @@ class UndoPreview {
  private:
   void work();
   Result<sync::UsersWork> compare(const Subject& subject) const;
+  std::int64_t given_until(const sync::AccountManifest& record) const;
 
   asio::io_context& loop_;
   State& state_;
@@ -71,5 +76,7 @@ class UndoPreview {
 
 /// All of it in numbers.
 sync::UsersWork sum(const std::vector<UndoPreview::Found>& found);
+/// As the commands tell it.
+nlohmann::json to_json(const sync::UsersWork& work);
 
 }  // namespace maildirsync::agent

@@ -12,7 +12,7 @@
 #include "common/sync/lift_times.h"
 #include "common/sync/plan.h"
 #include "common/sync/reconcile.h"
-#include "common/sync/users_work.h"
+#include "common/sync/undoing.h"
 
 namespace maildirsync::agent {
 
@@ -28,6 +28,7 @@ wire::List question_about(const TurnOrder& order) {
   question.set_turn(next_turn_number());
   question.set_decision(order.decision.number);
   question.set_decision_id(order.decision.id);
+  if (order.ask == AskAboutUsers::always) question.set_control_digests(true);
   return question;
 }
 
@@ -134,7 +135,7 @@ class Comparison {
     }
     if (settles_at_destination(looked_.before, *listed)) return {};
     MAILDIRSYNC_TRY(remember_departed(*listed, ours));
-    if (let_users_be_asked_about(sync::what_users_did(*listed, looked_.before, ours, looked_.after))) return {};
+    if (let_users_be_asked_about(*listed, ours)) return {};
     others.leave(*listed);
     const auto suspects = still_there(*listed, order_.work.suspects);
     auto reconciled =
@@ -210,11 +211,17 @@ class Comparison {
   }
 
   /// True when the account waits for a person, because users work on it at the destination: nothing is undone unasked.
-  bool let_users_be_asked_about(sync::UsersWork work) {
+  bool let_users_be_asked_about(const sync::AccountManifest& listed, const std::vector<sync::Intent>& ours) {
     if (order_.released || order_.work.repairs || order_.work.reindex || order_.ask == AskAboutUsers::never)
       return false;
-    work.indexed = !report_.indexed.empty();
-    if (order_.ask == AskAboutUsers::always ? !work.any() : !sync::is_evident(work)) return false;
+    if (order_.ask == AskAboutUsers::where_evident) {
+      auto work = sync::what_users_did(listed, looked_.before, ours, looked_.after);
+      work.indexed = !report_.indexed.empty();
+      if (!sync::is_evident(work)) return false;
+    }
+    const auto work = sync::what_a_mirror_would_undo(listed, looked_.before, ours, looked_.after, 0);
+    if (!work.any()) return false;
+    report_.undoes = work;
     hold(
         turn_,
         {ErrorCode::users_at_destination,

@@ -20,6 +20,7 @@
 #include "common/os/directory.h"
 #include "common/sync/brake.h"
 #include "common/sync/operation.h"
+#include "common/sync/users_work.h"
 
 namespace maildirsync::agent {
 
@@ -102,6 +103,7 @@ struct TurnReport {
   sync::Loss lost;                     ///< by what it sent, or by what waits
   std::uint64_t account_messages = 0;  ///< before that
   std::optional<Held> held;            ///< with TurnEnd::held
+  sync::UsersWork undoes;              ///< by what waits, when it is held as users_at_destination
   std::uint64_t going = 0;             ///< operations of its plan that take something away
   Removals removals = Removals::go;    ///< when they do not go, `again` holds them
   bool is_mass = false;                ///< with Removals::in_mass: they are many; else they are all that a folder had

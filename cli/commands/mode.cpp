@@ -54,6 +54,8 @@ std::string text_of_undoing(const Json& would_undo) {
     add("deletions", "deletions");
     add("moves", "moves");
     add("only_there", "only there");
+    add("in_missing_folders", "in missing folders");
+    add("control_files", "control files");
     add("uidlists", "UID lists");
     text += "  " + text_of(one, "account") + ": " + counts + '\n';
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -22,7 +23,8 @@ struct Arguments {
 void show(const Options& options, const Json& answer) {
   using Align = Table::Align;
   Table table({{"account"}, {"root"}, {"messages", Align::right}, {"size", Align::right}, {"why"}});
-  for (const auto& one : list_of(answer, "held")) {
+  const auto& held = list_of(answer, "held");
+  for (const auto& one : held) {
     const std::string account = text_of(one, "account");
     table.add({{account.empty() ? fmt::format("(all {})", count_of(one, "accounts")) : account},
                {text_of(one, "root")},
@@ -31,8 +33,14 @@ void show(const Options& options, const Json& answer) {
                {text_of(one, "code")}});
   }
   print(table.text(is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off));
+  if (const auto undone = text_of(answer, "undoes_detail"); !undone.empty())
+    print("This undoes at the destination what users did there: " + undone + ".\n");
+  const bool only_undoes = std::all_of(held.begin(), held.end(), [](const Json& one) {
+    return text_of(one, "code") == "users-at-destination" && !object_of(one, "undoes").empty();
+  });
+  if (only_undoes) return;
   bool unkept = false;
-  for (const auto& one : list_of(answer, "held"))
+  for (const auto& one : held)
     unkept |= !flag_of(one, "trash");
   print(fmt::format("This deletes at the destination: {}, {}. {}\n",
                     format_plural(count_of(answer, "messages"), "message"),
@@ -76,7 +84,8 @@ Run add_release(Parser& command) {
       ->type_name("GLOB")
       ->check(check_glob);  // an empty variable in a script must not release everything
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal");
-  command.footer("Says first what will be deleted at the destination; at a terminal it asks.");
+  command.footer(
+      "Says first what will be deleted at the destination, or undone of what users did there; at a terminal it asks.");
   return [arguments](const Options& options) { return release(options, *arguments); };
 }
 

@@ -268,6 +268,20 @@ class Judge {
 
 }  // namespace
 
+UsersWork& UsersWork::operator+=(const UsersWork& other) {
+  flags += other.flags;
+  added += other.added;
+  deletions += other.deletions;
+  moves += other.moves;
+  only_there += other.only_there;
+  arrived += other.arrived;
+  uidlists += other.uidlists;
+  in_missing_folders += other.in_missing_folders;
+  control_files += other.control_files;
+  indexed |= other.indexed;
+  return *this;
+}
+
 UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
                          const std::vector<Intent>& intents, const AccountManifest& after) {
   if (!listed.exists) return {};
@@ -310,6 +324,8 @@ std::string describe(const UsersWork& work) {
   add(work.deletions, "message deleted there", "messages deleted there");
   add(work.moves, "message moved there", "messages moved there");
   add(work.only_there, "message only there", "messages only there");
+  add(work.in_missing_folders, "message of a folder missing there", "messages of folders missing there");
+  add(work.control_files, "control file changed or removed there", "control files changed or removed there");
   add(work.uidlists, "folder whose UIDs were given there", "folders whose UIDs were given there");
   return text;
 }

@@ -18,10 +18,16 @@ struct UsersWork {
   std::uint64_t only_there = 0;  ///< are neither acknowledged nor at the source
   std::uint64_t arrived = 0;     ///< of these: are younger than all that came from the source
   std::uint64_t uidlists = 0;    ///< folders whose dovecot-uidlist was written there, after the one that we sent
-  bool indexed = false;          ///< a mail server has written an index of the account there; the caller knows
+  /// Counted by what_a_mirror_would_undo() only (undoing.h):
+  std::uint64_t in_missing_folders = 0;  ///< were removed there, with their folder or the account, and would come back
+  std::uint64_t control_files = 0;       ///< have other content there (subscriptions, a sieve), or were removed there
+  bool indexed = false;                  ///< a mail server has written an index of the account there; the caller knows
 
+  UsersWork& operator+=(const UsersWork& other);
   /// Anything that a mirror would undo, or whose place it would take.
-  bool any() const { return flags + deletions + moves + only_there + uidlists > 0; }
+  bool any() const {
+    return flags + deletions + moves + only_there + uidlists + in_missing_folders + control_files > 0;
+  }
 };
 
 /// Compares what the destination lists with what was acknowledged, what was on its way (`intents`) and what the source

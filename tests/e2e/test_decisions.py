@@ -280,6 +280,91 @@ class Commands(DecisionTest):
         self.assertEqual([], [found for found in self.lab.differences() if not found.path.endswith(theirs)])
         self.assertEqual("mirror --undo-what-users-did", self.root_status()["decision"]["by"])
 
+    def would_undo(self, *arguments: str) -> dict:
+        done = self.agent.cli("--json", "mirror", "vhosts", *arguments)
+        self.assert_exit(1, done)
+        return {key: count for key, count in json.loads(done.stdout)["would_undo"].items() if isinstance(count, int) and count > 0}
+
+    def settle_there(self):
+        """Beside the mail: a folder of its own, a message that lies in two folders, control files."""
+        sent, lists = os.path.join(self.account, b".Sent"), os.path.join(self.account, b".Lists")
+        make_maildir(sent, OWNER)
+        for i in range(3):
+            deliver(sent, b"1700000100.M%dP1.mx:2,S" % i, b"Subject: sent\n\nx\n", area=b"cur")
+        os.link(os.path.join(self.account, b"cur", self.message(6)), os.path.join(lists, b"cur", self.message(6)))
+        os.mkdir(os.path.join(self.account, b"sieve"), 0o700)
+        os.chown(os.path.join(self.account, b"sieve"), *OWNER)
+        for name in (b"subscriptions", b"sieve/main.sieve"):
+            write_file(os.path.join(self.account, *name.split(b"/")), b"old\n", OWNER, 0o600)
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.drain()
+
+    def test_a_folder_that_is_missing_there_is_asked_about(self):
+        self.settle_there()
+        shutil.rmtree(os.path.join(self.there, b".Sent"))
+        self.assertEqual({"accounts": 1, "of_accounts": 1, "in_missing_folders": 3}, self.would_undo())
+        self.assertFalse(os.path.exists(os.path.join(self.there, b".Sent")))
+
+    def test_an_account_that_is_missing_there_is_asked_about(self):
+        self.settle_there()
+        shutil.rmtree(self.there)
+        self.assertEqual({"accounts": 1, "of_accounts": 1, "in_missing_folders": MESSAGES + 4, "control_files": 2}, self.would_undo())
+        done = self.agent.cli("mirror", "vhosts")
+        self.assertIn("24 messages of folders missing there, 2 control files changed or removed there", done.stderr)
+        self.assertIn("a@example.org: 24 in missing folders, 2 control files", done.stderr)
+        self.assertFalse(os.path.exists(self.there))
+
+    def test_other_control_files_are_asked_about(self):
+        self.settle_there()
+        write_file(os.path.join(self.there, b"subscriptions"), b"new\n", OWNER, 0o600)
+        write_file(os.path.join(self.there, b"sieve", b"main.sieve"), b"keep;\n", OWNER, 0o600)
+        write_file(os.path.join(self.account, b"sieve", b"main.sieve"), b"discard;\n", OWNER, 0o600)
+        self.assertEqual({"accounts": 1, "of_accounts": 1, "control_files": 2}, self.would_undo())
+
+    def test_control_files_that_only_the_source_changed_are_not(self):
+        self.settle_there()
+        write_file(os.path.join(self.account, b"sieve", b"main.sieve"), b"discard;\n", OWNER, 0o600)
+        write_file(os.path.join(self.there, b"subscriptions"), b"old\n", OWNER, 0o600)  # written again
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts"))
+        self.agent.wait_state("live")
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def test_a_deleted_message_that_lies_in_another_folder_too_is_asked_about(self):
+        self.settle_there()
+        os.unlink(os.path.join(self.there, b"cur", self.message(6)))
+        self.assertEqual({"accounts": 1, "of_accounts": 1, "deletions": 1}, self.would_undo())
+
+    def test_deletions_are_asked_about_after_the_record_and_the_key_were_lost(self):
+        for number in (0, 1):  # they came well before the drain
+            os.utime(os.path.join(self.account, b"cur", self.message(number)), (1700000000, 1700000000))
+        self.settle_there()
+        for number in (0, 1):
+            os.unlink(os.path.join(self.there, b"cur", self.message(number)))
+        for daemon in self.lab.daemons:
+            daemon.stop()
+        self.lost(self.agent)
+        self.agent.identity = keygen(os.path.join(self.agent.directory, "other"), "other")
+        self.receiver.start()
+        self.agent.start()
+        self.agent.wait_problem("foreign-agent")
+        self.assertEqual({"accounts": 1, "of_accounts": 1, "deletions": 2}, self.would_undo("--adopt"))
+        self.assertIn("maildirsync mirror vhosts --undo-what-users-did --adopt", self.agent.cli("mirror", "vhosts", "--adopt").stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.there, b"cur", self.message(0))))
+
+    def test_a_mirror_by_the_configuration_asks_about_a_missing_folder(self):
+        self.settle_there()
+        self.root.options["mode"] = "drain"
+        self.agent.restart()
+        self.agent.wait_state("draining")
+        shutil.rmtree(os.path.join(self.there, b".Sent"))
+        self.root.options["mode"] = "mirror"
+        self.agent.restart()
+        problem = self.agent.wait_problem("users-at-destination", "a@example.org")
+        self.assertIn("(3 messages of folders missing there)", problem["detail"])
+        self.assertFalse(os.path.exists(os.path.join(self.there, b".Sent")))
+
     def test_it_asks_nothing_where_users_did_nothing(self):
         self.drain()
         self.straggler()
@@ -416,7 +501,11 @@ class UsersAtWork(DecisionTest):
         self.users_work()
         self.agent.flush("--full", "--timeout", "20", complete=False)
         self.agent.wait_problem("users-at-destination")
-        self.assert_exit(0, self.agent.cli("release", "--account", "a@example.org"))
+        undone = "3 messages with other flags, 1 message deleted there, 1 message moved there, 1 message only there"
+        done = self.agent.cli("release", "--account", "a@example.org")
+        self.assert_exit(0, done)
+        self.assertIn(f"This undoes at the destination what users did there: {undone}.", done.stdout)
+        self.assertNotIn("deletes at the destination", done.stdout)
         self.agent.wait_state("live")
         self.agent.flush()
         self.assertTrue(os.path.exists(os.path.join(self.there, b"cur", self.message(0))))
