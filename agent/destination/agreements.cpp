@@ -337,7 +337,9 @@ void Agreements::check() {
   for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
     const Root& root = roster_.roots[i];
     if (root.removed) continue;
-    if (asks_again && !root.agreement.reached && !root.agreement.settling) tell(i);
+    // Undecided though turns go on: the receiver had no such root when it was asked, and may have by now.
+    const bool is_open = !root.agreement.reached || decided(root).empty();
+    if (asks_again && is_open && !root.agreement.settling) tell(i);
     if (root.agreement.comparing && root.agreement.reached && root.discovered) check_compared(i);
   }
 }

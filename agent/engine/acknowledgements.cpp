@@ -235,7 +235,7 @@ void Acknowledgements::refused(Turn& turn, const sync::Operation& operation, con
   if (code == ErrorCode::basis_mismatch) {
     given_.keeper.write([id, at](State& state) { return state.forget_content(id, at); });
   }
-  if (code == ErrorCode::older_decision || code == ErrorCode::foreign_agent) {
+  if (code == ErrorCode::older_decision || code == ErrorCode::foreign_agent || code == ErrorCode::decisions_lost) {
     turn.retry = turn.wants_comparison = true;
     return given_.agreements.disagreed(turn.order.root_name);
   }

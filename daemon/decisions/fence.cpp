@@ -51,6 +51,12 @@ void Fence::set(decisions::Chain chain, std::optional<Error> held) {
   const std::lock_guard lock(mutex_);
   chain_ = std::move(chain);
   held_ = std::move(held);
+  is_set_ = true;
+}
+
+bool Fence::is_set() const {
+  const std::lock_guard lock(mutex_);
+  return is_set_;
 }
 
 }  // namespace maildirsync::daemon

@@ -21,6 +21,9 @@ class Fence {
   /// Whether new mail is all that is taken, with enter()'s lock held.
   bool drains() const;
 
+  /// Whether anything was said of the root to this receiver yet, if only that nothing was decided.
+  bool is_set() const;
+
   /// Why an index must not be removed; takes the lock itself.
   std::optional<Error> refusal_of_change(const decisions::Token& token) const;
 
@@ -32,6 +35,7 @@ class Fence {
   mutable std::mutex mutex_;
   decisions::Chain chain_;
   std::optional<Error> held_;
+  bool is_set_ = false;
 };
 
 }  // namespace maildirsync::daemon

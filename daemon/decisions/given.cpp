@@ -107,6 +107,11 @@ void cut(const os::Directory& root, const os::Fd& fd, off_t size) {
 
 }  // namespace
 
+bool Given::lies_in(const std::string& place) {
+  struct stat status {};
+  return ::lstat(os::join(place, k_name).c_str(), &status) == 0;
+}
+
 bool Given::contains(std::uint64_t key) const {
   return fresh_.contains(key) || std::binary_search(sorted_.begin(), sorted_.end(), key);
 }

@@ -21,6 +21,8 @@ namespace maildirsync::daemon {
 /// read when it is first asked. Thread-safe; blocks on files.
 class Given {
  public:
+  /// Whether a root was ever drained in the directory at that path.
+  static bool lies_in(const std::string& place);
   /// Whether the account ever had a message of that base name, as far as this was noted.
   bool has(const os::Directory& root, std::string_view account, std::string_view base);
   /// It has one from now on; on the disk after keep().

@@ -145,17 +145,21 @@ Result<> DecisionKeeper::put(const std::string& fingerprint, Book book) {
   return {};
 }
 
+DecisionKeeper::InRoot DecisionKeeper::look_into(const std::string& place) {
+  return {read_copy(place), Given::lies_in(place)};
+}
+
 DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent) {
-  std::map<std::string, Book> copies;
+  std::map<std::string, InRoot> found;
   for (const auto& [root, place] : agent.places)
-    copies[root] = read_copy(place_of(agent, root));
+    found[root] = look_into(place_of(agent, root));
   Answer answer;
   {
     const std::lock_guard lock(mutex_);
     if (agent.keeps_decisions) number_run(agent, answer);
-    for (const auto& [root, copy] : copies) {
+    for (const auto& [root, there] : found) {
       const auto told = agent.roots.find(root);
-      answer.roots[root] = take(agent, root, copy, told == agent.roots.end() ? Chain() : told->second, false);
+      answer.roots[root] = take(agent, root, there, told == agent.roots.end() ? Chain() : told->second, false);
     }
     if (agent.keeps_decisions) {
       if (const auto taken = take_pause(agent, agent.pause); !taken) {
@@ -197,14 +201,14 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
 
 DecisionKeeper::Known DecisionKeeper::decide(const Agent& agent, const std::string& root, const Chain& told,
                                              bool adopts) {
-  const Book copy = root.empty() ? Book() : read_copy(place_of(agent, root));
+  const InRoot there = root.empty() ? InRoot() : look_into(place_of(agent, root));
   std::unique_lock lock(mutex_);
   if (!root.empty()) {
     if (adopts && superseded_.erase({agent.fingerprint, agent.session}) > 0) {
       Answer ignored;
       number_run(agent, ignored);  // from now on the other run of this key is the foreign one
     }
-    const Known known = take(agent, root, copy, told, adopts);
+    const Known known = take(agent, root, there, told, adopts);
     lock.unlock();
     if (!known.held) write_copy(agent, root);
     return known;
@@ -249,9 +253,54 @@ std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent,
   return std::nullopt;
 }
 
-/// `copy` is what the root has; its place may have another one by now, of an agent that came at the same moment.
-DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string& root, const Book& copy,
+/// The directory is that of a root of this agent that was drained under another name, or of one of which nobody knows
+/// any more when it was. Once a person has said it anew, what was decided then is in the chain of this name.
+std::optional<DecisionKeeper::Known> DecisionKeeper::of_another_name(const Agent& agent, const std::string& root,
+                                                                     const InRoot& there, const Chain& told) const {
+  static const Book none;
+  const std::string place = place_of(agent, root);
+  const auto found = books_.find(agent.fingerprint);
+  const Book& own = found == books_.end() ? none : found->second;
+  const bool is_own_copy = there.copy.agent == agent.fingerprint;
+  const Chain& here = chain_of(own, root);
+  const auto held = [&](const Chain& chain, const std::string& why) {
+    return Known{chain,
+                 Error{ErrorCode::decisions_lost, place,
+                       why + "; of \"" + root + "\" this agent knows: " + decisions::describe(told) +
+                           ". Whether users work there only a person can say, and nothing is sent until then. "
+                           "If they do: maildirsync drain " +
+                           root + ". If they do not, and all that they did there may be undone: maildirsync mirror " +
+                           root + " --undo-what-users-did",
+                       0}};
+  };
+  const auto counts = [&](const std::string& name, const Chain& chain) {
+    if (name == root || place_of(agent, name) == place) return false;  // others land there, too
+    return is_worth_a_copy(chain) && !decisions::contains(told, chain.back()) &&
+           !decisions::contains(here, chain.back());
+  };
+  const auto held_by = [&](const std::string& name, const Chain& chain) {
+    return held(chain, "the directory was filled as another root of this agent, \"" + name +
+                           "\", of which the receiver knows: " + decisions::describe(chain));
+  };
+  if (is_own_copy) {
+    for (const auto& [name, chain] : there.copy.roots) {
+      if (counts(name, chain)) return held_by(name, chain);
+    }
+  }
+  for (const auto& [name, other_place] : own.places) {
+    if (other_place == place && counts(name, chain_of(own, name))) return held_by(name, chain_of(own, name));
+  }
+  const bool is_known = !told.empty() || !here.empty() || (is_own_copy && !chain_of(there.copy, root).empty());
+  if (!is_known && there.has_given && !agent.shared.contains(root)) {
+    return held({}, "a root was drained in this directory, and the receiver does not know any more which and when");
+  }
+  return std::nullopt;
+}
+
+/// `there` is what the root has; its place may have another copy by now, of an agent that came at the same moment.
+DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string& root, const InRoot& there,
                                            const Chain& told, bool adopts) {
+  const Book& copy = there.copy;
   const auto fence = fence_of(agent.fingerprint, root);
   if (auto held = foreign(agent, root, copy)) {
     const bool is_newer = decisions::relate(told, held->chain) == decisions::Relation::left;
@@ -262,6 +311,10 @@ DecisionKeeper::Known DecisionKeeper::take(const Agent& agent, const std::string
     if (const auto taken = take_from_others(agent, root); !taken) return {held->chain, taken.error()};
     service::log_warning("root-adopted root={} fingerprint={}", root, agent.fingerprint);
     return keep(agent, root, told);
+  }
+  if (auto held = of_another_name(agent, root, there, told)) {
+    fence->set(held->chain, held->held);
+    return *held;
   }
   const bool is_own_copy = copy.agent == agent.fingerprint;
   const Chain here =
@@ -280,6 +333,10 @@ DecisionKeeper::Known DecisionKeeper::keep(const Agent& agent, const std::string
   if (!chain.empty()) {
     book.roots[root] = chain;
     book.places[root] = place;
+    // Of what the root was called before, unless others land there, too.
+    std::erase_if(book.places, [&](const auto& one) {
+      return one.second == place && one.first != root && place_of(agent, one.first) != place;
+    });
   }
   if (const auto written = put(agent.fingerprint, book); !written) {
     const Error error{

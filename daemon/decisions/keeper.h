@@ -39,7 +39,8 @@ class DecisionKeeper {
   };
   struct Known {
     decisions::Chain chain;
-    std::optional<Error> held;  ///< nothing is taken for the root: foreign_agent, or what could not be written
+    std::optional<Error> held;  ///< nothing is taken for the root: foreign_agent, decisions_lost (the directory was
+                                ///< drained under another name), or what could not be written
   };
   struct Answer {
     std::map<std::string, Known> roots;
@@ -73,12 +74,20 @@ class DecisionKeeper {
   std::string path_of(const std::string& fingerprint) const;
   std::shared_ptr<Fence> fence_of(const std::string& fingerprint, const std::string& root);
   void number_run(const Agent& agent, Answer& answer);
-  Known take(const Agent& agent, const std::string& root, const decisions::Book& copy, const decisions::Chain& told,
+  /// What a root's directory says of itself.
+  struct InRoot {
+    decisions::Book copy;    ///< of what was decided; empty where there is none, or it cannot be read
+    bool has_given = false;  ///< a root was drained there
+  };
+  static InRoot look_into(const std::string& place);
+  Known take(const Agent& agent, const std::string& root, const InRoot& there, const decisions::Chain& told,
              bool adopts);
   Known keep(const Agent& agent, const std::string& root, decisions::Chain chain);
   void write_copy(const Agent& agent, const std::string& root);
   std::shared_ptr<std::mutex> copy_mutex(const std::string& place);
   void remember_given(const Agent& agent, const std::string& root, const decisions::Chain& chain) const;
+  std::optional<Known> of_another_name(const Agent& agent, const std::string& root, const InRoot& there,
+                                       const decisions::Chain& told) const;
   std::optional<Known> foreign(const Agent& agent, const std::string& root, const decisions::Book& copy) const;
   Result<> take_from_others(const Agent& agent, const std::string& root);
   Result<> take_pause(const Agent& agent, const decisions::Chain& told);

@@ -191,7 +191,7 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->root = root.directory;
   account->root_error = root.error;
   account->served = root.served;
-  account->fence = decisions_.fence(peer_->fingerprint, open.root());
+  account->fence = root.directory ? fence_of(open.root()) : decisions_.fence(peer_->fingerprint, open.root());
   account->given = decisions_.given(root.path);
   account->decision = {open.decision(), open.decision_id()};
   if (root.directory) {
@@ -243,8 +243,7 @@ Result<> Intake::list(const wire::List& list) {
     if (!ours) root.error = ours.error();
   }
   if (list.remove_indexes() && !root.error) {
-    root.error =
-        decisions_.fence(peer_->fingerprint, list.root())->refusal_of_change({list.decision(), list.decision_id()});
+    root.error = fence_of(list.root())->refusal_of_change({list.decision(), list.decision_id()});
   }
   if (root.error) {
     wire::Header answer;
@@ -275,6 +274,26 @@ Result<> Intake::list(const wire::List& list) {
   return {};
 }
 
+/// The roots as they are configured now, which may have changed since the greeting.
+void Intake::use_configured_places() {
+  greeted_.places.clear();
+  greeted_.shared.clear();
+  for (const auto& [root, served] : peer_->roots) {
+    greeted_.places[root] = served.path;
+    if (served.is_shared) greeted_.shared.insert(root);
+  }
+}
+
+/// Of a root that was configured here after the agent had asked for it, nobody has looked yet whether its directory
+/// has a decision of its own.
+std::shared_ptr<const Fence> Intake::fence_of(const std::string& root) {
+  const auto fence = decisions_.fence(peer_->fingerprint, root);
+  if (fence->is_set() || !peer_->roots.contains(root)) return fence;
+  use_configured_places();
+  decisions_.decide(greeted_, root, {}, false);
+  return fence;
+}
+
 /// On the disk before it is answered.
 Result<> Intake::decide(const wire::Decide& decide) {
   const std::string& name = decide.decisions().root();
@@ -283,9 +302,7 @@ Result<> Intake::decide(const wire::Decide& decide) {
   auto& answer = *header.mutable_decided();
   answer.set_id(decide.id());
   const auto found = peer_->roots.find(name);
-  greeted_.places.clear();
-  for (const auto& [root, served] : peer_->roots)
-    greeted_.places[root] = served.path;
+  use_configured_places();
   if (!name.empty() && found == peer_->roots.end()) {
     const auto error = *open_root(name).error;
     answer.set_error(static_cast<std::uint32_t>(error.code));

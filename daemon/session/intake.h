@@ -93,6 +93,8 @@ class Intake {
   Result<> map_owners(const wire::MapOwners& question);
   Result<> tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const;
   Result<> decide(const wire::Decide& decide);
+  void use_configured_places();
+  std::shared_ptr<const Fence> fence_of(const std::string& root);
   OpenedRoot open_root(const std::string& name) const;
   std::uint64_t serial_of(std::uint64_t turn) const;
 

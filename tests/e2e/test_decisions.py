@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -568,6 +569,105 @@ class OtherAgents(DecisionTest):
         self.receiver.restart()
         self.agent.start()
         self.assertIn(other.fingerprint, self.agent.wait_problem("foreign-agent")["detail"])
+
+
+class RenamedRoots(DecisionTest):
+    """A root gets another name in both configurations, and lands where it did."""
+
+    def rename(self, name: str, *daemons):
+        """By a reload of these, in that order; none: by a restart of both."""
+        self.root.name = name
+        if not daemons:
+            for daemon in self.lab.daemons:
+                daemon.stop()
+            self.receiver.start(), self.agent.start()
+        for daemon in daemons:
+            before = daemon.log_text().count(" reloaded ")
+            daemon.write_config()
+            daemon.signal(signal.SIGHUP)
+            wait_until(lambda: daemon.log_text().count(" reloaded ") > before, f"{daemon.name} reloads", alive=self.lab.daemons)
+
+    def assert_held(self, name: str, before: str):
+        detail = self.agent.wait_problem("decisions-lost")["detail"]
+        for words in (f'"{before}"', "drain, number 2", f'of "{name}" this agent knows', f"maildirsync drain {name}"):
+            self.assertIn(words, detail)
+        self.assertIn(f"maildirsync mirror {name} --undo-what-users-did", detail)
+        self.assertEqual("held", self.root_status()["state"])
+        self.agent.flush("--full", "--timeout", "3", complete=False)
+        done = self.agent.cli("mirror", name)
+        self.assert_exit(1, done)
+        self.assertIn("would undo what users did", done.stderr)
+        self.assert_untouched()
+
+    def assert_drains_on(self, name: str):
+        self.assert_exit(0, self.agent.cli("drain", name))
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.flush_everything()
+        self.assert_untouched()
+
+    def test_a_drained_one_is_held_until_it_is_said_anew(self):
+        self.drain()
+        self.users_work()
+        orders = {"restart": (), "receiver first": (self.receiver, self.agent), "agent first": (self.agent, self.receiver)}
+        before = "vhosts"
+        for number, (how, daemons) in enumerate(orders.items()):
+            with self.subTest(how):
+                self.rename(f"mail{number}", *daemons)
+                self.assertIn(f'"{before}"', self.agent.wait_problem("decisions-lost")["detail"])
+                self.agent.flush("--full", "--timeout", "3", complete=False)
+                self.assert_untouched()
+                self.assert_drains_on(f"mail{number}")
+                before = f"mail{number}"
+        # Back to the first name, of which both sides know an older word.
+        self.rename("vhosts")
+        self.assertIn(f'"{before}"', self.agent.wait_problem("decisions-lost")["detail"])
+        self.assert_untouched()
+        self.assert_drains_on("vhosts")
+
+    def test_it_says_what_is_known_and_what_settles_it(self):
+        self.drain()
+        self.users_work()
+        self.rename("mail", self.receiver, self.agent)
+        self.assert_held("mail", "vhosts")
+        # Whoever takes the new name back has what there was.
+        self.rename("vhosts", self.receiver, self.agent)
+        self.agent.wait_state("draining")
+        self.straggler()
+        self.assert_untouched()
+        self.rename("mail")
+        self.assert_exit(0, self.agent.cli("mirror", "mail", "--undo-what-users-did"))
+        self.agent.wait_state("live")
+        self.lab.flush()
+        theirs = (b"1700000500.M1P1.new", b".M2P1.mx:2,S")  # only there, or moved there: it stays
+        self.assertEqual([], [found for found in self.lab.differences() if not found.path.endswith(theirs)])
+
+    def test_the_directory_itself_says_it_when_both_states_are_lost(self):
+        self.drain()
+        self.users_work()
+        copy = os.path.join(self.root.destination, ".maildirsync.decisions")
+        wait_until(lambda: os.path.exists(os.path.join(self.root.destination, ".maildirsync.given")), "the stock is taken", alive=self.lab.daemons)
+        for remains, words in ((True, '"vhosts"'), (False, "a root was drained in this directory")):
+            with self.subTest(copy=remains):
+                for daemon in self.lab.daemons:
+                    daemon.stop()
+                    self.lost(daemon)
+                if not remains:
+                    os.unlink(copy)
+                self.root.name = "mail" if remains else "post"
+                self.receiver.start(), self.agent.start()
+                self.assertIn(words, self.agent.wait_problem("decisions-lost")["detail"])
+                self.agent.flush("--full", "--timeout", "3", complete=False)
+                self.assert_untouched()
+        self.assert_drains_on("post")
+
+    def test_one_that_was_never_drained_goes_on(self):
+        for number, daemons in enumerate([(), (self.receiver, self.agent), (self.agent, self.receiver)]):
+            self.rename(f"mail{number}", *daemons)
+            self.straggler()
+            self.lab.flush()
+            self.lab.assert_equal()
+            self.assertEqual([], self.agent.problems())
 
 
 class Between:

@@ -156,6 +156,7 @@ TEST(DecisionKeeper, the_fence_takes_from_a_drained_root_nothing_but_new_mail) {
 TEST(DecisionKeeper, another_agent_waits_until_it_adopts_the_root) {
   Place place;
   place.greeted(drained);
+  place.tree.file("root/.maildirsync.given");
   const auto other = place.agent("sha256:2", {}, 1, 7);
   auto known = place.keeper->greet(other).roots.at("vhosts");
   ASSERT_TRUE(known.held);
@@ -173,6 +174,87 @@ TEST(DecisionKeeper, another_agent_waits_until_it_adopts_the_root) {
   place.tree.directory("state");
   place.restart();
   EXPECT_TRUE(place.keeper->greet(place.agent("sha256:1", drained)).roots.at("vhosts").held);
+}
+
+/// The same root and directory under another name.
+DecisionKeeper::Known greeted_as(const Place& place, const std::string& name, const Chain& knows) {
+  auto agent = place.agent("sha256:1", {});
+  agent.places = {{name, place.path("root")}};
+  agent.roots = {{name, knows}};
+  return place.keeper->greet(agent).roots.at(name);
+}
+
+TEST(DecisionKeeper, a_drained_root_under_another_name_waits_until_it_is_said_anew) {
+  for (const bool is_state_lost : {false, true}) {
+    Place place;
+    place.greeted(drained);
+    if (is_state_lost) {
+      std::filesystem::remove_all(place.path("state"));
+      place.tree.directory("state");
+      place.restart();
+    }
+    for (const Chain& configured : {Chain(), mirrored}) {
+      const auto known = greeted_as(place, "mail", configured);
+      ASSERT_TRUE(known.held);
+      EXPECT_EQ(known.held->code, ErrorCode::decisions_lost);
+      EXPECT_NE(known.held->detail.find("\"vhosts\""), std::string::npos);
+      EXPECT_EQ(known.chain, drained);
+      const auto fence = place.keeper->fence("sha256:1", "mail");
+      const auto within = fence->enter();
+      EXPECT_TRUE(fence->refusal(decisions::token_of(configured), put));
+    }
+    const auto said = decisions::say({}, drained, {0, Word::drain, "n", "2026-11-28T12:00:00Z", "drain", 0});
+    EXPECT_FALSE(greeted_as(place, "mail", said).held);
+    EXPECT_EQ(greeted_as(place, "mail", {}).chain, said);
+    // And the other way round: what the first name stood for is older now.
+    const auto back = place.keeper->greet(place.agent("sha256:1", drained)).roots.at("vhosts");
+    ASSERT_TRUE(back.held);
+    EXPECT_EQ(back.chain, said);
+  }
+}
+
+TEST(DecisionKeeper, a_root_that_was_never_drained_may_be_renamed) {
+  Place place;
+  place.greeted(mirrored);
+  EXPECT_FALSE(greeted_as(place, "mail", {}).held);
+  EXPECT_FALSE(greeted_as(place, "mail", drained).held);
+  EXPECT_TRUE(place.keeper->greet(place.agent("sha256:1", mirrored)).roots.at("vhosts").held);
+}
+
+TEST(DecisionKeeper, of_two_roots_that_exchange_their_names_neither_is_mirrored_where_one_was_drained) {
+  Place place;
+  place.tree.directory("other").file("other/.maildirsync.root");
+  auto agent = place.agent("sha256:1", drained);
+  agent.places["mail"] = place.path("other");
+  agent.roots["mail"] = mirrored;
+  for (const auto& [name, known] : place.keeper->greet(agent).roots)
+    EXPECT_FALSE(known.held) << name;
+  std::swap(agent.places["mail"], agent.places["vhosts"]);
+  const auto known = place.keeper->greet(agent).roots;
+  EXPECT_TRUE(known.at("mail").held);
+  EXPECT_EQ(known.at("vhosts").chain, drained);
+}
+
+TEST(DecisionKeeper, where_others_land_too_a_new_root_is_new) {
+  Place place;
+  auto agent = place.agent("sha256:1", drained);
+  agent.places["mail"] = place.path("root");
+  agent.shared = {"mail", "vhosts"};
+  EXPECT_FALSE(place.keeper->greet(agent).roots.at("mail").held);
+  EXPECT_FALSE(place.keeper->greet(agent).roots.at("mail").held);
+  agent.places = {{"post", place.path("root")}};
+  agent.shared = {"post"};
+  EXPECT_TRUE(place.keeper->greet(agent).roots.at("post").held) << "vhosts is not configured any more";
+}
+
+TEST(DecisionKeeper, where_users_were_given_mail_and_nobody_knows_why_a_person_is_asked) {
+  Place place;
+  place.tree.file("root/.maildirsync.given");
+  const auto known = greeted_as(place, "mail", {});
+  ASSERT_TRUE(known.held);
+  EXPECT_EQ(known.held->code, ErrorCode::decisions_lost);
+  EXPECT_FALSE(greeted_as(place, "mail", {{1, Word::drain, "n", "2026-11-28T12:00:00Z", "drain", 0}}).held);
+  EXPECT_FALSE(greeted_as(place, "mail", {}).held);
 }
 
 TEST(DecisionKeeper, an_older_copy_of_an_agents_state_is_known_by_its_run) {
