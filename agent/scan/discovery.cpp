@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/maildir/name.h"
+#include "common/maildir/own_names.h"
 #include "common/os/file_system.h"
 #include "common/os/mount_point.h"
 
@@ -79,10 +80,10 @@ class Walk {
     }
   }
 
-  /// Our own asides, and what shows the file system as it once was.
+  /// What a destination of ours keeps of removed mail, and what shows the file system as it once was.
   static bool is_copy(const std::string& name) {
-    return name.starts_with(maildir::k_aside_prefix) || name == "lost+found" || name == ".snapshots" ||
-           name == ".snapshot" || name == ".zfs";
+    return name == maildir::k_trash || name == "lost+found" || name == ".snapshots" || name == ".snapshot" ||
+           name == ".zfs";
   }
 
   static bool is_area(const std::string& name) { return name == "cur" || name == "new" || name == "tmp"; }

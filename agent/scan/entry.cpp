@@ -1,10 +1,12 @@
 #include "agent/scan/entry.h"
 
 #include <cerrno>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
 
+#include "common/maildir/name.h"
 #include "common/os/acl.h"
 
 namespace maildirsync::agent {
@@ -42,6 +44,13 @@ Result<std::string> mailbox_in(const os::Directory& above, const std::string& na
     if (!found || !found->empty()) return found ? os::join(name, *found) : found;
   }
   return std::string();
+}
+
+ScanProblem reserved_name(std::string path) {
+  return {ErrorCode::mail_left_out, std::move(path),
+          "its name begins as those of the files that maildirsync makes for itself (" +
+              std::string(maildir::k_aside_prefix) +
+              "): neither it nor what is in it is mirrored. Rename it at the source"};
 }
 
 Target leads_to(const os::Directory& directory, const std::string& name) {

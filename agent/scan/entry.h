@@ -18,6 +18,9 @@ struct ScanProblem {
   std::string detail;
 };
 
+/// Of what has a name that is kept for maildirsync's own files, which no destination takes.
+ScanProblem reserved_name(std::string path);
+
 /// Where a symbolic link leads: only that is asked, nothing is opened. What may not be looked at counts as a directory,
 /// because mail may lie there.
 enum class Target : std::uint8_t { nothing, file, directory, other };

@@ -33,6 +33,7 @@
 
 #include "agent/scan/file_entry.h"
 #include "common/maildir/name.h"
+#include "common/maildir/own_names.h"
 #include "common/os/kept_times.h"
 #include "common/sync/equality.h"
 #include "common/sync/operation.h"
@@ -91,7 +92,11 @@ class FolderWalk {
     MAILDIRSYNC_ASSIGN(auto names, self_.list());
     std::unordered_set<std::string_view> listed;
     for (const auto& name : names) {
-      if (name.type == DT_DIR || maildir::is_left_out(name.name)) continue;
+      if (name.type == DT_DIR) continue;
+      if (maildir::is_left_out(name.name)) {
+        tell_reserved(Area::folder, name.name);
+        continue;
+      }
       listed.insert(name.name);
       add_control(name.name);
     }
@@ -161,6 +166,13 @@ class FolderWalk {
   void add_message(Area area, const std::string& name) {
     const os::Directory& directory = area == Area::cur ? cur_ : new_;
     add_message(directory, area, name, sync::find_entry(known_, area, name));
+  }
+
+  /// Of what is left out: whether that is because a person gave it a name that is kept for files of ours.
+  void tell_reserved(Area area, const std::string& name) {
+    if (!name.starts_with(maildir::k_aside_prefix) || maildir::is_own_name(name) || !has_area(area)) return;
+    const auto& directory = area == Area::folder ? self_ : area == Area::cur ? cur_ : new_;
+    if (directory.status(name)) add_problem(area, reserved_name(sync::path_of({folder_, area, name})));
   }
 
   bool has_area(Area area) const { return area == Area::folder || static_cast<bool>(area == Area::cur ? cur_ : new_); }
@@ -268,7 +280,10 @@ class FolderWalk {
     scan_.manifest.entries.reserve(scan_.manifest.entries.size() + names.size());
     for (auto& listed : names) {
       const os::DirectoryEntry name = std::move(listed);  // gone with its turn: a large folder's names are many
-      if (maildir::is_left_out_of_messages(name.name)) continue;
+      if (maildir::is_left_out_of_messages(name.name)) {
+        tell_reserved(area, name.name);
+        continue;
+      }
       const Entry* known = sync::find_entry(known_, area, name.name);
       if (depth == Depth::names && known != nullptr && known->inode == name.inode) {
         scan_.manifest.entries.push_back(*known);
@@ -371,10 +386,19 @@ Result<FolderScan> scan_names(const os::Directory& account, const std::string& f
   MAILDIRSYNC_TRY(walk.open(account));
   walk.scan().manifest.scope = sync::Scope::names;
   for (const auto& name : names) {
-    if (name.area == Area::folder && !maildir::is_left_out(name.name)) walk.add_control(name.name);
+    if (name.area != Area::folder) continue;
+    if (maildir::is_left_out(name.name)) {
+      walk.tell_reserved(name.area, name.name);
+    } else {
+      walk.add_control(name.name);
+    }
   }
   for (const auto& name : names) {
-    if (name.area == Area::folder || maildir::is_left_out_of_messages(name.name)) continue;
+    if (name.area == Area::folder) continue;
+    if (maildir::is_left_out_of_messages(name.name)) {
+      walk.tell_reserved(name.area, name.name);
+      continue;
+    }
     if (!walk.has_area(name.area)) return failure(ErrorCode::vanished, folder, "the folder has no such directory");
     walk.add_message(name.area, name.name);
   }

@@ -86,8 +86,10 @@ class StructureWalk {
     stamps.self = os::nanoseconds(status->st_mtim);
     std::vector<std::string> below;
     for (const auto& name : *names) {
-      if (name.name.starts_with(maildir::k_aside_prefix) || !is_directory(directory, name)) continue;
-      if (is_area(name.name)) {
+      if (!is_directory(directory, name)) continue;
+      if (name.name.starts_with(maildir::k_aside_prefix)) {
+        scan_.problems.push_back(reserved_name(os::join(path, name.name)));
+      } else if (is_area(name.name)) {
         area(directory, path, name.name, manifest, stamps);
       } else {
         below.push_back(name.name);

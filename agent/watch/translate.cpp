@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 
 #include "common/maildir/name.h"
+#include "common/maildir/own_names.h"
 
 namespace maildirsync::agent {
 
@@ -32,7 +33,9 @@ const char* word(Part part) {
   return "folder";
 }
 
+/// What people gave a name of ours is told of: it is a problem.
 bool is_left_out(Part part, const std::string& name) {
+  if (name.starts_with(maildir::k_aside_prefix)) return part != Part::root && maildir::is_own_name(name);
   if (part == Part::folder) return maildir::is_left_out(name);
   return part != Part::root && maildir::is_left_out_of_messages(name);
 }

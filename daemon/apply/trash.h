@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/maildir/own_names.h"
 #include "common/os/directory.h"
 #include "common/os/result.h"
 #include "common/os/sync_set.h"
@@ -27,7 +28,7 @@ namespace maildirsync::daemon {
 
 class Tree;
 
-inline constexpr std::string_view k_trash = ".maildirsync.trash";
+using maildir::k_trash;
 /// In each directory that stands for a folder, an account, or a directory above one: lines "self 0700 5000 5000",
 /// then "cur …", "new …", "tmp …".
 inline constexpr std::string_view k_trash_shape = ".maildirsync.folder";

@@ -7,7 +7,7 @@ import struct
 import unittest
 
 from maildirsync_testing import OWNER, LabTest, deliver
-from maildir_trees import make_maildir
+from maildir_trees import make_maildir, write_file
 from service_units import USERS
 
 BASE = b"1700000000.M%dP1.mx:2,S"
@@ -196,6 +196,48 @@ class MailboxesCalledTmp(Proofs):
         with open(os.path.join(account, b"tmp", b"1700000000.M1P1.mx"), "wb") as file:
             file.write(b"half")
         os.mkdir(os.path.join(account, b"tmp", b"directory"))
+        self.lab.start()
+        self.lab.flush()
+        self.assert_all_there()
+
+
+class NamesOfOurs(Proofs):
+    """.maildirsync.* is what maildirsync calls its own files, and no destination takes such a name from an agent."""
+
+    def test_what_people_called_so(self):
+        account = self.maildir("example.org/a/Maildir")
+        self.maildir("example.org/a/Maildir/.maildirsync.dev", is_account=False)
+        self.maildir("example.org/a/Maildir/.Lists", is_account=False)
+        deliver(account, b".maildirsync.1:2,S", area=b"cur")
+        deliver(os.path.join(account, b".Lists"), b".maildirsync.0123456789abcdef.x", area=b"new")
+        write_file(os.path.join(account, b".maildirsync.note"), b"a note", OWNER, 0o600)
+        self.maildir("example.org/.maildirsync.bob/Maildir")
+        self.lab.start()
+        paths = (".maildirsync.dev", "cur/.maildirsync.1:2,S", ".Lists/new/.maildirsync.0123456789abcdef.x", ".maildirsync.note", "example.org/.maildirsync.bob/Maildir")
+        self.assert_left_out(*paths)
+        for path in paths[:4]:
+            self.assertIn("Rename it at the source", self.lab.agent.wait_problem("mail-left-out", path)["detail"])
+            place = os.path.join(account, os.fsencode(path))
+            os.rename(place, place.replace(b".maildirsync.", b".a."))
+        os.rename(os.path.join(self.mail, b"example.org/.maildirsync.bob"), os.path.join(self.mail, b"example.org/bob"))
+        self.lab.agent.flush("--full")
+        self.assert_all_there()
+        self.lab.assert_equal()
+
+    def test_a_mailbox_that_comes_later(self):
+        account = self.maildir("example.org/a/Maildir")
+        self.lab.start()
+        self.lab.flush()
+        self.maildir("example.org/a/Maildir/.maildirsync.dev", is_account=False)
+        deliver(account, b".maildirsync.2", area=b"new")
+        self.lab.agent.wait_problem("mail-left-out", ".maildirsync.dev")
+        self.lab.agent.wait_problem("mail-left-out", "new/.maildirsync.2")
+
+    def test_what_is_left_of_a_time_as_a_destination(self):
+        account = self.maildir("example.org/a/Maildir")
+        for path in (b".maildirsync.0123456789abcdef.7", b"cur/.maildirsync.0123456789abcdef.8", b".maildirsync.folder", b".maildirsync.uidlist.1"):
+            write_file(os.path.join(account, path), b"ours", OWNER, 0o600)
+        self.maildir(".maildirsync.trash/2026-11-28/example.org/a/Maildir")
         self.lab.start()
         self.lab.flush()
         self.assert_all_there()

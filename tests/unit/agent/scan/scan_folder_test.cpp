@@ -84,6 +84,21 @@ TEST(ScanFolder, leaves_out_what_is_rebuilt_or_transient) {
   EXPECT_EQ(names(scan(tree.settle())), Names{});
 }
 
+TEST(ScanFolder, tells_of_names_that_are_kept_for_our_own_files_and_not_of_those) {
+  Tree tree;
+  tree.maildir()
+      .file(".maildirsync.0123456789abcdef.1")
+      .file("cur/.maildirsync.0123456789abcdef.2")
+      .file(".maildirsync.note")
+      .file("cur/.maildirsync.1:2,S");
+  std::set<std::string> told;
+  for (const auto& problem : scan(tree.settle()).problems) {
+    EXPECT_EQ(problem.code, ErrorCode::mail_left_out);
+    told.insert(problem.path);
+  }
+  EXPECT_EQ(told, (std::set<std::string>{".maildirsync.note", "cur/.maildirsync.1:2,S"}));
+}
+
 TEST(ScanFolder, takes_any_bytes_for_a_name) {
   Tree tree;
   const std::string name = "1.\xff\xfe\n\x01:2,S";

@@ -158,9 +158,9 @@ TEST_P(WatcherTest, says_many_writes_to_a_control_file_once) {
 TEST_P(WatcherTest, drops_names_that_are_left_out) {
   tree.file("dovecot-uidlist.lock")
       .file("dovecot.index.log")
-      .file(".maildirsync.1")
+      .file(".maildirsync.0123456789abcdef.1")
       .file("cur/.nfs01")
-      .file("cur/.maildirsync.2");
+      .file("cur/.maildirsync.0123456789abcdef.2");
   EXPECT_EQ(seen(), Lines{});
   tree.file("cur/1.x.lock");
   EXPECT_TRUE(saw(seen(), "name cur /1.x.lock"));
