@@ -154,7 +154,7 @@ class Comparison {
     MAILDIRSYNC_TRY(state_.replace(order_.account, looked_.before));
     MAILDIRSYNC_TRY(state_.set_looks(order_.account, listing.looks));
     MAILDIRSYNC_TRY(state_.clear_intents(order_.account));
-    report_.extra = reconciled.extra.size();
+    compared_.extra = std::move(reconciled.extra);
     report_.compared = report_.listed_destination = true;
     take_unseen_from_before(looked_);
     return {};

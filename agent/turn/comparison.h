@@ -16,6 +16,7 @@ struct Compared {
   std::vector<sync::Operation> names_back;   ///< what gives messages their own names back, before all else
   std::vector<sync::Operation> doubles;      ///< what removes copies under other names, after all else
   std::vector<sync::Operation> extra_aside;  ///< what puts aside files of others, where that was asked for
+  std::vector<sync::Location> extra;         ///< files and folders of others
   std::vector<sync::Location> left_over;     ///< what the mirror itself left behind: it goes to the trash
 };
 

@@ -57,6 +57,7 @@ class Course {
                           ? sync::plan_drain(looked.before, looked.after, compared_.missing)
                           : sync::plan(looked.before, looked.after);
     log(operations);
+    report_.extra = count_extra(operations);
     if (brakes_for_mounts(*turn_, state_, looked, operations)) return;
     put_left_over_aside(operations);
     if (brakes_for_removals(*turn_, state_, looked, operations)) return;
@@ -80,6 +81,19 @@ class Course {
     report_.stamps = std::move(looked.stamps);
     report_.acls = looked.acls;
     report_.unwatched = looked.unwatched;
+  }
+
+  /// What stands where a message of ours is put is no extra file after that: it is replaced, being the beginning of
+  /// ours, or it is a conflict.
+  std::size_t count_extra(const std::vector<Operation>& operations) const {
+    if (compared_.extra.empty()) return 0;
+    std::set<std::string> put;
+    for (const auto& operation : operations) {
+      if (operation.kind == OperationKind::put) put.insert(path_of(operation.to));
+    }
+    return static_cast<std::size_t>(
+        std::count_if(compared_.extra.begin(), compared_.extra.end(),
+                      [&](const sync::Location& at) { return at.name.empty() || !put.contains(path_of(at)); }));
   }
 
   /// What was decided and why it was looked at, so that an account's history can be traced at log level debug.

@@ -124,5 +124,48 @@ class Conflicts(LabTest):
         self.assert_over()
 
 
+class Torn(LabTest):
+    """What stands in the place of a message of ours at the destination, after a comparison."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.lab.add_root()
+        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
+        os.makedirs(os.path.dirname(self.account), 0o755)
+        make_maildir(self.account, (5000, 5000), is_account=True)
+        deliver(self.account, NAME + b":2,S", BODY, area=b"cur")
+        deliver(self.account, b"1700000000.M2P1.mx:2,S", area=b"cur")
+        self.lab.start()
+        self.lab.flush()
+        self.there = self.root.at_destination(os.path.join(self.account, b"cur"))
+        self.place = os.path.join(self.there, NAME + b":2,S")
+
+    def assert_extra(self, count: int):
+        self.assertEqual(count, self.lab.agent.flush("--full", complete=False)["extra"])
+        self.assertEqual(count, self.lab.agent.status()["extra"])
+
+    def test_what_is_put_again_is_no_extra_file(self):
+        with open(self.place, "r+b") as file:
+            file.truncate(3)
+        self.assert_extra(0)
+        self.lab.assert_equal()
+        self.assert_extra(0)
+
+    def test_another_file_beside_it_is_one(self):
+        with open(self.place, "r+b") as file:
+            file.truncate(3)
+        write_file(os.path.join(self.there, b"1700000000.M9P9.other"), b"somebody else's\n", (5000, 5000), 0o600)
+        self.assert_extra(1)
+        self.assert_extra(1)
+        with open(self.place, "rb") as file:
+            self.assertEqual(BODY, file.read())
+
+    def test_another_file_in_its_place_is_a_conflict(self):
+        write_file(self.place, b"somebody else's\n", (5000, 5000), 0o600)
+        self.assert_extra(0)
+        self.lab.agent.wait_problem("conflict", NAME.decode())
+        self.assert_extra(0)
+
+
 if __name__ == "__main__":
     unittest.main()
