@@ -154,6 +154,7 @@ struct Root {
   Time held_since{};
   std::optional<Error> unreadable;         ///< why the directory that was opened cannot be listed
   std::optional<Problem> distant_trouble;  ///< why the destination cannot use its directory of the root
+  bool looks_refused = false;              ///< the receiver said so to the last look there, whether or not mail waits
   std::string file_system;                 ///< of the directory when it was last healthy (os::file_system_of)
   MountsAbove mounts;                      ///< of the directories between it and its accounts, then
   DestinationMarker destination;

@@ -31,7 +31,7 @@ bool DestinationChecks::is_looked_after(const Account& account) const {
 }
 
 void DestinationChecks::check(const std::vector<AccountId>& ids, Done done) {
-  ask(std::make_shared<Check>(Check{.ids = ids, .idle = {}, .done = std::move(done)}));
+  ask(std::make_shared<Check>(Check{.ids = ids, .idle = {}, .unasked = {}, .done = std::move(done)}));
 }
 
 void DestinationChecks::ask(const std::shared_ptr<Check>& check) {
@@ -50,18 +50,21 @@ void DestinationChecks::ask(const std::shared_ptr<Check>& check) {
   }
   check->ids = std::move(busy);
   if (by_root.empty() && !check->ids.empty()) return ask_again(check);
-  if (by_root.empty() || !lanes_.knows_looks()) return check->done(true);
+  if (by_root.empty() || !lanes_.knows_looks()) return check->done(check->unasked);
   const auto link = lanes_.up();
-  if (!link) return check->done(false);
+  if (!link) {
+    check->unasked.push_back({"", {ErrorCode::cancelled, "", "the receiver is not connected", 0}});
+    return check->done(check->unasked);
+  }
   asio::post(askers_, [this, link, epoch = link->outbox().epoch(), by_root = std::move(by_root), check] {
     Answer answer;
     for (const auto& [root, accounts] : by_root) {
       const auto found = find_differing(state_, *link, epoch, root, accounts);
       if (found) {
         answer.differing.insert(answer.differing.end(), found->begin(), found->end());
+        answer.looked_at.push_back(root);
       } else {
-        answer.failed_root = root;
-        answer.error = found.error();
+        answer.unasked.push_back({root, found.error()});
       }
     }
     asio::post(loop_, [this, answer = std::move(answer), check]() mutable { answered(check, std::move(answer)); });
@@ -82,15 +85,31 @@ void DestinationChecks::answered(const std::shared_ptr<Check>& check, Answer ans
     }
   }
   schedule_.dispatch();
-  if (answer.error && answer.error->code != ErrorCode::destination_gone) {
-    service::log_debug("looks-not-checked root={} detail=\"{}\"", answer.failed_root, answer.error->message());
-    return check->done(false);
+  for (const auto& root : answer.looked_at)
+    can_be_used(root, std::nullopt);
+  for (const auto& [root, error] : answer.unasked) {
+    can_be_used(root, error);
+    if (error.code != ErrorCode::destination_gone) check->unasked.push_back({root, error});
   }
-  if (answer.error) {
-    if (Root* root = roster_.find_root(answer.failed_root)) destinations_.hold(*root, answer.error->detail);
-  }
-  if (check->ids.empty()) return check->done(true);
+  if (check->ids.empty()) return check->done(check->unasked);
   ask_again(check);
+}
+
+/// What the receiver says of a whole root counts whether or not mail waits for it. A turn that succeeds there ends it,
+/// too.
+void DestinationChecks::can_be_used(const std::string& name, const std::optional<Error>& error) {
+  if (error) service::log_debug("looks-not-checked root={} detail=\"{}\"", name, error->message());
+  Root* root = roster_.find_root(name);
+  if (root == nullptr) return;
+  if (error && error->code == ErrorCode::destination_gone) return destinations_.hold(*root, error->detail);
+  const bool is_of_root =
+      error && error->path.empty() && error->code != ErrorCode::cancelled && error->code != ErrorCode::state;
+  if (error && !is_of_root) return;
+  root->looks_refused = error.has_value();
+  if (!error || root->distant_trouble) return;
+  log_problem(to_string(error->code), root->config.name, "", "", error->message());
+  root->distant_trouble = Problem{error->code, "", error->message()};
+  root->distant_trouble->since = Clock::now();
 }
 
 /// What a turn under way changes there looks otherwise than it was left, and is nobody else's work.
@@ -125,12 +144,37 @@ void DestinationChecks::check_some() {
   const Time now = Clock::now();
   if (now - last_ < k_every) return;
   last_ = now;
+  ask_whether_usable();
   const AccountId part = part_++ % k_parts;
   std::vector<AccountId> ids;
   for (const auto& [id, account] : roster_.accounts) {
     if (id % k_parts == part && !account.turn && account.work.empty()) ids.push_back(id);
   }
   if (!ids.empty()) check(ids, [](const auto&) {});
+}
+
+/// Only of what was filled: an empty directory at the destination is taken when mail comes for it.
+void DestinationChecks::ask_whether_usable() {
+  std::map<std::string, std::string> roots;  ///< each with an account of it
+  for (const auto& [id, account] : roster_.accounts) {
+    if (account.messages > 0 && is_looked_after(account)) {
+      roots.try_emplace(roster_.root_of(account).config.name, account.path);
+    }
+  }
+  const auto link = lanes_.up();
+  if (roots.empty() || !link || !lanes_.knows_looks() || is_asking_whether_usable_) return;
+  is_asking_whether_usable_ = true;
+  asio::post(askers_, [this, link, epoch = link->outbox().epoch(), roots = std::move(roots)] {
+    std::map<std::string, Result<>> answers;
+    for (const auto& [root, account] : roots)
+      answers.emplace(root, agent::ask_whether_usable(*link, epoch, root, account));
+    asio::post(loop_, [this, answers = std::move(answers)] {
+      is_asking_whether_usable_ = false;
+      if (roster_.stopping) return;
+      for (const auto& [root, usable] : answers)
+        can_be_used(root, usable ? std::nullopt : std::optional(usable.error()));
+    });
+  });
 }
 
 }  // namespace maildirsync::agent

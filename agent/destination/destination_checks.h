@@ -21,12 +21,17 @@ class DestinationChecks {
       : loop_(loop), roster_(roster), state_(state), lanes_(lanes), schedule_(schedule), destinations_(destinations) {}
 
   /// Has the receiver say which of these accounts look otherwise than they were left; those are compared. Of one that
-  /// had a turn meanwhile it is asked again. `done` is called on the loop: whether all of them were asked about. Those
-  /// that differ have no flush satisfied by then, unless their comparison is over already.
-  using Done = std::function<void(bool asked)>;
+  /// had a turn meanwhile it is asked again. `done` is called on the loop, with the roots that the receiver does not
+  /// look at. Those that differ have no flush satisfied by then, unless their comparison is over already.
+  struct Unasked {
+    std::string root;  ///< "" for all of them: there is no connection
+    Error error;
+  };
+  using Done = std::function<void(const std::vector<Unasked>& unasked)>;
   void check(const std::vector<AccountId>& ids, Done done);
   void check_all();
-  /// A part of the accounts, so that each has its turn within ten minutes.
+  /// A part of the accounts, so that each has its turn within ten minutes; and of each root, whether its directory at
+  /// the destination can be used, so that this is known before mail comes for it.
   void check_some();
   /// It does not look there as the agent left it.
   void compare(AccountId id);
@@ -39,16 +44,19 @@ class DestinationChecks {
     std::vector<AccountId> ids;                         ///< still to be asked about
     std::unordered_map<AccountId, std::uint64_t> idle;  ///< without a turn when they were asked about, and their turns
     int rounds = 0;
+    std::vector<Unasked> unasked;
     Done done;
   };
   struct Answer {
     std::vector<AccountId> differing;
-    std::string failed_root;  ///< with `error`
-    std::optional<Error> error;
+    std::vector<std::string> looked_at;  ///< roots
+    std::vector<Unasked> unasked;
   };
   void ask(const std::shared_ptr<Check>& check);
   void answered(const std::shared_ptr<Check>& check, Answer answer);
   void ask_again(const std::shared_ptr<Check>& check);
+  void ask_whether_usable();
+  void can_be_used(const std::string& root, const std::optional<Error>& error);
 
   asio::io_context& loop_;
   Roster& roster_;
@@ -58,6 +66,7 @@ class DestinationChecks {
   Destinations& destinations_;
   AccountId part_ = 0;  ///< of the accounts, that was checked last
   Time last_{};
+  bool is_asking_whether_usable_ = false;
   asio::thread_pool askers_{1};
 };
 

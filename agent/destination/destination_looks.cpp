@@ -39,6 +39,12 @@ std::vector<LooksQuestion> looks_questions(const std::string& root, const std::v
   return questions;
 }
 
+Result<> ask_whether_usable(Link& link, std::uint64_t epoch, const std::string& root, const std::string& account) {
+  const auto questions = looks_questions(root, {{0, account, {}}});
+  MAILDIRSYNC_TRY(ask_for_differing(link, epoch, questions.front().list));
+  return {};
+}
+
 Result<std::vector<AccountId>> find_differing(State& state, Link& link, std::uint64_t epoch, const std::string& root,
                                               const std::vector<std::pair<AccountId, std::string>>& accounts) {
   std::vector<AccountId> differing;

@@ -262,11 +262,13 @@ void TurnEnds::settle_root_trouble(Root& root, const Turn& turn) {
     root.distant_trouble->since = since;
   } else if (!turn.lost && (turn.report.compared || turn.acknowledged > 0)) {
     root.distant_trouble.reset();
+    root.looks_refused = false;
   }
 }
 
 void TurnEnds::forget_root_trouble(std::size_t index) {
-  if (!given_.roster.roots[index].distant_trouble) return;
+  const Root& root = given_.roster.roots[index];
+  if (!root.distant_trouble || root.looks_refused) return;
   const auto accounts = given_.roster.accounts_of(index);
   const bool waits = std::any_of(accounts.begin(), accounts.end(), [](const Account* account) {
     return account->turn || !account->work.empty() || refused_of(*account).any();

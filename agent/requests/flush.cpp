@@ -54,7 +54,7 @@ class Flush : public Request {
 
   void mark_accounts();
   void look_at_destination();
-  void looked(bool asked);
+  void looked(const std::vector<DestinationChecks::Unasked>& unasked);
   bool waits_for_looks() const { return looks_ != Looks::known && !parts_.schedule.is_paused(); }
   bool waits();
   bool is_chosen(const Account& account) const {
@@ -79,6 +79,9 @@ class Flush : public Request {
   std::vector<std::uint64_t> walks_;  ///< of each root, that must have ended
   bool accounts_marked_ = false;
   Looks looks_;
+  std::vector<DestinationChecks::Unasked>
+      unlooked_;  ///< roots that the receiver did not look at, when it was asked last
+  std::optional<Time> unlooked_since_;
   Time last_progress_{};
   AccountId waited_for_ = 0;  ///< one that was, when it was asked last
 };
@@ -135,12 +138,23 @@ void Flush::look_at_destination() {
   for (const auto& [id, account] : parts_.roster.accounts) {
     if (is_chosen(account)) ids.push_back(id);
   }
-  parts_.checks.check(ids, [self = shared_from_this(), this](bool asked) { looked(asked); });
+  parts_.checks.check(ids, [self = shared_from_this(), this](const auto& unasked) { looked(unasked); });
 }
 
-void Flush::looked(bool asked) {
-  looks_ = asked ? Looks::known : Looks::to_ask;
-  if (!asked) return;  // at the next tick again
+/// A root that the receiver cannot use is asked about again, at each tick; when that lasts, a person is needed.
+void Flush::looked(const std::vector<DestinationChecks::Unasked>& unasked) {
+  constexpr auto k_patience = std::chrono::seconds(3);
+  const bool is_cut_off = std::any_of(unasked.begin(), unasked.end(),
+                                      [](const auto& one) { return one.error.code == ErrorCode::cancelled; });
+  unlooked_ = is_cut_off ? std::vector<DestinationChecks::Unasked>() : unasked;
+  if (unlooked_.empty()) {
+    unlooked_since_.reset();
+  } else if (!unlooked_since_) {
+    unlooked_since_ = Clock::now();
+  }
+  const bool lasts = unlooked_since_ && Clock::now() - *unlooked_since_ >= k_patience;
+  looks_ = unasked.empty() || lasts ? Looks::known : Looks::to_ask;
+  if (looks_ == Looks::to_ask) return;  // at the next tick
   asio::post(parts_.loop, [self = shared_from_this()] {
     if (!self->has_ended()) self->advance();
   });
@@ -172,6 +186,8 @@ Survey Flush::survey() const {
     if (!root.removed && roots_.contains(root)) survey_root(i, survey);
   }
   if (waits_for_looks()) survey.waits_for("", "", "the destination is being looked at");
+  for (const auto& [root, error] : unlooked_)
+    survey.left_out.push_back({{"code", to_string(error.code)}, {"root", root}, {"detail", error.message()}});
   for (const auto& [id, account] : parts_.roster.accounts) {
     if (is_chosen(account) && !parts_.roster.root_of(account).removed) survey_account(account, survey);
   }

@@ -148,6 +148,39 @@ class ReadOnlyDestination(LabTest):
         self.assertEqual("live", receiver.status()["state"])
         self.lab.assert_equal()
 
+    def test_it_is_told_with_nothing_pending(self):
+        root = self.lab.add_root()
+        make_tree(root.source, TreeSpec(accounts=3, messages=30, seed=64))
+        self.mount_destination(root)
+        self.lab.start()
+        self.lab.flush()
+        agent = self.lab.agent
+        self.remount(MS_RDONLY)
+        status = agent.wait_state("blocked", limit=30)
+        self.assertIn("read-only", status["roots"][0]["trouble"])
+        self.assertEqual(["permission"], [one["code"] for one in status["problems"]])
+        done = agent.cli("--json", "flush", limit=60)
+        self.assert_exit(1, done)
+        left_out = json.loads(done.stdout)["left_out"]
+        self.assertEqual([("permission", "vhosts")], [(one["code"], one["root"]) for one in left_out])
+        self.assertIn("read-only", left_out[0]["detail"])
+        self.assertEqual("blocked", agent.status()["state"])
+        self.remount(0)
+        agent.wait_state("live", limit=30)
+        agent.flush()
+        self.assertEqual([], agent.status()["problems"])
+
+    def test_flush_tells_it_at_once(self):
+        root = self.lab.add_root()
+        make_tree(root.source, TreeSpec(accounts=3, messages=30, seed=65))
+        self.mount_destination(root)
+        self.lab.start()
+        self.lab.flush()
+        self.remount(MS_RDONLY)
+        result = self.lab.agent.flush(complete=False)
+        self.assertIn("read-only", json.dumps(result["left_out"]))
+        self.assertEqual("blocked", self.lab.agent.status()["state"])
+
     def test_nor_is_a_first_copy_into_it(self):
         root = self.lab.add_root()
         make_tree(root.source, TreeSpec(accounts=3, messages=30, seed=62))
