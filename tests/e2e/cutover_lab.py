@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 
-from maildirsync_testing import OWNER, LabTest, deliver, program
-from maildir_trees import make_maildir
+from maildirsync_testing import LabTest, deliver, program
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 ALL = ["presync", "freeze", "flush", "verify", "indexes", "switch", "drain"]
@@ -28,9 +27,7 @@ class CutoverTest(LabTest):
 
     @staticmethod
     def make_account(root, name: bytes) -> bytes:
-        account = os.path.join(os.fsencode(root.source), b"example.org", name, b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, OWNER, is_account=True)
+        account = root.make_account(name)
         for i in range(30):
             deliver(account, b"1700000000.M%dP1.mx:2,S" % i, area=b"cur")
         return account

@@ -5,8 +5,7 @@ import os
 import subprocess
 
 from hung_mount import HungMount
-from maildir_trees import make_maildir
-from maildirsync_testing import OWNER, LabTest, deliver, program, wait_until
+from maildirsync_testing import LabTest, deliver, program, wait_until
 
 ACCOUNTS = 6  # more than an agent has connections, so that each of them meets the mount
 
@@ -14,9 +13,7 @@ ACCOUNTS = 6  # more than an agent has connections, so that each of them meets t
 def make_accounts(root) -> list[bytes]:
     accounts = []
     for number in range(ACCOUNTS):
-        account = os.path.join(os.fsencode(root.source), b"example.org", b"user%d" % number, b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755)
-        make_maildir(account, OWNER, is_account=True)
+        account = root.make_account(b"user%d" % number)
         deliver(account, b"1700000000.M%dP1.mx:2,S" % number, area=b"cur")
         accounts.append(account)
     return accounts

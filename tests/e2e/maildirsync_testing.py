@@ -354,6 +354,15 @@ class Root:
 
         return os.fsencode(os.path.join(self.source, account_path(self.layout, number)))
 
+    def make_account(self, user: bytes) -> bytes:
+        """A new account at the source with nothing in it."""
+        from maildir_trees import make_maildir
+
+        account = os.path.join(os.fsencode(self.source), b"example.org", user, b"Maildir")
+        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
+        make_maildir(account, OWNER, is_account=True)
+        return account
+
     def at_destination(self, path) -> bytes:
         """Where a path of the source lands."""
         return os.path.join(os.fsencode(self.destination), os.path.relpath(os.fsencode(path), os.fsencode(self.source)))

@@ -6,7 +6,7 @@ import os
 import unittest
 
 from maildirsync_testing import LabTest, deliver
-from maildir_trees import make_maildir, write_file
+from maildir_trees import write_file
 
 NAME = b"1700000000.M1P1.mx,S=30,W=31"
 BODY = b"Subject: ours\n\n" + b"x" * 15
@@ -17,9 +17,7 @@ class Conflicts(LabTest):
     def setUp(self):
         super().setUp()
         self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, (5000, 5000), is_account=True)
+        self.account = self.root.make_account(b"a")
         write_file(os.path.join(self.account, b"dovecot-uidlist"), UIDLIST, (5000, 5000), 0o600)
         deliver(self.account, b"1700000000.M2P1.mx:2,S", area=b"cur")
         self.lab.start()
@@ -130,9 +128,7 @@ class Torn(LabTest):
     def setUp(self):
         super().setUp()
         self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, (5000, 5000), is_account=True)
+        self.account = self.root.make_account(b"a")
         deliver(self.account, NAME + b":2,S", BODY, area=b"cur")
         deliver(self.account, b"1700000000.M2P1.mx:2,S", area=b"cur")
         self.lab.start()

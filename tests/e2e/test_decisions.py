@@ -13,7 +13,7 @@ import threading
 import unittest
 
 from maildir_trees import make_maildir, read_tree, write_file
-from maildirsync_testing import OWNER, LabTest, deliver, free_port, keygen, program, wait_until
+from maildirsync_testing import OWNER, LabTest, deliver, free_port, keygen, wait_until
 from network import HEADER_HELLO, connect, field, frame, read_frame
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -25,9 +25,7 @@ class DecisionTest(LabTest):
         super().setUp()
         self.root = self.lab.add_root()
         self.agent, self.receiver = self.lab.agent, self.lab.receiver
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, OWNER, is_account=True)
+        self.account = self.root.make_account(b"a")
         make_maildir(os.path.join(self.account, b".Lists"), OWNER)
         for i in range(MESSAGES):
             deliver(self.account, self.message(i), b"Subject: %d\n\nx\n" % i, area=b"cur")
@@ -753,9 +751,7 @@ class LateAnswers(Between):
 class AnswersThatComeLate(LabTest):
     def test_an_answer_about_a_decision_that_was_replaced_meanwhile_says_nothing(self):
         root = self.lab.add_root()
-        account = os.path.join(os.fsencode(root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755)
-        make_maildir(account, OWNER, is_account=True)
+        account = root.make_account(b"a")
         deliver(account, b"1700000000.M1P1.mx")
         agent = self.lab.agent
         agent.port = free_port()
@@ -784,9 +780,7 @@ class AnswersThatComeLate(LabTest):
 class EarlierRelease(LabTest):
     def test_a_neighbour_that_keeps_no_decisions_is_told_of(self):
         root = self.lab.add_root()
-        account = os.path.join(os.fsencode(root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755)
-        make_maildir(account, OWNER, is_account=True)
+        account = root.make_account(b"a")
         deliver(account, b"1700000000.M1P1.mx")
         self.lab.agent.port = free_port()
         self.lab.agent.extra["transfer"] = {"compression": "off"}

@@ -13,9 +13,7 @@ class Drain(LabTest):
     def setUp(self):
         super().setUp()
         self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, OWNER, is_account=True)
+        self.account = self.root.make_account(b"a")
         make_maildir(os.path.join(self.account, b".Lists"), OWNER)
         for i in range(20):
             deliver(self.account, b"1700000000.M%dP1.mx:2," % i, b"Subject: %d\n\nx\n" % i, area=b"cur")

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from maildirsync_testing import LabTest, deliver, wait_until
-from maildir_trees import make_maildir, write_file
+from maildir_trees import write_file
 
 
 class FullDestination(LabTest):
@@ -15,9 +15,7 @@ class FullDestination(LabTest):
         self.root = self.lab.add_root()
 
     def account(self, name: bytes) -> bytes:
-        account = os.path.join(os.fsencode(self.root.source), b"example.org", name, b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, (5000, 5000), is_account=True)
+        account = self.root.make_account(name)
         return account
 
     def fill(self, account: bytes, messages: int, size: int, number: int = 0) -> int:

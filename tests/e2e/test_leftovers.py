@@ -18,9 +18,7 @@ class Leftovers(LabTest):
     def setUp(self):
         super().setUp()
         self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, (5000, 5000), is_account=True)
+        self.account = self.root.make_account(b"a")
         for folder in (b".Archive", b".Old"):
             make_maildir(os.path.join(self.account, folder), (5000, 5000))
         self.inbox = os.path.join(self.account, b"cur")

@@ -7,7 +7,7 @@ import shutil
 import unittest
 
 from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
-from maildir_trees import make_maildir, write_file
+from maildir_trees import write_file
 
 
 def uidlist(lines: int, validity: int = 1700000000) -> bytes:
@@ -19,9 +19,7 @@ class Refusals(LabTest):
     def setUp(self):
         super().setUp()
         self.root = self.lab.add_root()
-        self.account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(self.account), 0o755)
-        make_maildir(self.account, (5000, 5000), is_account=True)
+        self.account = self.root.make_account(b"a")
         self.uidlist = os.path.join(self.account, b"dovecot-uidlist")
         write_file(self.uidlist, uidlist(120), (5000, 5000), 0o600)
         for i in range(5):

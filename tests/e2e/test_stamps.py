@@ -20,9 +20,7 @@ class Coarse(LabTest):
         self.root = self.lab.add_root()
 
     def folder(self) -> bytes:
-        account = os.path.join(os.fsencode(self.root.source), b"example.org", b"a", b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, (5000, 5000), is_account=True)
+        account = self.root.make_account(b"a")
         make_maildir(os.path.join(account, b".Archive"), (5000, 5000))
         return account
 

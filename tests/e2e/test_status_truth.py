@@ -11,7 +11,6 @@ import time
 import unittest
 
 from maildirsync_testing import LIMIT, OWNER, PATIENCE, LabTest, TreeSpec, cli, deliver, free_port, make_tree, program, wait_until, write_text
-from maildir_trees import make_maildir
 
 BASE = b"1700000000.M%dP1.mx:2,S"
 MS_REMOUNT, MS_BIND, MS_RDONLY, MS_REC, MS_PRIVATE, CLONE_NEWNS, MNT_DETACH = 32, 4096, 1, 16384, 1 << 18, 0x20000, 2
@@ -24,9 +23,7 @@ class Refused(LabTest):
         self.accounts = [self.account(name) for name in (b"a", b"b", b"c")]
 
     def account(self, name: bytes) -> bytes:
-        path = os.path.join(os.fsencode(self.root.source), b"example.org", name, b"Maildir")
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        make_maildir(path, OWNER, is_account=True)
+        path = self.root.make_account(name)
         deliver(path, BASE % 0, area=b"cur")
         return path
 

@@ -34,9 +34,7 @@ class TrashTest(LabTest):
         return names
 
     def account(self, name: str, messages: int) -> bytes:
-        account = os.path.join(os.fsencode(self.root.source), b"example.org", name.encode(), b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, OWNER, is_account=True)
+        account = self.root.make_account(name.encode())
         self.fill(account, messages)
         return account
 

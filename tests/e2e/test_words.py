@@ -27,9 +27,7 @@ class Words(LabTest):
 
     @staticmethod
     def make_account(root, name: bytes) -> bytes:
-        account = os.path.join(os.fsencode(root.source), b"example.org", name, b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, OWNER, is_account=True)
+        account = root.make_account(name)
         for i in range(5):
             Words.message(account, i)
         return account
@@ -190,7 +188,8 @@ class Words(LabTest):
             cutover=f"(?s)stopped at presync.*1 left out: vhosts: a@example.org: {detail}",
         )
 
-    def test_another_agent_has_the_account(self):
+    def second_agent(self):
+        """One that lands where the first, which runs, does; and its root."""
         self.root.landing["shared"] = True
         second = self.lab.add_agent("second")
         shared = self.lab.add_root(agent=second, owner=self.root.owner, landing={"shared": True})
@@ -199,6 +198,10 @@ class Words(LabTest):
         self.lab.receiver.start()
         self.lab.agent.start()
         self.lab.agent.flush()
+        return second, shared
+
+    def test_another_agent_has_the_account(self):
+        second, shared = self.second_agent()
         self.message(self.make_account(shared, b"a"), 78)
         self.make_account(shared, b"c")
         second.start()
@@ -214,14 +217,7 @@ class Words(LabTest):
         )
 
     def test_another_agent_has_the_only_account(self):
-        self.root.landing["shared"] = True
-        second = self.lab.add_agent("second")
-        shared = self.lab.add_root(agent=second, owner=self.root.owner, landing={"shared": True})
-        os.rmdir(shared.destination)
-        shared.destination = self.root.destination
-        self.lab.receiver.start()
-        self.lab.agent.start()
-        self.lab.agent.flush()
+        second, shared = self.second_agent()
         self.message(self.make_account(shared, b"a"), 78)
         second.start()
         self.told("owned-by-another", second)
