@@ -181,9 +181,10 @@ struct Root {
   bool misses_accounts = false;  ///< the last walk did not find some that are not held yet
   Time loses_until{};            ///< many of its accounts lose much at once: until it has been quiet for some time
   Time losses_looked_at{};
-  RecentLosses losses;  ///< of all its accounts
-  bool wanes = false;   ///< sync::wanes, …
-  Time wanes_as_of{};   ///< … as it was then
+  RecentLosses losses;         ///< of all its accounts
+  std::set<AccountId> in_use;  ///< accounts on which users evidently work at the destination, as was seen last
+  bool wanes = false;          ///< sync::wanes, …
+  Time wanes_as_of{};          ///< … as it was then
 };
 
 /// A Dovecot has written indexes of these folders at the destination.

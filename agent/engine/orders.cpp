@@ -41,6 +41,7 @@ TurnOrder Orders::make(Account& account) {
                      .owners = root.config.owners,
                      .decision = root.agreement.token,
                      .ask = agreements_.ask_about_users(account),
+                     .users_in_root = !root.in_use.empty(),
                      .given_until = agreements_.given_until_by_decision(account),
                      .work = std::exchange(account.work, {}),
                      .not_ours = account.not_ours,

@@ -142,6 +142,7 @@ void TurnEnds::finished(const std::shared_ptr<Turn>& turn, const Result<State::A
   const bool sent = report.end == TurnEnd::sent && !turn->lost;
   if (row) take_row(account, *row);
   if (sent && report.account_gone && turn->refused.empty() && !turn->retry) return is_removed(account);
+  note_users(account, report);
   account.refusals.end_turn();
   if (sent && !turn->retry) account.alone.clear();
   if (sent) take_report(account, *turn);
@@ -152,6 +153,16 @@ void TurnEnds::finished(const std::shared_ptr<Turn>& turn, const Result<State::A
   given_.schedule.add(account);
   given_.schedule.dispatch();
   given_.changed();
+}
+
+void TurnEnds::note_users(const Account& account, const TurnReport& report) {
+  if (!report.users_at_work) return;
+  auto& in_use = given_.roster.root_of(account).in_use;
+  if (*report.users_at_work) {
+    in_use.insert(account.id);
+  } else {
+    in_use.erase(account.id);
+  }
 }
 
 /// What the state counts of it now.

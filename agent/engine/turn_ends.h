@@ -44,6 +44,7 @@ class TurnEnds {
  private:
   void finish(const std::shared_ptr<Turn>& turn);
   void finished(const std::shared_ptr<Turn>& turn, const Result<State::AccountRow>& row);
+  void note_users(const Account& account, const TurnReport& report);
   void take_row(Account& account, const State::AccountRow& row);
   void is_removed(Account& account);
   void take_report(Account& account, const Turn& turn);

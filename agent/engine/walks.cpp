@@ -291,6 +291,7 @@ void Walks::add_account(std::size_t index, const Added& added) {
 
 void Walks::drop_account(AccountId id) {
   watcher_.forget_account(id);
+  if (const Account* account = roster_.find(id)) roster_.root_of(*account).in_use.erase(id);
   roster_.accounts.erase(id);
   unclean_ends_.check();
 }

@@ -133,9 +133,12 @@ class Comparison {
       MAILDIRSYNC_TRY(give_own_names(*listed));
       sync::lift_times(*listed, listing.times, {&looked_.before, &looked_.after}, ours, sync::OtherDates::lifted);
     }
+    MAILDIRSYNC_ASSIGN(const auto departed, departed_from());
+    ours.insert(ours.end(), departed.begin(), departed.end());
+    const auto work = look_for_users(*listed, ours);
     if (settles_at_destination(looked_.before, *listed)) return {};
-    MAILDIRSYNC_TRY(remember_departed(*listed, ours));
-    if (let_users_be_asked_about(*listed, ours)) return {};
+    MAILDIRSYNC_TRY(remember_departed(*listed, departed));
+    if (let_users_be_asked_about(*listed, ours, work)) return {};
     others.leave(*listed);
     const auto suspects = still_there(*listed, order_.work.suspects);
     auto reconciled =
@@ -199,37 +202,58 @@ class Comparison {
     return true;
   }
 
+  std::string key_of_departed() const { return "departed " + order_.root_name + "/" + order_.account_path; }
+
   /// Messages that went while their folder was away at the destination are ours when it is back.
-  Result<> remember_departed(const sync::AccountManifest& listed, std::vector<sync::Intent>& ours) {
-    const std::string key = "departed " + order_.root_name + "/" + order_.account_path;
-    MAILDIRSYNC_ASSIGN(const auto kept, state_.value(key));
-    const std::string before = kept.value_or("");
-    const auto earlier = decode_intents(before).value_or(std::vector<sync::Intent>());
-    ours.insert(ours.end(), earlier.begin(), earlier.end());
+  Result<std::vector<sync::Intent>> departed_from() {
+    MAILDIRSYNC_ASSIGN(const auto kept, state_.value(key_of_departed()));
+    return decode_intents(kept.value_or("")).value_or(std::vector<sync::Intent>());
+  }
+
+  Result<> remember_departed(const sync::AccountManifest& listed, const std::vector<sync::Intent>& earlier) {
     const std::string after = encode(departed(looked_.before, listed, looked_.after, earlier));
-    return after == before ? Result<>() : state_.set_value(key, after);
+    return after == encode(earlier) ? Result<>() : state_.set_value(key_of_departed(), after);
+  }
+
+  /// Nobody is asked about what a person has ordered.
+  bool is_ordered() const {
+    return order_.released || order_.work.repairs || order_.work.reindex || order_.ask == AskAboutUsers::never;
+  }
+
+  /// What speaks for users in this account does so for the others of its root, too: it is told before anything is
+  /// waited for.
+  sync::UsersWork look_for_users(const sync::AccountManifest& listed, const std::vector<sync::Intent>& ours) {
+    report_.users_at_work = false;
+    if (is_ordered()) return {};
+    auto work = sync::what_users_did(listed, looked_.before, ours, looked_.after);
+    work.indexed = !report_.indexed.empty();
+    report_.users_at_work = sync::is_evident(work);
+    return work;
   }
 
   /// True when the account waits for a person, because users work on it at the destination: nothing is undone unasked.
-  bool let_users_be_asked_about(const sync::AccountManifest& listed, const std::vector<sync::Intent>& ours) {
-    if (order_.released || order_.work.repairs || order_.work.reindex || order_.ask == AskAboutUsers::never)
-      return false;
-    if (order_.ask == AskAboutUsers::where_evident) {
-      auto work = sync::what_users_did(listed, looked_.before, ours, looked_.after);
-      work.indexed = !report_.indexed.empty();
-      if (!sync::is_evident(work)) return false;
-    }
-    const auto work = sync::what_a_mirror_would_undo(listed, looked_.before, ours, looked_.after, 0);
+  bool let_users_be_asked_about(const sync::AccountManifest& listed, const std::vector<sync::Intent>& ours,
+                                const sync::UsersWork& seen) {
+    if (is_ordered()) return false;
+    const bool has_record = !looked_.before.folders.empty();
+    const bool is_evident = sync::is_evident(seen, {order_.users_in_root, has_record});
+    if (order_.ask == AskAboutUsers::where_evident && !is_evident) return false;
+    const std::int64_t given_until = is_evident && !has_record ? sync::had_until(listed, looked_.after) : 0;
+    const auto work = sync::what_a_mirror_would_undo(listed, looked_.before, ours, looked_.after, given_until);
     if (!work.any()) return false;
     report_.undoes = work;
-    hold(
-        turn_,
-        {ErrorCode::users_at_destination,
-         "users work on this account at the destination (" + sync::describe(work) +
-             "), and a mirror would undo it; the account is held, and nothing of it is sent. If they have moved there: "
-             "maildirsync drain " +
-             order_.root_name + ". If it may be undone: maildirsync release --account '" + order_.account_name +
-             "', or for all accounts of the root: maildirsync mirror " + order_.root_name + " --undo-what-users-did"});
+    const std::string who = sync::is_evident(seen) || !order_.users_in_root
+                                ? "users work on this account at the destination (" + sync::describe(work) + ")"
+                                : "users work on other accounts of this root at the destination, and what differs in "
+                                  "this one is theirs, too, as far as can be told (" +
+                                      sync::describe(work) + ")";
+    hold(turn_,
+         {ErrorCode::users_at_destination,
+          who +
+              ", and a mirror would undo it; the account is held, and nothing of it is sent. If they have moved "
+              "there: maildirsync drain " +
+              order_.root_name + ". If it may be undone: maildirsync release --account '" + order_.account_name +
+              "', or for all accounts of the root: maildirsync mirror " + order_.root_name + " --undo-what-users-did"});
     return true;
   }
 

@@ -51,6 +51,7 @@ struct TurnOrder {
   config::AccountOwners owners = config::AccountOwners::own;
   decisions::Token decision;  ///< that the mode is by
   AskAboutUsers ask = AskAboutUsers::where_evident;
+  bool users_in_root = false;  ///< users evidently work on other accounts of the root at the destination
   /// Of a drained root whose record was lost or is older: what came before (ns since the epoch) had been given, and is
   /// not given again although it is missing at the destination, where its users removed it. 0: the record is whole, or
   /// nothing is known.
@@ -104,6 +105,7 @@ struct TurnReport {
   std::uint64_t account_messages = 0;  ///< before that
   std::optional<Held> held;            ///< with TurnEnd::held
   sync::UsersWork undoes;              ///< by what waits, when it is held as users_at_destination
+  std::optional<bool> users_at_work;   ///< after a look for them: whether they evidently work there
   std::uint64_t going = 0;             ///< operations of its plan that take something away
   Removals removals = Removals::go;    ///< when they do not go, `again` holds them
   bool is_mass = false;                ///< with Removals::in_mass: they are many; else they are all that a folder had

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/sync/control_files.h"
 #include "common/sync/drain.h"
 #include "common/sync/equality.h"
 
@@ -34,13 +35,6 @@ class Places {
  private:
   std::unordered_multimap<std::string_view, std::string_view> by_base_;
 };
-
-/// What a mail server writes for itself, or anew from what it finds. A dovecot-uidlist is counted as such.
-bool is_servers_own(std::string_view name) {
-  return name.starts_with("dovecot-uid") || name.starts_with("dovecot.index") || name.starts_with("courier") ||
-         name.ends_with(".svbin") || name.ends_with(".lock") || name == "maildirsize" || name == "dovecot-quota" ||
-         name == "maildirfolder" || name == "dovecot.lda-dupes" || name == ".dovecot.lda-dupes";
-}
 
 bool is_equal(const Entry& left, const Entry& right) {
   if (left.kind == EntryKind::symlink || !left.digest || !right.digest) return same_stamp(left, right);
@@ -71,7 +65,7 @@ class Undoing {
   }
 
   void count_missing(UsersWork& work) {
-    work.deletions = 0;
+    work.deletions = work.in_missing_folders = 0;
     for (const auto& folder : after_.folders) {
       const bool is_there = listed_.find(folder.path) != nullptr;
       for (const auto& entry : folder.entries) {
@@ -134,6 +128,7 @@ UsersWork what_a_mirror_would_undo(const AccountManifest& listed, const AccountM
   Undoing undoing(listed, known, after, given_until);
   undoing.count_missing(work);
   undoing.count_control_files(work);
+  work.written = 0;  // of these, by their content
   return work;
 }
 

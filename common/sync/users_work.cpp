@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 
 #include "common/maildir/name.h"
+#include "common/sync/control_files.h"
+#include "common/sync/drain.h"
 #include "common/sync/equality.h"
 
 namespace maildirsync::sync {
@@ -20,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t k_with_server = 2;
 constexpr std::uint64_t k_new_flags = 3;
-constexpr std::string_view k_uidlist = "dovecot-uidlist";
+constexpr std::uint64_t k_written_files = 2;
 
 struct Place {
   const FolderManifest* folder = nullptr;
@@ -79,15 +81,38 @@ std::set<char> flags_of(const Entry* entry) {
   return {info.begin(), info.end()};
 }
 
+/// The base names of a folder's messages, sorted.
+std::vector<std::string_view> sorted_bases(const FolderManifest* folder) {
+  std::vector<std::string_view> bases;
+  if (folder == nullptr) return bases;
+  for (const auto& entry : folder->entries) {
+    if (is_message(entry)) bases.push_back(base_name(entry));
+  }
+  std::sort(bases.begin(), bases.end());
+  return bases;
+}
+
+bool has(const std::vector<std::string_view>& sorted, std::string_view base) {
+  return std::binary_search(sorted.begin(), sorted.end(), base);
+}
+
 /// What has to be looked at: what the destination has and we did not make, and what it has no more.
 struct Suspicion {
   std::vector<Place> strange, absent;
+  std::vector<const FolderManifest*> missing;  ///< of what is known
 
-  Bases bases() const {
+  /// The messages of a missing folder may have been on their way to another one; else they are as good as all the
+  /// account's, and too many to look for.
+  Bases bases(const std::vector<Intent>& intents) const {
     Bases bases;
     for (const auto* places : {&strange, &absent}) {
       for (const auto& place : *places)
         bases.insert(base_name(*place.entry));
+    }
+    for (const auto* folder : missing) {
+      for (const auto& entry : folder->entries) {
+        if (!intents.empty() && is_message(entry)) bases.insert(base_name(entry));
+      }
     }
     return bases;
   }
@@ -150,7 +175,10 @@ Suspicion suspicion(const AccountManifest& listed, const AccountManifest& known,
   }
   for (const auto& folder : known.folders) {
     const auto* there = listed.find(folder.path);
-    if (there == nullptr) continue;  // lost as a whole
+    if (there == nullptr) {
+      found.missing.push_back(&folder);
+      continue;
+    }
     for (const auto& entry : folder.entries) {
       if (is_message(entry) && at(there, entry) == nullptr) found.absent.push_back({&folder, &entry});
     }
@@ -166,19 +194,21 @@ class Judge {
         known_(known),
         after_(after),
         suspicion_(suspicion),
-        bases_(suspicion.bases()),
+        bases_(suspicion.bases(intents)),
         there_(listed, bases_),
         record_(known, bases_),
         source_(after, bases_),
         newest_(suspicion.strange.empty() ? 0 : std::max(newest_message(known), newest_message(after))) {
     for (const auto* account : {&known, &after}) {
       for (const auto& folder : account->folders) {
-        const Entry* uidlist = find_entry(folder.entries, Area::folder, k_uidlist);
-        if (uidlist != nullptr) our_uidlists_.emplace(uidlist->size, uidlist->mtime);
+        for (const auto& entry : folder.entries) {
+          if (is_message(entry)) break;  // they come last
+          our_files_.emplace(entry.name, entry.size, entry.mtime);
+        }
       }
     }
     for (const auto& intent : intents) {
-      if (intent.to.name == k_uidlist) our_uidlists_.emplace(intent.size, intent.mtime);
+      if (intent.to.area == Area::folder) our_files_.emplace(intent.to.name, intent.size, intent.mtime);
     }
   }
 
@@ -187,6 +217,9 @@ class Judge {
       message(strange.folder->path, *strange.entry);
     for (const auto& absent : suspicion_.absent)
       missing(absent.folder->path, *absent.entry);
+    for (const auto* folder : suspicion_.missing)
+      missing_folder(*folder);
+    if (known_.folders.empty()) missing_without_record();
     for (const auto& folder : listed_.folders) {
       for (const auto& entry : folder.entries) {
         if (is_message(entry)) break;  // they come last
@@ -237,21 +270,53 @@ class Judge {
     if (counted_.emplace(folder, base).second) ++work_.deletions;
   }
 
+  /// It went as a whole, and the source has it still.
+  void missing_folder(const FolderManifest& folder) {
+    const auto wanted = sorted_bases(after_.find(folder.path));
+    for (const auto base : sorted_bases(&folder)) {
+      if (has(wanted, base) && !there_.has_base(base)) ++work_.in_missing_folders;
+    }
+  }
+
+  /// Nothing was acknowledged, as far as is known: what is not there, though younger mail is, had been.
+  void missing_without_record() {
+    const std::int64_t until = had_until(listed_, after_);
+    std::vector<Place> absent;
+    for (const auto& folder : after_.folders) {
+      const auto bases = sorted_bases(listed_.find(folder.path));
+      for (const auto& entry : folder.entries) {
+        if (is_message(entry) && !has(bases, base_name(entry)) && came_at(entry) < until)
+          absent.push_back({&folder, &entry});
+      }
+    }
+    if (absent.empty()) return;
+    Bases anywhere;  // moved, or copied at the source
+    for (const auto& folder : listed_.folders) {
+      for (const auto base : sorted_bases(&folder))
+        anywhere.insert(base);
+    }
+    for (const auto& [folder, entry] : absent) {
+      if (anywhere.contains(base_name(*entry))) continue;
+      ++(listed_.find(folder->path) != nullptr ? work_.deletions : work_.in_missing_folders);
+    }
+  }
+
   void control_file(const FolderManifest& folder, const Entry& entry) {
-    if (entry.name != k_uidlist || entry.kind != EntryKind::file) return;
-    if (our_uidlists_.contains({entry.size, entry.mtime})) return;  // of another folder, if it was renamed
-    const Entry* acknowledged = control_of(known_, folder.path);
-    const Entry* wanted = control_of(after_, folder.path);
+    const bool gives_uids = is_uidlist(entry.name);
+    if (entry.kind != EntryKind::file || (!gives_uids && !is_users_own(entry.name))) return;
+    if (our_files_.contains({entry.name, entry.size, entry.mtime})) return;  // of another folder, if it was renamed
+    const Entry* acknowledged = control_of(known_, folder.path, entry.name);
+    const Entry* wanted = control_of(after_, folder.path, entry.name);
     for (const auto* ours : {acknowledged, wanted}) {
       if (ours != nullptr && ours->mtime >= entry.mtime) return;
     }
-    if (acknowledged == nullptr && wanted == nullptr) return;  // of a folder that is only there
-    ++work_.uidlists;
+    if (acknowledged == nullptr && wanted == nullptr) return;  // only there: nothing takes its place
+    ++(gives_uids ? work_.uidlists : work_.written);
   }
 
-  static const Entry* control_of(const AccountManifest& account, const std::string& path) {
+  static const Entry* control_of(const AccountManifest& account, const std::string& path, const std::string& name) {
     const auto* folder = account.find(path);
-    return folder == nullptr ? nullptr : find_entry(folder->entries, Area::folder, k_uidlist);
+    return folder == nullptr ? nullptr : find_entry(folder->entries, Area::folder, name);
   }
 
   const AccountManifest& listed_;
@@ -261,7 +326,8 @@ class Judge {
   const Bases bases_;
   const Index there_, record_, source_;
   const std::int64_t newest_;
-  std::set<std::pair<std::uint64_t, std::int64_t>> our_uidlists_;  ///< sizes and times of what we have sent, or shall
+  /// Names, sizes and times of the control files that we have sent, or shall.
+  std::set<std::tuple<std::string_view, std::uint64_t, std::int64_t>> our_files_;
   std::set<std::pair<std::string_view, std::string_view>> counted_;
   UsersWork work_;
 };
@@ -277,6 +343,7 @@ UsersWork& UsersWork::operator+=(const UsersWork& other) {
   arrived += other.arrived;
   uidlists += other.uidlists;
   in_missing_folders += other.in_missing_folders;
+  written += other.written;
   control_files += other.control_files;
   indexed |= other.indexed;
   return *this;
@@ -284,31 +351,38 @@ UsersWork& UsersWork::operator+=(const UsersWork& other) {
 
 UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
                          const std::vector<Intent>& intents, const AccountManifest& after) {
-  if (!listed.exists) return {};
   return Judge(listed, known, intents, after, suspicion(listed, known, intents, after)).run();
 }
 
-bool is_evident(const UsersWork& work) {
+std::int64_t had_until(const AccountManifest& listed, const AccountManifest& after) {
+  std::int64_t youngest = 0;
+  for (const auto& folder : after.folders) {
+    const auto bases = sorted_bases(listed.find(folder.path));
+    for (const auto& entry : folder.entries) {
+      if (is_message(entry) && has(bases, base_name(entry))) youngest = std::max(youngest, came_at(entry));
+    }
+  }
+  return youngest;
+}
+
+bool is_evident(const UsersWork& work, const Surroundings& around) {
   const bool server = work.indexed || work.uidlists > 0;
-  const std::uint64_t changes = work.flags + work.deletions + work.moves + work.arrived;
-  return (server && changes >= k_with_server) || work.added >= k_new_flags;
+  const std::uint64_t missing = work.deletions + work.in_missing_folders;
+  const std::uint64_t changes = work.flags + missing + work.moves + work.arrived;
+  if (server && (changes >= k_with_server || work.written > 0)) return true;
+  if (work.added >= k_new_flags || work.written >= k_written_files) return true;
+  if (!around.users_in_root) return false;
+  // Without a record, other flags and another folder may be what the source has changed since.
+  const std::uint64_t theirs = around.has_record ? changes : work.added + missing + work.arrived;
+  return theirs + work.written > 0;
 }
 
 std::uint64_t count_missing(const AccountManifest& known, const AccountManifest& listed) {
-  const auto bases_of = [](const FolderManifest& folder) {
-    std::vector<std::string_view> bases;
-    for (const auto& entry : folder.entries) {
-      if (entry.area != Area::folder) bases.push_back(base_name(entry));
-    }
-    std::sort(bases.begin(), bases.end());
-    return bases;
-  };
   std::uint64_t missing = 0;
   for (const auto& folder : known.folders) {
-    const auto* there = listed.find(folder.path);
-    const auto bases = there == nullptr ? std::vector<std::string_view>() : bases_of(*there);
-    for (const auto base : bases_of(folder))
-      missing += std::binary_search(bases.begin(), bases.end(), base) ? 0 : 1;
+    const auto bases = sorted_bases(listed.find(folder.path));
+    for (const auto base : sorted_bases(&folder))
+      missing += has(bases, base) ? 0 : 1;
   }
   return missing;
 }
@@ -325,7 +399,8 @@ std::string describe(const UsersWork& work) {
   add(work.moves, "message moved there", "messages moved there");
   add(work.only_there, "message only there", "messages only there");
   add(work.in_missing_folders, "message of a folder missing there", "messages of folders missing there");
-  add(work.control_files, "control file changed or removed there", "control files changed or removed there");
+  const auto files = std::max(work.control_files, work.written);
+  add(files, "control file changed or removed there", "control files changed or removed there");
   add(work.uidlists, "folder whose UIDs were given there", "folders whose UIDs were given there");
   return text;
 }

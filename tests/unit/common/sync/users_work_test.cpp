@@ -93,12 +93,102 @@ TEST(UsersWork, is_not_what_lies_in_a_folder_that_was_on_its_way_to_another_name
   EXPECT_EQ(what_users_did(moved_there, known, intents, after).only_there, 1U);
 }
 
-TEST(UsersWork, what_is_missing_as_a_whole_was_lost) {
-  const auto no_folder = listed(account({mirrored.folders[0]}));
-  EXPECT_FALSE(what_users_did(no_folder, mirrored, {}, mirrored).any());
+TEST(UsersWork, what_is_missing_as_a_whole_was_lost_where_nothing_shows_users) {
+  const auto no_folder = what_users_did(listed(account({mirrored.folders[0]})), mirrored, {}, mirrored);
+  EXPECT_EQ(no_folder.in_missing_folders, 1U);
+  EXPECT_FALSE(is_evident(no_folder));
   AccountManifest nothing;
   nothing.exists = false;
-  EXPECT_FALSE(what_users_did(nothing, mirrored, {}, mirrored).any());
+  const auto no_account = what_users_did(nothing, mirrored, {}, mirrored);
+  EXPECT_EQ(no_account.in_missing_folders, 5U);
+  EXPECT_FALSE(is_evident(no_account));
+}
+
+TEST(UsersWork, what_the_source_removed_with_its_folder_is_not_missing) {
+  const auto there = listed(account({mirrored.folders[0]}));
+  EXPECT_FALSE(what_users_did(there, mirrored, {}, account({mirrored.folders[0]})).any());
+  const auto renamed = account({mirrored.folders[0], folder(".Old", 2, mirrored.folders[1].entries)});
+  EXPECT_FALSE(what_users_did(listed(renamed), mirrored, {}, renamed).any());
+}
+
+TEST(UsersWork, a_folder_that_was_renamed_there_is_moved_mail) {
+  const auto there = listed(account({mirrored.folders[0], folder(".Renamed", 2, mirrored.folders[1].entries)}));
+  const auto work = what_users_did(there, mirrored, {}, mirrored);
+  EXPECT_EQ(work.moves, 1U);
+  EXPECT_EQ(work.in_missing_folders, 0U);
+}
+
+/// One row for each sign and its absence.
+TEST(UsersWork, is_evident_by_what_no_loss_leaves_behind) {
+  struct Row {
+    const char* what;
+    UsersWork work;
+    Surroundings around;
+    bool is_evident;
+  };
+  const Surroundings alone, in_use{.users_in_root = true, .has_record = true},
+      in_use_unrecorded{.users_in_root = true, .has_record = false};
+  const Row rows[] = {
+      {"nothing", {}, alone, false},
+      {"an index alone", {.indexed = true}, alone, false},
+      {"a test login", {.flags = 1, .added = 1, .uidlists = 1, .indexed = true}, alone, false},
+      {"one message came, and nothing else", {.only_there = 1, .arrived = 1, .uidlists = 1}, alone, false},
+      {"two came", {.only_there = 2, .arrived = 2, .uidlists = 1}, alone, true},
+      {"a folder went, and a server works there", {.in_missing_folders = 6, .indexed = true}, alone, true},
+      {"a folder went, and UIDs were given", {.in_missing_folders = 6, .uidlists = 1}, alone, true},
+      {"a folder went", {.in_missing_folders = 6}, alone, false},
+      {"a folder was emptied, and a server works there", {.deletions = 4, .indexed = true}, alone, true},
+      {"a folder was emptied", {.deletions = 4}, alone, false},
+      {"other flags, as an older disk has them", {.flags = 9}, alone, false},
+      {"two new flags", {.flags = 2, .added = 2}, alone, false},
+      {"three new flags", {.flags = 3, .added = 3}, alone, true},
+      {"a filter", {.written = 1}, alone, false},
+      {"a filter, and a server works there", {.written = 1, .indexed = true}, alone, true},
+      {"a filter and subscriptions", {.written = 2}, alone, true},
+      {"others' files only", {.only_there = 5, .indexed = true}, alone, false},
+      {"nothing, where users are", {}, in_use, false},
+      {"an index, where users are", {.uidlists = 1, .indexed = true}, in_use, false},
+      {"one flag, where users are", {.flags = 1}, in_use, true},
+      {"the account went, where users are", {.in_missing_folders = 30}, in_use, true},
+      {"one message went, where users are", {.deletions = 1}, in_use, true},
+      {"a filter, where users are", {.written = 1}, in_use, true},
+      {"other flags, where users are and the record was lost", {.flags = 5, .moves = 2}, in_use_unrecorded, false},
+      {"a new flag, where users are and the record was lost", {.flags = 1, .added = 1}, in_use_unrecorded, true},
+      {"older mail went, where users are and the record was lost", {.in_missing_folders = 2}, in_use_unrecorded, true},
+  };
+  for (const auto& row : rows)
+    EXPECT_EQ(is_evident(row.work, row.around), row.is_evident) << row.what;
+}
+
+TEST(UsersWork, counts_what_users_write_and_not_what_a_server_writes_for_itself) {
+  const auto ours = account({folder("", 1, {file("subscriptions", 11), file("maildirsize", 12), file("notes.txt", 13)}),
+                             folder("sieve", 2, {file("main.sieve", 14), file("main.svbin", 15)})});
+  const auto there =
+      listed(account({folder("", 1,
+                             {written_there("subscriptions", 21), written_there("maildirsize", 22),
+                              written_there("notes.txt", 23), written_there(".forward", 26)}),
+                      folder("sieve", 2, {written_there("main.sieve", 24), written_there("main.svbin", 25)})}));
+  const auto work = what_users_did(there, ours, {}, ours);
+  EXPECT_EQ(work.written, 2U);  // nothing takes the place of a .forward that is only there
+  EXPECT_EQ(work.uidlists, 0U);
+  auto newer = ours;
+  newer.folders[0].entries[2].mtime = written_there("subscriptions", 21).mtime + 1;
+  ASSERT_EQ(newer.folders[0].entries[2].name, "subscriptions");
+  EXPECT_EQ(what_users_did(there, ours, {}, newer).written, 1U) << "the source's is younger";
+}
+
+TEST(UsersWork, without_a_record_what_is_older_than_mail_that_is_there_went_there) {
+  const auto there =
+      listed(account({folder("", 1, {file("cur/1.x:2,", 11), file("new/3.x", 13), file("cur/4.x:2,", 14)})}));
+  const auto work = what_users_did(there, {}, {}, mirrored);
+  EXPECT_EQ(work.deletions, 1U) << "2.x; 5.x in .Sent is younger than all that is there";
+  EXPECT_EQ(work.in_missing_folders, 0U);
+  auto later = mirrored;
+  later.folders[0].entries.push_back(file("new/6.x", 16));
+  auto with_later = there;
+  with_later.folders[0].entries.push_back(
+      listed(account({folder("", 1, {file("new/6.x", 16)})})).folders[0].entries[0]);
+  EXPECT_EQ(what_users_did(with_later, {}, {}, later).in_missing_folders, 1U);
 }
 
 TEST(UsersWork, a_test_login_is_not_evident) {
