@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "agent/scan/foreign_format.h"
 #include "common/maildir/name.h"
 #include "common/maildir/own_names.h"
 #include "common/os/file_system.h"
@@ -67,6 +68,8 @@ class Walk {
         link(directory, entry.name, below);
       } else if (kind == DT_DIR && depth + 1 == layout_.depth()) {
         account(below);
+      } else if (kind == DT_REG && depth + 1 == layout_.depth()) {
+        file(directory, entry.name, below);
       } else if (kind == DT_DIR) {
         const auto next = directory.open_directory(entry.name);
         if (next) {
@@ -110,6 +113,16 @@ class Walk {
   void account(const std::string& path) {
     const auto name = layout_.account_name(path);
     if (name && maildir::is_included(root_.include, root_.exclude, *name)) found_.accounts.push_back({path, *name});
+  }
+
+  /// In the place of an account: its mail, in another format.
+  void file(const os::Directory& directory, const std::string& name, const std::string& path) {
+    const auto account = layout_.account_name(path);
+    if (!account || !maildir::is_included(root_.include, root_.exclude, *account) || !is_mbox(directory, name)) return;
+    leave_out({ErrorCode::mail_left_out, path,
+               "an mbox file where an account would be, and not a Maildir: its mail is not mirrored. Let Dovecot bring "
+               "it, on the new server: doveadm backup -R -u USER remote:vmail@OLD-SERVER; then take the account out "
+               "(`exclude` in agent.toml)"});
   }
 
   /// In the place of an account or of a directory on the way to one.

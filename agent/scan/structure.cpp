@@ -26,7 +26,9 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include "agent/scan/foreign_format.h"
 #include "common/maildir/name.h"
+#include "common/maildir/search_index.h"
 #include "common/os/kept_times.h"
 #include "common/os/mount_point.h"
 #include "common/os/path.h"
@@ -50,6 +52,7 @@ class StructureWalk {
     const auto status = directory ? Result<struct stat>() : root.status(account);
     if (directory) {
       folder(*directory, "", mount_above(root, account), 0);
+      look_for_mbox(*directory);
     } else if (status && S_ISLNK(status->st_mode)) {
       unreadable("", Error{ErrorCode::special_file, account,
                            "a symbolic link is where the account was; it is not followed", 0});
@@ -65,6 +68,15 @@ class StructureWalk {
   }
 
  private:
+  /// Where there is no Maildir at all, the mail may lie there in another way.
+  void look_for_mbox(const os::Directory& account) {
+    const auto& folders = scan_.manifest.folders;
+    const bool has_maildir =
+        std::any_of(folders.begin(), folders.end(), [](const auto& one) { return one.cur || one.new_; });
+    if (has_maildir) return;
+    if (auto mbox = mbox_in(account)) scan_.problems.push_back(std::move(*mbox));
+  }
+
   /// Of the directory that the account lies in.
   static std::uint64_t mount_above(const os::Directory& root, const std::string& account) {
     const auto above = root.open_directory(os::above(account));
@@ -91,7 +103,9 @@ class StructureWalk {
         scan_.problems.push_back(reserved_name(os::join(path, name.name)));
       } else if (is_area(name.name)) {
         area(directory, path, name.name, manifest, stamps);
-      } else {
+      } else if (auto dbox = dbox_in(directory, name.name, os::join(path, name.name))) {
+        scan_.problems.push_back(std::move(*dbox));
+      } else if (!maildir::is_search_index(directory, name.name)) {
         below.push_back(name.name);
       }
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/maildir/name.h"
+#include "common/maildir/search_index.h"
 #include "common/os/path.h"
 #include "daemon/apply/account.h"
 #include "daemon/apply/aside.h"
@@ -118,6 +119,20 @@ bool is_rebuilt(const std::string& name) {
          name == "maildirfolder" || name == "dovecot-acl-list";
 }
 
+/// What a search index of the destination holds; nobody's mail is in it.
+void remove_all_in(const os::Directory& above, const std::string& name, int depth = 0) {
+  constexpr int k_deepest = 8;
+  const auto directory = above.open_directory(name);
+  const auto names =
+      directory ? directory->list() : Result<std::vector<os::DirectoryEntry>>(Failure(directory.error()));
+  if (!names || depth > k_deepest) return;
+  for (const auto& entry : *names) {
+    if (::unlinkat(directory->fd(), entry.name.c_str(), 0) == 0) continue;
+    remove_all_in(*directory, entry.name, depth + 1);
+    ::unlinkat(directory->fd(), entry.name.c_str(), AT_REMOVEDIR);
+  }
+}
+
 Failure not_empty(const os::Directory& folder, const std::string& name) {
   return failure(ErrorCode::not_empty, folder.path(),
                  "the folder is gone at the source, but holds " + name + " of others here; move it away");
@@ -133,6 +148,7 @@ Result<> empty_folder(Tree& tree, const os::Directory& folder, const std::string
     if (!status) continue;
     const bool directory = S_ISDIR(status->st_mode);
     if (!directory && is_rebuilt(entry.name)) continue;
+    if (directory && maildir::is_search_index(folder, entry.name)) continue;
     if (!directory || !is_area(entry.name)) return not_empty(folder, entry.name);
     auto area = folder.open_directory(entry.name);
     MAILDIRSYNC_ASSIGN(const auto inside,
@@ -141,9 +157,11 @@ Result<> empty_folder(Tree& tree, const os::Directory& folder, const std::string
   }
   if (trash != nullptr) MAILDIRSYNC_TRY(trash->note_folder(tree, path, sync));
   for (const auto& entry : names) {
-    const bool is_kept = trash != nullptr && !is_area(entry.name) && !maildir::is_left_out(entry.name);
+    const bool is_index = maildir::is_search_index(folder, entry.name);
+    const bool is_kept = trash != nullptr && !is_area(entry.name) && !is_index && !maildir::is_left_out(entry.name);
     if (is_kept) MAILDIRSYNC_TRY(trash->take(tree, os::join(path, entry.name), sync));
-    const int flags = is_area(entry.name) ? AT_REMOVEDIR : 0;
+    if (is_index) remove_all_in(folder, entry.name);
+    const int flags = is_area(entry.name) || is_index ? AT_REMOVEDIR : 0;
     if (::unlinkat(folder.fd(), entry.name.c_str(), flags) == 0 || errno == ENOENT) continue;
     if (errno == ENOTEMPTY || errno == EEXIST) return not_empty(folder, entry.name);
     return os_failure(os::join(folder.path(), entry.name), "cannot remove", errno);

@@ -8,6 +8,7 @@
 
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
+#include "common/maildir/search_index.h"
 #include "common/os/names.h"
 #include "common/os/printable.h"
 #include "common/service/log.h"
@@ -154,7 +155,10 @@ bool Lister::open_next_folder() {
     for (auto& name : *names) {
       const bool area = name.name == "cur" || name.name == "new" || name.name == "tmp";
       if (is_directory(*directory, name)) {
-        if (!area && !name.name.starts_with(maildir::k_aside_prefix)) waiting_.push_back(os::join(path, name.name));
+        const bool is_ours = name.name.starts_with(maildir::k_aside_prefix);
+        const bool is_servers =
+            maildir::is_search_index(*directory, name.name);  // the destination's own, and not extra
+        if (!area && !is_ours && !is_servers) waiting_.push_back(os::join(path, name.name));
       } else if (is_stale_aside(name.name)) {
         remove_aside(*directory, name.name);
       } else if (!maildir::is_left_out(name.name)) {

@@ -42,6 +42,52 @@ TEST(ScanStructure, finds_nested_and_maildir_folders_and_plain_directories) {
   EXPECT_EQ(found.manifest.find("sieve")->inode, tree.status("a/sieve").st_ino);
 }
 
+TEST(ScanStructure, leaves_search_indexes_to_the_server_that_makes_them) {
+  Tree tree;
+  tree.maildir("a").maildir("a/.Sent");
+  tree.file("a/xapian-indexes/db/glass").file("a/.Sent/fts-flatcurve/index.1/glass").file("a/lucene-indexes/segments");
+  EXPECT_EQ(paths(scan(tree)), Lines({"", ".Sent"}));
+  tree.maildir("a/lucene-indexes");  // a mailbox that a user called so
+  EXPECT_EQ(paths(scan(tree)), Lines({"", ".Sent", "lucene-indexes"}));
+}
+
+TEST(ScanStructure, tells_of_mail_in_other_formats_and_leaves_dbox_alone) {
+  struct Row {
+    const char* what;
+    std::vector<const char*> files;
+    const char* path;  // of the problem; "" for none
+    Lines folders;
+  };
+  const std::vector<Row> rows{
+      {"mdbox", {"storage/m.1", "mailboxes/INBOX/dbox-Mails/dovecot.index.log", "subscriptions"}, "mailboxes", {""}},
+      {"mdbox in a home", {"mdbox/storage/dovecot.map.index.log"}, "mdbox/storage", {"", "mdbox"}},
+      {"sdbox", {"mailboxes/INBOX/dbox-Mails/u.1"}, "mailboxes", {""}},
+      {"sdbox, nested", {"mailboxes/Work/2024/dbox-Mails/u.1"}, "mailboxes", {""}},
+      {"an mbox", {"mbox"}, "mbox", {""}},
+      {"an mbox in mail/", {"mail/Sent"}, "mail/Sent", {"", "mail"}},
+      {"directories with such names", {"storage/photo.jpg", "mailboxes/list.txt"}, "", {"", "mailboxes", "storage"}},
+      {"a note", {"note.txt"}, "", {""}},
+  };
+  for (const auto& row : rows) {
+    Tree tree;
+    for (const std::string file : row.files) {
+      const bool is_mbox = file == "mbox" || file == "mail/Sent";
+      tree.file("a/" + file, is_mbox ? "From a@example.org Thu Jan  1 00:00:00 2026\n\nx\n" : "From\n");
+    }
+    const auto found = scan(tree);
+    EXPECT_EQ(paths(found), row.folders) << row.what;
+    EXPECT_EQ(found.problems.empty() ? "" : found.problems[0].path, row.path) << row.what;
+    for (const auto& problem : found.problems)
+      EXPECT_EQ(problem.code, ErrorCode::mail_left_out) << row.what;
+  }
+}
+
+TEST(ScanStructure, an_mbox_beside_a_maildir_is_a_file) {
+  Tree tree;
+  tree.maildir("a").file("a/mbox", "From a@example.org Thu Jan  1 00:00:00 2026\n\nx\n");
+  EXPECT_TRUE(scan(tree).problems.empty());
+}
+
 TEST(ScanStructure, has_the_modes_and_stamps_of_each_directory) {
   Tree tree;
   tree.maildir("a").mode("a", 0750).mode("a/cur", 0770).mode("a/tmp", 0700).settle();
