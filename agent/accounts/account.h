@@ -53,6 +53,7 @@ struct Account {
   bool rechecks = false;  ///< its next turn finds out whether it still must be held
   bool released = false;  ///< a person looked; for the next turn
   bool compared = false;  ///< since its root is being compared, see Agreement
+  bool put_back = false;  ///< not yet compared since its root's destination was put back to an earlier time
   bool gone_confirmed = false;
   bool awaits_discovery = false;
   ErrorCode hold_code = ErrorCode::mass_deletion;
@@ -158,7 +159,9 @@ struct Root {
   std::string file_system;                 ///< of the directory when it was last healthy (os::file_system_of)
   MountsAbove mounts;                      ///< of the directories between it and its accounts, then
   DestinationMarker destination;
-  std::string destination_hold;  ///< why the receiver takes nothing for it; "" while it does
+  bool put_back = false;          ///< it is as it was at an earlier time, and not all accounts were compared since
+  std::uint64_t given_again = 0;  ///< messages that were lost by that, in this run
+  std::string destination_hold;   ///< why the receiver takes nothing for it; "" while it does
   std::vector<Problem> problems;
   std::shared_ptr<Room> room = std::make_shared<Room>();
   bool asks_for_room = false;  ///< a question is under way

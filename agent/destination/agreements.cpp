@@ -311,7 +311,8 @@ void Agreements::wait_for_person(std::size_t index, Error why) {
 
 std::int64_t Agreements::given_until_by_decision(const Account& account) const {
   const Root& root = roster_.root_of(account);
-  const bool may_lack = root.agreement.comparing || !account.complete;
+  // Where the destination was put back, what is missing there may never have come back: the receiver tells it apart.
+  const bool may_lack = !account.put_back && (root.agreement.comparing || !account.complete);
   return may_lack && !decided(root).empty() ? decided(root).back().given_until : 0;
 }
 

@@ -21,6 +21,11 @@ std::string key_of(const LinkSettings& settings, const std::string& root) {
   return "destination:" + settings.receiver_fingerprint + ":" + root;
 }
 
+/// In the state, "1": the root's destination was put back, and not all of it was compared since.
+std::string key_of_put_back(const std::string& root) {
+  return "put-back:" + root;
+}
+
 std::string to_text(const DestinationMarker& marker) {
   return marker.id + " " + std::to_string(marker.counter);
 }
@@ -39,6 +44,8 @@ DestinationMarker marker_of(const std::string& text) {
 Result<> Destinations::recall(Root& root) const {
   MAILDIRSYNC_ASSIGN(auto text, state_.value(key_of(lanes_.settings(), root.config.name)));
   root.destination = text ? marker_of(*text) : DestinationMarker{};
+  MAILDIRSYNC_ASSIGN(const auto put_back, state_.value(key_of_put_back(root.config.name)));
+  root.put_back = put_back && !put_back->empty();
   return {};
 }
 
@@ -64,8 +71,10 @@ void Destinations::learn(const wire::Destination& told) {
   if (told.id().empty()) return;
   const DestinationMarker now{told.id(), std::max(told.counter(), root->destination.counter)};
   if (!root->destination.id.empty() && root->destination.id != now.id) {
-    service::log_warning("destination-changed root={} action=\"every account is compared with what it holds\"",
-                         root->config.name);
+    const bool is_older = told.former_id() == root->destination.id;
+    service::log_warning("destination-changed root={}{} action=\"every account is compared with what it holds\"",
+                         root->config.name, is_older ? " reason=\"it is as it was at an earlier time\"" : "");
+    if (is_older) set_put_back(*root, true);
     compare_all_accounts(*root);
   }
   if (root->destination != now) {
@@ -76,6 +85,24 @@ void Destinations::learn(const wire::Destination& told) {
   root->destination_hold.clear();
   service::log_info("root-resumed root={} reason=\"its destination is back\"", root->config.name);
   schedule_.add_all();
+}
+
+void Destinations::set_put_back(Root& root, bool is_so) {
+  root.put_back = is_so;
+  for (Account* account : roster_.accounts_of(roster_.index_of(root)))
+    account->put_back = is_so;
+  keeper_.set_value(key_of_put_back(root.config.name), is_so ? "1" : "");
+}
+
+void Destinations::check() {
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    Root& root = roster_.roots[i];
+    if (root.removed || !root.put_back || !root.discovered) continue;
+    const auto accounts = roster_.accounts_of(i);
+    const bool is_whole =
+        std::none_of(accounts.begin(), accounts.end(), [](const Account* account) { return account->put_back; });
+    if (is_whole) set_put_back(root, false);
+  }
 }
 
 void Destinations::hold(Root& root, const std::string& reason) {

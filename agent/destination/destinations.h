@@ -38,6 +38,8 @@ class Destinations {
   /// What the destination holds of the root is not what the state says: nothing of it counts as copied, also after a
   /// restart, until it was compared.
   void compare_all_accounts(const Root& root);
+  /// Each second: what was put back counts as whole again once all of it was compared.
+  void check();
   /// A person said that the directory is right as it is.
   void release(const Root& root);
 
@@ -48,6 +50,7 @@ class Destinations {
 
  private:
   void learn(const wire::Destination& told);
+  void set_put_back(Root& root, bool is_so);
 
   asio::io_context& loop_;
   os::Threads& askers_;

@@ -245,6 +245,7 @@ void Engine::tick() {
   releases_.let_removed_accounts_go();
   schedule_.dispatch();
   agreements_.check();
+  destinations_.check();
   client_->each_second();
   tick_timer_.expires_after(k_tick);
   tick_timer_.async_wait([this](const asio::error_code& error) {

@@ -43,6 +43,7 @@ TurnOrder Orders::make(Account& account) {
                      .ask = agreements_.ask_about_users(account),
                      .users_in_root = !root.in_use.empty(),
                      .given_until = agreements_.given_until_by_decision(account),
+                     .put_back = account.put_back,
                      .work = std::exchange(account.work, {}),
                      .not_ours = account.not_ours,
                      .alone = account.alone,
@@ -60,6 +61,7 @@ TurnOrder Orders::make(Account& account) {
                      .waits_for_room = account.room.has_value()};
   Work& work = order.work;
   if (std::exchange(account.in_doubt, false)) work.compare = true;
+  if (account.put_back) work.compare = work.structure = true;
   if (work.is_whole()) look_at_problems(account, work);
   order.waits_for_room &= !work.structure;  // else it sees by itself what waits
   order.later = [this, id = account.id] { return ask_for_later_messages(id); };

@@ -69,6 +69,7 @@ Account& Engine::add_known_account(std::size_t root, const State::AccountRow& ro
   account.path = row.path;
   account.name = name;
   account.complete = row.complete;
+  account.put_back = roster_.roots[root].put_back;
   account.folders = row.folders;
   account.messages = row.messages;
   account.bytes = row.bytes;

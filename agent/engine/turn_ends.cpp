@@ -208,7 +208,9 @@ void TurnEnds::take_report(Account& account, const Turn& turn) {
     given_.holds.check_losses(account.root);
   }
   if (report.listed_destination) account.compared = true;
+  if (report.listed_destination && turn.order.put_back) account.put_back = false;
   root.agreement.withheld += report.withheld;
+  root.given_again += report.given_again;
   // What it found torn is on the disk again, or is known to be refused.
   if (turn.order.work.doubted_since) account.doubted = false;
   if (!turn.retry && report.acls > 0) note_acls(root, root.acls + report.acls, given_.keeper);

@@ -149,6 +149,34 @@ Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t e
   return differing;
 }
 
+Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const std::string& root,
+                                          const std::string& account, const std::set<std::string>& bases) {
+  constexpr std::size_t k_at_once = 128 * 1024;  // bytes
+  std::set<std::string> had;
+  for (auto next = bases.begin(); next != bases.end();) {
+    wire::List question;
+    question.set_root(root);
+    question.set_account(account);
+    std::vector<const std::string*> asked;
+    for (std::size_t size = 0; next != bases.end() && size < k_at_once; ++next) {
+      question.add_had(*next);
+      asked.push_back(&*next);
+      size += next->size() + 2;
+    }
+    bool answers = false;
+    const auto take = [&](const wire::Listing& listing) -> Result<> {
+      answers |= listing.answers_had();
+      for (const std::uint32_t index : listing.were_had()) {
+        if (index < asked.size()) had.insert(*asked[index]);
+      }
+      return {};
+    };
+    MAILDIRSYNC_TRY(ask_for_pieces(link, epoch, std::move(question), account, "what users had", take));
+    if (!answers) return failure(ErrorCode::protocol, account, "the receiver does not tell what users had");
+  }
+  return had;
+}
+
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root) {
   wire::Header question;
   question.mutable_map_owners()->set_root(root);

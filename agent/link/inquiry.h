@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,14 @@ class Inquiry {
                                                             const std::vector<sync::Attributes>& owners) = 0;
 };
 
+/// The other side, as turns ask it.
+class TurnInquiry : public Inquiry {
+ public:
+  /// Which of these messages the account's users have had there, see ask_for_had.
+  virtual Result<std::set<std::string>> had(const std::string& root, const std::string& account,
+                                            const std::set<std::string>& bases) = 0;
+};
+
 /// What the destination holds of an account. An error without a path is the whole root's. `inode` of an entry is its
 /// change stamp if `question` looks only, else 0.
 Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question);
@@ -61,6 +70,11 @@ Result<std::vector<sync::MappedOwner>> ask_for_owners(Link& link, std::uint64_t 
 
 /// Which accounts of such a question (List.believed) do not look as is believed, by their place in it.
 Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t epoch, const wire::List& question);
+
+/// Which of these messages (by their base names) the users of an account in a drained root have had there, as far as
+/// the receiver remembers. A receiver that does not know the question: `protocol`.
+Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const std::string& root,
+                                          const std::string& account, const std::set<std::string>& bases);
 
 /// Has the receiver take the directory of a root as it is now; what it says of it then.
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root);

@@ -63,7 +63,8 @@ json decision_status(const Agreements& agreements, const Root& root) {
           {"by", last->by},
           {"receiver_knows", decisions::contains(root.agreement.heard, *last)},
           {"adopted", root.agreement.adopted},
-          {"withheld_messages", root.agreement.withheld}};
+          {"withheld_messages", root.agreement.withheld},
+          {"given_again_messages", root.given_again}};
 }
 
 /// Whether something keeps all of a root from arriving.

@@ -5,6 +5,7 @@
 #include "agent/state/intents.h"
 #include "agent/turn/departed.h"
 #include "agent/turn/resend.h"
+#include "common/maildir/name.h"
 #include "common/os/printable.h"
 #include "common/service/log.h"
 #include "common/sync/aliases.h"
@@ -92,7 +93,7 @@ class OthersFiles {
 
 class Comparison {
  public:
-  Comparison(Turn& turn, State& state, Inquiry& inquiry, Look& looked, Aliases& aliases, Compared& compared)
+  Comparison(Turn& turn, State& state, TurnInquiry& inquiry, Look& looked, Aliases& aliases, Compared& compared)
       : order_(turn.order),
         turn_(turn),
         report_(turn.report),
@@ -107,6 +108,7 @@ class Comparison {
     MAILDIRSYNC_ASSIGN(auto listed, ask_for_listing());
     sync::lift_times(listed.manifest, listed.times, {&looked_.before, &looked_.after}, {}, sync::OtherDates::lifted);
     if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed.manifest));
+    if (order_.put_back) MAILDIRSYNC_TRY(give_lost_again(listed.manifest));
     auto reconciled = sync::reconcile_drain(listed.manifest, looked_.before, looked_.after, order_.given_until);
     report_.withheld = reconciled.withheld;
     report_.listed_destination = true;
@@ -179,6 +181,31 @@ class Comparison {
     tell_torn(places);
     MAILDIRSYNC_TRY(state_.apply(order_.account, torn));
     looked_.before = sync::apply(std::move(looked_.before), torn);
+    return {};
+  }
+
+  /// What was given after the time as of which the destination was put back is lost there. What its users removed
+  /// before that time is missing, too: of those messages the receiver's memory, which is as old as the mail, tells.
+  Result<> give_lost_again(const sync::AccountManifest& listed) {
+    auto missing = sync::forget_unlisted(listed, looked_.before);
+    if (missing.empty()) return {};
+    std::set<std::string> bases;
+    for (const auto& operation : sync::plan_drain(sync::apply(looked_.before, missing), looked_.after)) {
+      if (operation.kind == sync::OperationKind::put) bases.emplace(sync::base_name(operation.result));
+    }
+    MAILDIRSYNC_ASSIGN(const auto had, inquiry_.had(order_.root_name, order_.account_path, bases));
+    std::erase_if(missing, [&](const sync::Operation& operation) {
+      const std::string base(maildir::base_of(operation.from.name));
+      return !bases.contains(base) || had.contains(base);
+    });
+    if (missing.empty()) return {};
+    service::log_warning(
+        "given-again root={} account={} messages={} reason=\"the destination was put back as it was before they were "
+        "given\"",
+        order_.root_name, order_.account_name, missing.size());
+    report_.given_again = missing.size();
+    MAILDIRSYNC_TRY(state_.apply(order_.account, missing));
+    looked_.before = sync::apply(std::move(looked_.before), missing);
     return {};
   }
 
@@ -274,7 +301,7 @@ class Comparison {
   Turn& turn_;
   TurnReport& report_;
   State& state_;
-  Inquiry& inquiry_;
+  TurnInquiry& inquiry_;
   Look& looked_;
   Aliases& aliases_;
   Compared& compared_;
@@ -283,7 +310,7 @@ class Comparison {
 
 }  // namespace
 
-Result<> compare_with_destination(Turn& turn, State& state, Inquiry& inquiry, Look& looked, Aliases& aliases,
+Result<> compare_with_destination(Turn& turn, State& state, TurnInquiry& inquiry, Look& looked, Aliases& aliases,
                                   Compared& compared) {
   Comparison comparison(turn, state, inquiry, looked, aliases, compared);
   return turn.order.mode == config::Mode::drain ? comparison.of_drained() : comparison.of_mirrored();

@@ -23,7 +23,7 @@ struct Compared {
 /// Asks what the destination holds of the turn's account and puts that in the place of what was believed: in
 /// `looked.before`, in `aliases` and in the state. What it finds is in the turn's report; where that ends the turn (it
 /// must be held, or more may go at the destination), nothing may be sent. On a lane's thread.
-Result<> compare_with_destination(Turn& turn, State& state, Inquiry& inquiry, Look& looked, Aliases& aliases,
+Result<> compare_with_destination(Turn& turn, State& state, TurnInquiry& inquiry, Look& looked, Aliases& aliases,
                                   Compared& compared);
 
 }  // namespace maildirsync::agent

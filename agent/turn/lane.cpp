@@ -67,4 +67,12 @@ Result<std::vector<sync::MappedOwner>> Lane::map_owners(const std::string& root,
   return answer;
 }
 
+Result<std::set<std::string>> Lane::had(const std::string& root, const std::string& account,
+                                        const std::set<std::string>& bases) {
+  asks_ = true;
+  auto answer = ask_for_had(*questions_, questions_epoch_, root, account, bases);
+  asks_ = false;
+  return answer;
+}
+
 }  // namespace maildirsync::agent

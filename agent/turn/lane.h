@@ -14,7 +14,7 @@
 namespace maildirsync::agent {
 
 /// A thread that does accounts' turns one after the other, and the connection that is its own.
-class Lane : public Inquiry {
+class Lane : public TurnInquiry {
  public:
   /// `done` is called on the event loop when the lane has sent all of a turn (acks may be outstanding).
   Lane(asio::io_context& loop, State& state, Watcher& watcher, Totals& totals, std::shared_ptr<Link> link,
@@ -39,6 +39,8 @@ class Lane : public Inquiry {
   Result<AccountListing> list(const wire::List& question) override;
   Result<std::vector<sync::MappedOwner>> map_owners(const std::string& root,
                                                     const std::vector<sync::Attributes>& owners) override;
+  Result<std::set<std::string>> had(const std::string& root, const std::string& account,
+                                    const std::set<std::string>& bases) override;
 
  private:
   struct Given {

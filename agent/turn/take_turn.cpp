@@ -20,7 +20,7 @@ using sync::OperationKind;
 /// One turn.
 class Course {
  public:
-  Course(const std::shared_ptr<Turn>& turn, State& state, Watcher& watcher, Sender& sender, Inquiry& inquiry,
+  Course(const std::shared_ptr<Turn>& turn, State& state, Watcher& watcher, Sender& sender, TurnInquiry& inquiry,
          Totals& totals)
       : turn_(turn),
         order_(turn->order),
@@ -158,7 +158,7 @@ class Course {
   State& state_;
   Watcher& watcher_;
   Sender& sender_;
-  Inquiry& inquiry_;
+  TurnInquiry& inquiry_;
   Totals& totals_;
   Aliases aliases_;  ///< those that stand
   Compared compared_;

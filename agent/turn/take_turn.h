@@ -18,7 +18,7 @@ namespace maildirsync::agent {
 /// order of looking is what makes control files safe: watch, then snapshot control files, then list messages.
 class TurnTaker {
  public:
-  TurnTaker(State& state, Watcher& watcher, Sender& sender, Inquiry& inquiry, Totals& totals)
+  TurnTaker(State& state, Watcher& watcher, Sender& sender, TurnInquiry& inquiry, Totals& totals)
       : state_(state), watcher_(watcher), sender_(sender), inquiry_(inquiry), totals_(totals) {}
 
   /// Fills turn->report.
@@ -28,7 +28,7 @@ class TurnTaker {
   State& state_;
   Watcher& watcher_;
   Sender& sender_;
-  Inquiry& inquiry_;
+  TurnInquiry& inquiry_;
   Totals& totals_;
 };
 

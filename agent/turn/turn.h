@@ -56,6 +56,9 @@ struct TurnOrder {
   /// not given again although it is missing at the destination, where its users removed it. 0: the record is whole, or
   /// nothing is known.
   std::int64_t given_until = 0;
+  /// The destination was put back as it was at an earlier time, and this is the account's comparison after that: what a
+  /// drained root was given since then is lost there, and is given again.
+  bool put_back = false;
   Work work;
   /// Files at the destination that the receiver found to be somebody else's, though they have size and time of ours.
   std::set<std::string> not_ours;
@@ -130,6 +133,7 @@ struct TurnReport {
   bool compared = false;
   bool listed_destination = false;  ///< the record is what the destination said, now
   std::uint64_t withheld = 0;       ///< messages that count as given, see TurnOrder::given_until
+  std::uint64_t given_again = 0;    ///< messages that were lost there, see TurnOrder::put_back
 };
 
 /// A message of that base name goes by another one at the destination, as long as its own is somebody else's there.

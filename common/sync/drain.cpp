@@ -127,6 +127,16 @@ class Folders {
 
 using Listed = std::unordered_multimap<std::string_view, const Entry*>;
 
+Listed messages_of(const AccountManifest& account) {
+  Listed messages;
+  for (const auto& folder : account.folders) {
+    for (const auto& entry : folder.entries) {
+      if (is_message(entry)) messages.emplace(base_name(entry), &entry);
+    }
+  }
+  return messages;
+}
+
 bool is_listed(const Listed& listed, const Entry& entry) {
   const auto [begin, end] = listed.equal_range(base_name(entry));
   return std::any_of(begin, end, [&](const auto& there) { return same_stamp(*there.second, entry); });
@@ -170,6 +180,19 @@ std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifes
   return forgotten;
 }
 
+std::vector<Operation> forget_unlisted(const AccountManifest& listed, const AccountManifest& known) {
+  const Listed there = messages_of(listed);
+  std::vector<Operation> forgotten;
+  for (const auto& folder : known.folders) {
+    for (const auto& entry : folder.entries) {
+      if (!is_message(entry) || is_listed(there, entry)) continue;
+      forgotten.push_back(
+          {.kind = OperationKind::remove, .from = {folder.path, entry.area, entry.name}, .expected = entry});
+    }
+  }
+  return forgotten;
+}
+
 std::int64_t came_at(const Entry& entry) {
   constexpr std::int64_t k_second = 1'000'000'000;
   constexpr std::size_t k_digits = 10;  // of a Unix time, until 2286
@@ -181,12 +204,7 @@ std::int64_t came_at(const Entry& entry) {
 
 DrainReconciled reconcile_drain(const AccountManifest& listed, const AccountManifest& known,
                                 const AccountManifest& after, std::int64_t given_until) {
-  Listed there;
-  for (const auto& folder : listed.folders) {
-    for (const auto& entry : folder.entries) {
-      if (is_message(entry)) there.emplace(base_name(entry), &entry);
-    }
-  }
+  const Listed there = messages_of(listed);
   DrainReconciled result;
   Known ever(known, after);
   for (const auto& folder : after.folders) {

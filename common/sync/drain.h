@@ -27,6 +27,11 @@ std::vector<Operation> plan_drain(const AccountManifest& before, const AccountMa
 /// one meanwhile, the whole one comes beside it.
 std::vector<Operation> forget_torn(AccountManifest& listed, const AccountManifest& known);
 
+/// After the destination was put back as it was at an earlier time: the removals, from what is known, of the messages
+/// that the destination lists nowhere in the account, so that those which the source has would be given again. Users
+/// may have removed some of them before that time. Pure.
+std::vector<Operation> forget_unlisted(const AccountManifest& listed, const AccountManifest& known);
+
 struct DrainReconciled {
   std::vector<Operation> given;  ///< was done before and is not in `known`: to be recorded, not sent
   MissingFolders missing;

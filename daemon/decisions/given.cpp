@@ -173,6 +173,14 @@ void Given::note_key(std::uint64_t key) {
   unkept_.push_back(key);
 }
 
+void Given::forget() {
+  const std::lock_guard lock(mutex_);
+  is_read_ = false;
+  sorted_.clear();
+  fresh_.clear();
+  unkept_.clear();
+}
+
 Result<> Given::keep(const os::Directory& root) {
   const std::lock_guard lock(mutex_);
   return append(root);

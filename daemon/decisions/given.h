@@ -27,6 +27,8 @@ class Given {
   bool has(const os::Directory& root, std::string_view account, std::string_view base);
   /// It has one from now on; on the disk after keep().
   void note(const os::Directory& root, std::string_view account, std::string_view base);
+  /// The file is as it was at an earlier time, and so is the mail: what it says counts, and nothing that came after it.
+  void forget();
   /// All that was noted is durable when it returns.
   Result<> keep(const os::Directory& root);
 

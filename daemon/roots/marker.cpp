@@ -25,7 +25,7 @@ constexpr std::size_t k_longest = 4096;
 constexpr std::string_view k_digits = "0123456789abcdef";
 constexpr std::string_view k_head =
     "maildirsyncd knows this directory again by this file: do not change, copy or remove it.\n";
-constexpr std::string_view k_id = "id ", k_counter = "counter ";
+constexpr std::string_view k_id = "id ", k_counter = "counter ", k_former = "former ";
 
 /// Takes "WORD value\n" off the text.
 std::optional<std::string_view> take_line(std::string_view& text, std::string_view word) {
@@ -56,7 +56,8 @@ Result<Marker> new_marker() {
 
 std::string to_text(const Marker& marker) {
   return std::string(k_head) + std::string(k_id) + marker.id + '\n' + std::string(k_counter) +
-         std::to_string(marker.counter) + '\n';
+         std::to_string(marker.counter) + '\n' +
+         (marker.former.empty() ? "" : std::string(k_former) + marker.former + '\n');
 }
 
 std::optional<Marker> parse_marker(std::string_view text) {
@@ -70,6 +71,7 @@ std::optional<Marker> parse_marker(std::string_view text) {
   const auto* const end = counter->data() + counter->size();
   const auto read = std::from_chars(counter->data(), end, marker.counter);
   if (read.ec != std::errc() || read.ptr != end || marker.counter == 0) return std::nullopt;
+  marker.former = take_line(text, k_former).value_or("");
   return marker;
 }
 

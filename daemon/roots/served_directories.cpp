@@ -36,6 +36,7 @@ json to_json(const std::string& path, const KnownDirectory& known, const std::se
   return {{"path", path},
           {"id", known.marker.id},
           {"counter", known.marker.counter},
+          {"former", known.marker.former},
           {"file_system", known.file_system},
           {"had_accounts", known.had_accounts},
           {"mounts", known.mounts},
@@ -46,10 +47,11 @@ json to_json(const std::string& path, const KnownDirectory& known, const std::se
 Line from_json(const json& one) {
   Line line;
   line.path = one.at("path").get<std::string>();
-  line.known = {{one.at("id").get<std::string>(), one.at("counter").get<std::uint64_t>()},
-                one.at("file_system").get<std::string>(),
-                one.at("had_accounts").get<bool>(),
-                one.value("mounts", std::map<std::string, std::uint64_t>())};
+  line.known = {
+      {one.at("id").get<std::string>(), one.at("counter").get<std::uint64_t>(), one.value("former", std::string())},
+      one.at("file_system").get<std::string>(),
+      one.at("had_accounts").get<bool>(),
+      one.value("mounts", std::map<std::string, std::uint64_t>())};
   for (const auto& root : one.at("roots"))
     line.roots.push_back({root.at("peer").get<std::string>(), root.at("root").get<std::string>(), line.path});
   return line;
@@ -95,7 +97,11 @@ Result<> ServedDirectories::read() {
 }
 
 std::shared_ptr<ServedDirectory> ServedDirectories::make(const std::string& path, std::optional<KnownDirectory> known) {
-  return std::make_shared<ServedDirectory>(path, std::move(known), [this] { return save(); });
+  return std::make_shared<ServedDirectory>(
+      path, std::move(known), [this] { return save(); },
+      [this, path] {
+        if (put_back_) put_back_(path);
+      });
 }
 
 void ServedDirectories::configure(const std::vector<ConfiguredRoot>& roots) {

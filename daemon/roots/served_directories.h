@@ -34,6 +34,9 @@ class ServedDirectories {
   bool has_moved(const std::string& peer, const std::string& root) const;
   /// Those that are not what they were, as of the last look.
   std::vector<std::shared_ptr<ServedDirectory>> held() const;
+  /// Before the first look. `put_back` is called when a directory is found to be as it was at an earlier time, before
+  /// anything is done in it.
+  void on_put_back(std::function<void(const std::string& path)> put_back) { put_back_ = std::move(put_back); }
   /// Every few seconds. Each directory on a thread of its own, for one of them may hang; does not block.
   void look_at_all();
   /// Blocks until the looks that are under way have ended.
@@ -52,6 +55,7 @@ class ServedDirectories {
   void look_at(const std::shared_ptr<ServedDirectory>& directory);
 
   const std::string file_;
+  std::function<void(const std::string& path)> put_back_;
   std::mutex saving_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ServedDirectory>> directories_;  ///< by path

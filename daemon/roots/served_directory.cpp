@@ -229,6 +229,7 @@ Result<os::Directory> ServedDirectory::judge_opened(os::Directory directory, Rai
     service::log_warning(
         "destination-older path={} detail=\"the directory {}\" action=\"everything in it is compared\"", path_,
         judgement.reason);
+    put_back_();
   }
   MAILDIRSYNC_TRY(keep(directory, found, judgement.verdict, raise));
   return directory;
@@ -246,7 +247,9 @@ Result<> ServedDirectory::keep(const os::Directory& directory, const FoundDirect
   const bool rested = !raised_ || Clock::now() - *raised_ > k_raise_after;
   if (verdict == Verdict::older || !found.marker) {
     // Another name, so that every agent that knew the former one compares all that it has here.
+    const std::string former = verdict == Verdict::older ? marker.id : "";
     MAILDIRSYNC_ASSIGN(marker, new_marker());
+    marker.former = former;
   } else if (verdict == Verdict::taken || (due && rested)) {
     const bool agent_knows = agent_ && agent_->id == marker.id;
     marker.counter =

@@ -23,9 +23,12 @@ namespace maildirsync::daemon {
 /// but for known(), trouble() and answers(); thread-safe.
 class ServedDirectory {
  public:
-  /// `save` writes down what known() says; called whenever that has changed.
-  ServedDirectory(std::string path, std::optional<KnownDirectory> known, std::function<Result<>()> save)
-      : path_(std::move(path)), save_(std::move(save)), known_(std::move(known)) {}
+  /// `save` writes down what known() says; called whenever that has changed. `put_back` is called when the directory is
+  /// found to be as it was at an earlier time.
+  ServedDirectory(
+      std::string path, std::optional<KnownDirectory> known, std::function<Result<>()> save,
+      std::function<void()> put_back = [] {})
+      : path_(std::move(path)), save_(std::move(save)), put_back_(std::move(put_back)), known_(std::move(known)) {}
 
   /// Opens it for work. destination_gone when it is not what it was, root_gone when it was never there, permission when
   /// it is read-only; each with a sentence that says how to mend it.
@@ -99,6 +102,7 @@ class ServedDirectory {
 
   const std::string path_;
   const std::function<Result<>()> save_;
+  const std::function<void()> put_back_;
 
   mutable std::mutex calls_mutex_;
   std::multiset<Clock::time_point> calls_;  ///< when those that are under way began

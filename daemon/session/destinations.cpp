@@ -12,6 +12,7 @@ wire::Destination destination_of(const ServedRoot& root) {
   } else if (const auto known = root.directory->known()) {
     told.set_id(known->marker.id);
     told.set_counter(known->marker.counter);
+    told.set_former_id(known->marker.former);
   }
   return told;
 }

@@ -265,12 +265,14 @@ Result<> Intake::list(const wire::List& list) {
                .digests = list.digests(),
                .control_digests = list.control_digests(),
                .digests_since = list.digests_since(),
-               .looks_only = list.looks_only() || list.accounts() || !list.believed().empty(),
+               .looks_only = list.looks_only() || list.accounts() || !list.believed().empty() || !list.had().empty(),
                .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),
                .packed = list.packed(),
                .pattern = list.pattern(),
-               .believed = {list.believed().begin(), list.believed().end()}});
+               .believed = {list.believed().begin(), list.believed().end()},
+               .had = {list.had().begin(), list.had().end()},
+               .given = decisions_.given(root.path)});
   return {};
 }
 

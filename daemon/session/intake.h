@@ -35,6 +35,8 @@ struct ListRequest {
   bool packed = false;
   std::string pattern;
   std::vector<wire::List::Believed> believed;
+  std::vector<std::string> had;  ///< base names that are asked about, of …
+  std::shared_ptr<Given> given;  ///< … what users have had in the root's directory
 };
 
 /// Takes the frames of one connection in their order: stages operations, learns names of ids, answers what needs no

@@ -9,6 +9,7 @@
 #include "daemon/session/believed.h"
 #include "daemon/session/lister.h"
 #include "daemon/session/on_thread.h"
+#include "daemon/session/were_had.h"
 
 namespace maildirsync::daemon {
 
@@ -37,9 +38,10 @@ asio::awaitable<void> Listings::list(ListRequest request, std::shared_ptr<Listin
   ++under_way_;
   const auto listed = under_way_in_.insert(request.served);
   try {
-    if (!request.believed.empty()) {
+    if (!request.believed.empty() || !request.had.empty()) {
       wire::Header header;
-      *header.mutable_listing() = co_await on_thread(services_.threads, [&] { return compare_looks(request); });
+      *header.mutable_listing() = co_await on_thread(
+          services_.threads, [&] { return request.had.empty() ? compare_looks(request) : find_had(request); });
       sink->send(header);
     } else if (request.accounts) {
       co_await list_all_accounts(request, *sink);

@@ -105,6 +105,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     }
     return text.empty() ? "none is configured" : text;
   };
+  directories_->on_put_back([this](const std::string& path) { decisions_->given(path)->forget(); });
   decisions_->on_drain([this](const std::string& fingerprint, const std::string& root, const std::string& place,
                               const std::string& drain) {
     stocks_.begin({fingerprint, root}, place, drain);

@@ -154,6 +154,22 @@ TEST(ForgetTorn, leaves_what_users_changed) {
   EXPECT_TRUE(forget_torn(there, known).empty());
 }
 
+TEST(ForgetUnlisted, forgets_what_is_nowhere_in_the_account) {
+  const auto known = account({folder("", 1, {file("new/1.a", 10), file("cur/2.b:2,", 11), file("subscriptions", 14)}),
+                              folder(".Sent", 2, {file("cur/3.c:2,S", 12)})});
+  EXPECT_TRUE(forget_unlisted(listed(known), known).empty());
+  // Read, and moved by its user; 3.c is missing with its folder.
+  const auto there =
+      listed(account({folder("", 1, {file("cur/1.a:2,S", 10)}), folder(".New", 3, {file("cur/2.b:2,", 11)})}));
+  const auto lost = forget_unlisted(there, known);
+  ASSERT_EQ(lost.size(), 1U);
+  EXPECT_EQ(lost[0].from, (Location{".Sent", Area::cur, "3.c:2,S"}));
+  const auto before = sync::apply(known, lost);
+  const auto reconciled = reconcile_drain(there, before, known);
+  EXPECT_EQ(words(plan_drain(sync::apply(before, reconciled.given), known, reconciled.missing)),
+            (Words{"make .Sent:", "put .Sent:3.c:2,S"}));
+}
+
 TEST(ReconcileDrain, without_any_record_everything_that_is_not_there_is_given) {
   AccountManifest nothing{.exists = true, .structure_whole = true, .folders = {}};
   const auto after = account({folder("", 1, {file("cur/1.a:2,", 10), file("cur/2.b:2,", 11)})});

@@ -43,6 +43,23 @@ TEST_F(GivenTest, what_was_noted_is_known_after_a_restart_once_it_was_kept) {
   EXPECT_EQ(0600, static_cast<int>(std::filesystem::status(file()).permissions()));
 }
 
+TEST_F(GivenTest, what_came_after_a_file_that_was_put_back_is_forgotten) {
+  Given given;
+  given.note(root_, "a", "1");
+  ASSERT_TRUE(given.keep(root_));
+  std::filesystem::copy_file(file(), file() + ".older");
+  given.note(root_, "a", "2");
+  ASSERT_TRUE(given.keep(root_));
+  std::filesystem::rename(file() + ".older", file());
+  given.forget();
+  EXPECT_TRUE(given.has(root_, "a", "1"));
+  EXPECT_FALSE(given.has(root_, "a", "2"));
+  given.note(root_, "a", "3");
+  ASSERT_TRUE(given.keep(root_));
+  EXPECT_TRUE(Given().has(root_, "a", "3"));
+  EXPECT_FALSE(Given().has(root_, "a", "2"));
+}
+
 TEST_F(GivenTest, a_stock_has_the_messages_of_every_folder_and_is_taken_once_a_drain) {
   Given given;
   EXPECT_FALSE(given.took_stock(root_, "drain 2"));

@@ -31,6 +31,8 @@ class ServedDirectoryTest : public ::testing::Test {
 TEST(Marker, is_read_as_it_was_written) {
   const Marker marker{std::string(32, 'f'), 42};
   EXPECT_EQ(parse_marker(to_text(marker)), marker);
+  const Marker put_back{marker.id, 42, std::string(32, 'e')};
+  EXPECT_EQ(parse_marker(to_text(put_back)), put_back);
   const std::vector<std::string> others{"", "id x\n", to_text(marker).substr(0, 100), to_text({"xyz", 1}),
                                         to_text({marker.id, 0})};
   for (const auto& text : others)
@@ -87,7 +89,22 @@ TEST_F(ServedDirectoryTest, an_older_one_gets_another_name) {
   const Marker first = marker();
   directory_->greet(Marker{first.id, first.counter + 10});
   EXPECT_NE(marker().id, first.id);
+  EXPECT_EQ(marker().former, first.id);
   EXPECT_TRUE(directory_->open());
+}
+
+TEST_F(ServedDirectoryTest, what_was_put_back_is_told_at_once_and_known_over_restarts) {
+  ASSERT_TRUE(directory_->open());
+  const Marker first = marker();
+  std::vector<std::string> told;
+  directories_->on_put_back([&](const std::string& path) { told.push_back(path); });
+  directory_->greet(Marker{first.id, first.counter + 10, ""});
+  EXPECT_EQ(told, std::vector{root_.path()});
+  start();
+  directory_->greet(marker());
+  EXPECT_EQ(directory_->known()->marker.former, first.id);
+  ASSERT_TRUE(directory_->take());
+  EXPECT_EQ(marker().former, "") << "a person took it as it is";
 }
 
 TEST_F(ServedDirectoryTest, a_greeting_that_remembers_nothing_does_not_take_away_what_another_said) {
