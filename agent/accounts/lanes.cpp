@@ -48,6 +48,7 @@ void Lanes::use(LinkSettings settings) {
   settings.session = settings_.session;
   settings.instance = settings_.instance;
   settings.add_to_greeting = settings_.add_to_greeting;
+  settings.add_to_ping = settings_.add_to_ping;
   const bool reconnect = settings.own_fingerprint != settings_.own_fingerprint ||
                          settings.receiver_fingerprint != settings_.receiver_fingerprint ||
                          settings.receiver.text() != settings_.receiver.text();

@@ -56,6 +56,7 @@ class Lanes {
     return std::make_shared<const LinkSettings>(settings_);
   }
   void set_greeting(std::function<void(wire::Hello&)> add) { settings_.add_to_greeting = std::move(add); }
+  void set_ping(std::function<void(wire::Ping&)> add) { settings_.add_to_ping = std::move(add); }
   /// After a reload: who we are and what we add to the greeting stay. Connections are made again where another key or
   /// address is configured.
   void use(LinkSettings settings);

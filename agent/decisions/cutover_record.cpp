@@ -39,11 +39,15 @@ bool CutoverRecord::is_sound(const json& record) {
   const auto is_text = [&](const char* key) { return !record.contains(key) || record[key].is_string(); };
   const auto is_flag = [&](const char* key) { return !record.contains(key) || record[key].is_boolean(); };
   return is_text("holder") && is_text("by") && is_text("began") && is_text("step") && is_flag("open") &&
-         is_flag("damaged");
+         is_flag("damaged") && (!record.contains("revision") || record["revision"].is_number_unsigned());
 }
 
 std::string CutoverRecord::holder() const {
   return record_.is_object() ? record_.value("holder", "") : "";
+}
+
+std::uint64_t CutoverRecord::revision() const {
+  return record_.is_object() ? record_.value("revision", std::uint64_t{0}) : 0;
 }
 
 bool CutoverRecord::is_open() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -32,6 +33,8 @@ class CutoverRecord {
   std::string holder() const;
   /// Whether something of it stands that is neither complete nor undone.
   bool is_open() const;
+  /// Of what is on the disk; 0 for one that an earlier release wrote, or that is damaged.
+  std::uint64_t revision() const;
   /// Once no replacement is under way: at once, or later.
   void when_idle(std::function<void()> then);
   /// Replaces it. `then` hears when that is on the disk, or why it is not: then nothing has changed. Only while no

@@ -41,6 +41,7 @@ Engine::Engine(asio::io_context& loop, Given given)
       watcher_(std::move(given.watcher.watcher)),
       watcher_reason_(std::move(given.watcher.reason)),
       compare_all_(given.compare_all),
+      own_place_(loop, config_.state_dir),
       keeper_(loop, *state_, [this](AccountId id) { checks_.compare(id); }),
       lanes_(std::move(given.link)),
       schedule_(loop, roster_, lanes_),
@@ -94,7 +95,12 @@ Engine::Engine(asio::io_context& loop, Given given)
       releases_(roster_, holds_, walks_, agreements_, destinations_, schedule_),
       orders_(loop, roster_, lanes_, holds_, agreements_, watching_),
       tick_timer_(loop) {
-  lanes_.set_greeting([this](wire::Hello& hello) { agreements_.greet(hello); });
+  lanes_.set_greeting([this](wire::Hello& hello) {
+    agreements_.greet(hello);
+    own_place_.tell(hello);
+    client_->greet(hello);
+  });
+  lanes_.set_ping([this](wire::Ping& ping) { own_place_.tell(ping); });
   schedule_.begin([this](Account& account) { return orders_.make(account); },
                   [this]() -> const config::Transfer& { return config_.transfer; });
 }
@@ -150,7 +156,11 @@ void Engine::add_lane() {
       Link::Events{
           .greet = [this](wire::Hello& hello) { destinations_.greet(hello); },
           .up = [this, index](const wire::Hello& receiver) { link_up(index, receiver); },
-          .heartbeat = [this](const wire::Pong& pong) { destinations_.learn(pong.destinations()); },
+          .heartbeat =
+              [this](const wire::Pong& pong) {
+                destinations_.learn(pong.destinations());
+                own_place_.take(pong.lease());
+              },
           .down = [this, index](const Error& error, const std::vector<Sent>& lost) { link_down(index, error, lost); },
           .acknowledged = [this](std::vector<Sent> done,
                                  const wire::Ack& ack) { acknowledgements_.acknowledged(std::move(done), ack); },
@@ -195,7 +205,9 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   }
   lanes_.set_error(std::nullopt);
   lanes_.heard(receiver);
+  own_place_.take(receiver.lease());
   agreements_.heard(receiver);
+  client_->heard(receiver);
   meet(receiver);
   if (receiver.has_unclean_end()) unclean_ends_.look_again(receiver.unclean_end());
   destinations_.learn(receiver.destinations());

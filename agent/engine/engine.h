@@ -10,6 +10,7 @@
 #include <asio/steady_timer.hpp>
 
 #include "agent/accounts/stalls.h"
+#include "agent/destination/own_place.h"
 #include "agent/engine/parts.h"
 #include "agent/watch/choice.h"
 #include "common/os/threads.h"
@@ -23,6 +24,9 @@ class EngineClient {
   /// Something changed that a request may wait for.
   virtual void changed() = 0;
   virtual void each_second() = 0;
+  /// What else is said and heard when a connection begins.
+  virtual void greet(wire::Hello& hello) const = 0;
+  virtual void heard(const wire::Hello& receiver) = 0;
   /// agent.toml says another mode of a root than before, or the same one again.
   virtual void mode_configured(std::size_t root, config::Mode mode) = 0;
   /// The agent ends: what is under way ends soon.
@@ -92,6 +96,7 @@ class Engine {
   os::Threads threads_{k_most_threads};  ///< walk roots, and wait for answers of the receiver
 
   Roster roster_;
+  OwnPlace own_place_;
   Keeper keeper_;
   Lanes lanes_;
   Schedule schedule_;

@@ -298,6 +298,7 @@ void Link::ping(std::uint64_t number) {
   ping.mutable_ping()->set_number(number);
   ping_sent_ = os::wall_clock();
   ping.mutable_ping()->set_time(ping_sent_);
+  if (settings_->add_to_ping) settings_->add_to_ping(*ping.mutable_ping());
   outbox_->push_urgent(ping);
 }
 
@@ -336,6 +337,7 @@ Result<> Link::handle(wire::Frame frame) {
       if (const auto offset = os::clock_offset(frame.header.pong().time(), ping_sent_, os::wall_clock()))
         clock_offset_ = offset;
       if (events_.heartbeat) events_.heartbeat(frame.header.pong());
+      if (frame.header.pong().ask() != 0) ping(frame.header.pong().ask());
       return {};
     case wire::Header::kGoodbye:
       return failure(ErrorCode::protocol, "",

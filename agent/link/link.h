@@ -30,6 +30,7 @@ struct LinkSettings {
   std::uint64_t session = 0;
   std::uint64_t bandwidth_limit = 0;
   std::function<void(wire::Hello&)> add_to_greeting;  ///< what else we say when a connection begins; may be empty
+  std::function<void(wire::Ping&)> add_to_ping;       ///< the same for each heartbeat
 };
 
 /// A token bucket over all links; says how long to wait before the next write. Event loop.

@@ -12,8 +12,9 @@ using nlohmann::json;
 
 namespace {
 
-void replace(CutoverRecord& kept, const json& request, Reply reply) {
-  const json& next = request["record"];
+void replace(Requests& requests, const json& request, Reply reply) {
+  CutoverRecord& kept = requests.cutover();
+  json next = request["record"];
   if (!CutoverRecord::is_sound(next)) {
     return reply->finish(control::error("usage", "this is not a cutover's record"));
   }
@@ -21,9 +22,10 @@ void replace(CutoverRecord& kept, const json& request, Reply reply) {
     return reply->finish(
         {{"ok", false}, {"record", kept.record()}, {"message", "another cutover has begun at the same time"}});
   }
-  kept.replace(next, [reply](const Result<>& written) {
+  next["revision"] = requests.cutover_copy().next_revision();
+  kept.replace(std::move(next), [&requests, reply](const Result<>& written) {
     if (!written) return reply->finish(control::error("state", written.error().message()));
-    reply->finish({{"ok", true}});
+    requests.cutover_copy().tell([reply] { reply->finish({{"ok", true}}); });
   });
 }
 
@@ -32,8 +34,8 @@ void replace(CutoverRecord& kept, const json& request, Reply reply) {
 /// What a program that is gone has asked for is on the disk before another one reads the record.
 void cutover_record(Requests& requests, const json& request, Reply reply) {
   CutoverRecord& kept = requests.cutover();
-  kept.when_idle([&kept, request, reply] {
-    if (request.contains("record")) return replace(kept, request, reply);
+  kept.when_idle([&requests, &kept, request, reply] {
+    if (request.contains("record")) return replace(requests, request, reply);
     reply->finish({{"ok", true}, {"record", kept.record()}});
   });
 }

@@ -55,6 +55,7 @@ json last_verification(State& state) {
 Requests::Requests(Parts parts)
     : parts_(std::move(parts)),
       cutover_(parts_.loop, parts_.config.state_dir + "/cutover"),
+      cutover_copy_(parts_.loop, cutover_, parts_.lanes),
       settlements_(parts_),
       verified_(last_verification(parts_.state)) {}
 

@@ -10,6 +10,7 @@
 #include "agent/decisions/cutover_record.h"
 #include "agent/engine/engine.h"
 #include "agent/requests/copy_rate.h"
+#include "agent/requests/cutover_copy.h"
 #include "agent/requests/request.h"
 #include "agent/requests/settlements.h"
 
@@ -29,6 +30,7 @@ class Requests : public EngineClient {
   const Parts& parts() const { return parts_; }
   CutoverRecord& cutover() { return cutover_; }
   const CutoverRecord& cutover() const { return cutover_; }
+  CutoverCopy& cutover_copy() { return cutover_copy_; }
   Settlements& settlements() { return settlements_; }
   const CopyRate& copy_rate() const { return copy_rate_; }
   /// The last verification of everything, for `status`; null before the first.
@@ -40,6 +42,8 @@ class Requests : public EngineClient {
   // EngineClient
   void changed() override;
   void each_second() override;
+  void greet(wire::Hello& hello) const override { cutover_copy_.greet(hello); }
+  void heard(const wire::Hello& receiver) override { cutover_copy_.heard(receiver); }
   void mode_configured(std::size_t root, config::Mode mode) override;
   void cancel() override;
   bool is_busy() const override;
@@ -47,6 +51,7 @@ class Requests : public EngineClient {
  private:
   Parts parts_;
   CutoverRecord cutover_;
+  CutoverCopy cutover_copy_;
   Settlements settlements_;
   CopyRate copy_rate_;
   nlohmann::json verified_;

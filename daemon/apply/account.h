@@ -14,6 +14,7 @@
 #include "daemon/apply/tree.h"
 #include "daemon/decisions/fence.h"
 #include "daemon/decisions/given.h"
+#include "daemon/decisions/tenure.h"
 #include "daemon/roots/served_directory.h"
 
 namespace maildirsync::daemon {
@@ -42,10 +43,12 @@ struct Account {
   std::optional<Error> root_error;
   std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::shared_ptr<Tree> tree;
-  std::shared_ptr<const Fence> fence;   ///< what is decided of the root; null where nothing can be
-  std::shared_ptr<Given> given;         ///< what the root has had while it is drained; null with `fence`
-  decisions::Token decision;            ///< that the agent goes by
-  std::shared_ptr<AccountClaim> claim;  ///< null where each account is anybody's
+  std::shared_ptr<const Fence> fence;    ///< what is decided of the root; null where nothing can be
+  std::shared_ptr<Given> given;          ///< what the root has had while it is drained; null with `fence`
+  decisions::Token decision;             ///< that the agent goes by
+  std::shared_ptr<AccountClaim> claim;   ///< null where each account is anybody's
+  std::shared_ptr<const Tenure> tenure;  ///< of the agent's key; null where whoever comes is obeyed
+  std::uint64_t session = 0;             ///< the agent's process that opened it
 };
 
 /// The location that a problem with an operation names.

@@ -21,6 +21,10 @@ void note_removed_account(const StagedOperation& staged) {
   if (is_account && account.served && account.root) account.served->account_removed(*account.root);
 }
 
+bool is_obeyed(const Account& account) {
+  return !account.tenure || account.tenure->obeys(account.session);
+}
+
 }  // namespace
 
 Committer::Committer(std::size_t most_waiting, os::Syncs& syncs, CommitTotals* totals)
@@ -254,11 +258,14 @@ Committed Committer::apply(Put& put, os::SyncSet& sync, Group& shared) {
                  .path = path_of(subject(staged.operation)),
                  .lesser_mode = staged.lesser_mode};
   const Account& account = *staged.account;
-  if (!done.error && newest_[account.key] > account.serial) {
+  if (!done.error && newest_[account.key] > account.serial && is_obeyed(account)) {
     done.error = Error{ErrorCode::cancelled, done.path, "a newer connection took the account over", 0};
   }
   if (!done.error) done.error = shared.roots.away(account);
   const auto within = account.fence ? account.fence->enter() : std::unique_lock<std::mutex>();
+  if (!done.error && !is_obeyed(account)) {
+    done.error = Error{ErrorCode::foreign_agent, done.path, "another agent with the same key is obeyed by now", 0};
+  }
   if (account.fence && !done.error) done.error = account.fence->refusal(account.decision, staged.operation);
   if (account.tree && !done.error) done.error = account.tree->refusal(staged.operation);
   if (account.claim && !done.error) {

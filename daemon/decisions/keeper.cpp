@@ -74,6 +74,12 @@ const Chain& chain_of(const Book& book, const std::string& root) {
   return found == book.roots.end() ? none : found->second;
 }
 
+Speaker speaker_of(const DecisionKeeper::Agent& agent) {
+  Speaker speaker = agent.process;
+  speaker.session = agent.session;
+  return speaker;
+}
+
 bool has_place(const Book& book, const std::string& root, const std::string& place) {
   const auto found = book.places.find(root);
   return found != book.places.end() && found->second == place;
@@ -149,11 +155,19 @@ DecisionKeeper::InRoot DecisionKeeper::look_into(const std::string& place) {
   return {read_copy(place), Given::lies_in(place)};
 }
 
-DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent) {
+DecisionKeeper::Answer DecisionKeeper::greet(const Agent& agent, bool holder_is_here) {
+  Answer answer;
+  answer.judgement = holders_.greet(agent.fingerprint, speaker_of(agent), holder_is_here);
+  if (answer.judgement.standing != Standing::obeyed) {
+    for (const auto& [root, place] : agent.places)
+      answer.roots[root] = beside(agent, root, answer.judgement.why);
+    answer.pause = agent.pause;
+    answer.holder = holders_.holder(agent.fingerprint);
+    return answer;
+  }
   std::map<std::string, InRoot> found;
   for (const auto& [root, place] : agent.places)
     found[root] = look_into(place_of(agent, root));
-  Answer answer;
   {
     const std::lock_guard lock(mutex_);
     if (agent.keeps_decisions) number_run(agent, answer);
@@ -180,17 +194,14 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
   Book book = books_[agent.fingerprint];
   answer.run = std::max(book.run, agent.run);
   answer.older_state = older_.contains(run);
-  if (superseded_.contains(run) || (book.run == agent.run && book.session == agent.session)) return;
-  if (book.session != agent.session) {
-    if (book.session != 0) superseded_.emplace(agent.fingerprint, book.session);
-    if (book.session != 0 && agent.run <= book.run) {
-      answer.run = book.run + 1;
-      answer.older_state = true;
-      older_.insert(run);
-      service::log_warning(
-          "agent-state-older fingerprint={} run={} known={} action=\"the agent compares everything with what is here\"",
-          agent.fingerprint, agent.run, book.run);
-    }
+  if (book.run == agent.run && book.session == agent.session) return;
+  if (book.session != 0 && book.session != agent.session && agent.run <= book.run) {
+    answer.run = book.run + 1;
+    answer.older_state = true;
+    older_.insert(run);
+    service::log_warning(
+        "agent-state-older fingerprint={} run={} known={} action=\"the agent compares everything with what is here\"",
+        agent.fingerprint, agent.run, book.run);
   }
   book.run = answer.run;
   book.session = agent.session;
@@ -201,13 +212,18 @@ void DecisionKeeper::number_run(const Agent& agent, Answer& answer) {
 
 DecisionKeeper::Known DecisionKeeper::decide(const Agent& agent, const std::string& root, const Chain& told,
                                              bool adopts) {
+  const auto obeyed = holders_.tenure(agent.fingerprint)->session();
+  if (obeyed != 0 && agent.session != 0 && obeyed != agent.session) {
+    const Known held = beside(agent, root, holders_.why_not(agent.fingerprint, agent.session));
+    const bool is_newer = decisions::relate(told, held.chain) == decisions::Relation::left;
+    if (root.empty() || !adopts || !is_newer) return held;
+    holders_.adopt(agent.fingerprint, speaker_of(agent));
+    service::log_warning("agent-adopted fingerprint={} host={} address={}", agent.fingerprint, agent.process.host,
+                         agent.process.address);
+  }
   const InRoot there = root.empty() ? InRoot() : look_into(place_of(agent, root));
   std::unique_lock lock(mutex_);
   if (!root.empty()) {
-    if (adopts && superseded_.erase({agent.fingerprint, agent.session}) > 0) {
-      Answer ignored;
-      number_run(agent, ignored);  // from now on the other run of this key is the foreign one
-    }
     const Known known = take(agent, root, there, told, adopts);
     lock.unlock();
     if (!known.held) write_copy(agent, root);
@@ -223,6 +239,17 @@ Result<> DecisionKeeper::take_pause(const Agent& agent, const Chain& told) {
   return put(agent.fingerprint, std::move(book));
 }
 
+/// What a process hears of a root whose agent another process is.
+DecisionKeeper::Known DecisionKeeper::beside(const Agent& agent, const std::string& root, Why why) {
+  return {known(agent.fingerprint, root),
+          Error{ErrorCode::foreign_agent, place_of(agent, root),
+                describe(why, holders_.holder(agent.fingerprint), agent.process) +
+                    ". Nothing is taken from this one. Stop one of the two; if this one is to go on, then here: "
+                    "maildirsync mirror " +
+                    root + " --adopt, or maildirsync drain " + root + " --adopt",
+                0}};
+}
+
 /// The root has been filled by another agent than this one.
 std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent, const std::string& root,
                                                              const Book& copy) const {
@@ -235,9 +262,6 @@ std::optional<DecisionKeeper::Known> DecisionKeeper::foreign(const Agent& agent,
                               0}};
   };
   const auto own = books_.find(agent.fingerprint);
-  if (superseded_.contains({agent.fingerprint, agent.session})) {
-    return held(own == books_.end() ? Chain() : chain_of(own->second, root), "one with the same key, which came later");
-  }
   if (agent.shared.contains(root)) return std::nullopt;  // each account there has its owner
   const std::string place = place_of(agent, root);
   if (own != books_.end() && has_place(own->second, root, place)) return std::nullopt;

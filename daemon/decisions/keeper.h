@@ -12,8 +12,10 @@
 
 #include "common/decisions/decision.h"
 #include "common/os/result.h"
+#include "daemon/decisions/cutover_copies.h"
 #include "daemon/decisions/fence.h"
 #include "daemon/decisions/given.h"
+#include "daemon/decisions/key_holders.h"
 
 namespace maildirsync::daemon {
 
@@ -36,6 +38,7 @@ class DecisionKeeper {
     std::uint64_t session = 0;
     std::map<std::string, decisions::Chain> roots;
     decisions::Chain pause;
+    Speaker process = {};  ///< its `session` is set by the keeper
   };
   struct Known {
     decisions::Chain chain;
@@ -47,8 +50,15 @@ class DecisionKeeper {
     decisions::Chain pause;
     std::uint64_t run = 0;
     bool older_state = false;
+    KeyJudgement judgement;  ///< if it is not `obeyed`, all roots are held
+    Speaker holder;          ///< then: the process that is obeyed
   };
-  Answer greet(const Agent& agent);
+  /// `holder_is_here`: the process of this key that is obeyed, if it is another one, has a connection.
+  Answer greet(const Agent& agent, bool holder_is_here = false);
+
+  /// Which process of an agent is obeyed. Nothing of another one is kept, but of one that adopts.
+  KeyHolders& holders() { return holders_; }
+  CutoverCopies& cutovers() { return cutovers_; }
 
   /// Something was decided anew. `root` "": the pause. With `adopts`, the root is taken over from whoever filled it.
   Known decide(const Agent& agent, const std::string& root, const decisions::Chain& told, bool adopts);
@@ -69,7 +79,8 @@ class DecisionKeeper {
   decisions::Chain known(const std::string& fingerprint, const std::string& root);
 
  private:
-  explicit DecisionKeeper(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  explicit DecisionKeeper(const std::string& state_dir)
+      : state_dir_(state_dir), holders_(state_dir), cutovers_(state_dir) {}
 
   std::string path_of(const std::string& fingerprint) const;
   std::shared_ptr<Fence> fence_of(const std::string& fingerprint, const std::string& root);
@@ -89,15 +100,17 @@ class DecisionKeeper {
   std::optional<Known> of_another_name(const Agent& agent, const std::string& root, const InRoot& there,
                                        const decisions::Chain& told) const;
   std::optional<Known> foreign(const Agent& agent, const std::string& root, const decisions::Book& copy) const;
+  Known beside(const Agent& agent, const std::string& root, Why why);
   Result<> take_from_others(const Agent& agent, const std::string& root);
   Result<> take_pause(const Agent& agent, const decisions::Chain& told);
   Result<> put(const std::string& fingerprint, decisions::Book book);
 
   const std::string state_dir_;
-  std::mutex mutex_;                                            ///< held for no call to a root's directory
-  std::map<std::string, decisions::Book> books_;                ///< by fingerprint; as on the disk
-  std::set<std::pair<std::string, std::uint64_t>> superseded_;  ///< sessions of agents after which another one came
-  std::set<std::pair<std::string, std::uint64_t>> older_;       ///< sessions that began with an older copy of the state
+  KeyHolders holders_;
+  CutoverCopies cutovers_;
+  std::mutex mutex_;                                       ///< held for no call to a root's directory
+  std::map<std::string, decisions::Book> books_;           ///< by fingerprint; as on the disk
+  std::set<std::pair<std::string, std::uint64_t>> older_;  ///< sessions that began with an older copy of the state
   std::map<std::string, std::shared_ptr<std::mutex>>
       copy_mutexes_;  ///< by place; each is held while the copy is written
   std::mutex fences_mutex_;

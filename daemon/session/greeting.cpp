@@ -6,6 +6,7 @@
 #include "common/net/await.h"
 #include "common/os/clock.h"
 #include "common/os/host.h"
+#include "common/os/printable.h"
 #include "common/service/log.h"
 #include "common/wire/decisions.h"
 #include "daemon/session/destinations.h"
@@ -33,6 +34,19 @@ std::string refusal_of(const PeerLoad& load) {
   if (load.connections < PeerLoad::k_connections) return "";
   return "this agent has " + std::to_string(PeerLoad::k_connections) +
          " connections already, as many as the receiver takes of one; if its key was copied, change it";
+}
+
+Speaker process_of(const wire::Hello& hello, const std::string& address) {
+  const auto& place = hello.place();
+  return {.session = hello.session(),
+          .instance = hello.instance(),
+          .host = os::printable(hello.host()),
+          .address = address.substr(0, address.rfind(':')),
+          .tells_place = hello.has_place(),
+          .home = place.home(),
+          .machine = place.machine(),
+          .hardware = place.hardware(),
+          .lease = {place.lease().number(), os::printable(place.lease().id())}};
 }
 
 }  // namespace
@@ -125,9 +139,12 @@ asio::awaitable<Result<>> Session::greet() {
   connection_share_.emplace(load_, &PeerLoad::connections);
   connection_share_->set(1);
   unread_share_.emplace(load_, &PeerLoad::outgoing);
-  intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part,
-                                     services_.number_of_run(peer_->fingerprint, hello.session()), services_.decisions,
-                                     std::move(agent), services_.ownership, load_);
+  // What one that is not obeyed opens is done before nothing.
+  const auto run = judgement_.standing == Standing::obeyed
+                       ? services_.number_of_run(peer_->fingerprint, hello.session())
+                       : std::uint64_t{0};
+  intake_ = std::make_unique<Intake>(peer_, sinks(), services_.part, run, services_.decisions, std::move(agent),
+                                     services_.ownership, load_);
   heard_ = std::chrono::steady_clock::now();
   service::log_info("connected peer={} address={} host={} software=\"{}\" fingerprint={}", peer_->name, address_,
                     hello.host(), hello.software(), peer_->fingerprint);
@@ -143,7 +160,12 @@ asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wir
                               .run = hello.run(),
                               .session = hello.session(),
                               .roots = {},
-                              .pause = {}};
+                              .pause = {},
+                              .process = process_of(hello, address_)};
+  agent_session_ = hello.session();
+  process_ = agent.process;
+  process_.session = hello.session();
+  tenure_ = services_.decisions.holders().tenure(peer_->fingerprint);
   for (const auto& [name, root] : peer_->roots) {
     if (root.directory && !root.directory->answers()) continue;  // what is written there cannot be read now
     agent.places[name] = root.path;
@@ -154,7 +176,23 @@ asio::awaitable<Result<DecisionKeeper::Agent>> Session::take_decisions(const wir
     if (!chain) co_return Failure(chain.error());
     (told.root().empty() ? agent.pause : agent.roots[told.root()]) = std::move(*chain);
   }
-  const auto answer = co_await on_thread(services_.threads, [&] { return services_.decisions.greet(agent); });
+  const auto answer = co_await ask_keeper(agent);
+  judgement_ = answer.judgement;
+  if (judgement_.standing != Standing::obeyed) {
+    refusal_ = describe(answer.judgement.why, answer.holder, process_);
+    service::log_warning("agent-held peer={} address={} host={} reason=\"{}\"", peer_->name, address_, hello.host(),
+                         refusal_);
+  } else if (process_.tells_place && agent_session_ != 0) {
+    const Lease lease = tenure_->lease();
+    reply.mutable_lease()->set_number(lease.number);
+    reply.mutable_lease()->set_id(lease.id);
+  }
+  if (judgement_.standing == Standing::obeyed) {
+    const auto copy =
+        co_await on_thread(services_.threads, [&] { return services_.decisions.cutovers().of(agent.fingerprint); });
+    reply.mutable_cutover()->set_revision(copy.revision);
+    if (copy.revision > hello.cutover().revision()) reply.mutable_cutover()->set_record(copy.record);
+  }
   reply.set_keeps_decisions(true);
   if (!agent.keeps_decisions) co_return agent;
   reply.set_run(answer.run);

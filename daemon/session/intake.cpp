@@ -71,7 +71,7 @@ Result<bool> Intake::handle(const wire::Frame& frame) {
       MAILDIRSYNC_TRY(map_owners(header.map_owners()));
       break;
     case wire::Header::kDecide:
-      MAILDIRSYNC_TRY(decide(header.decide()));
+      MAILDIRSYNC_TRY(header.decide().has_cutover() ? keep_cutover(header.decide()) : decide(header.decide()));
       break;
     default:
       return failure(ErrorCode::protocol, "", "a frame came that an agent does not send after its greeting");
@@ -169,10 +169,20 @@ std::uint64_t Intake::serial_of(std::uint64_t turn) const {
   return run_ << k_turn_bits | std::min(turn, (std::uint64_t{1} << k_turn_bits) - 1);
 }
 
+/// Of all that would change something, when another process with the agent's key is obeyed.
+std::optional<Error> Intake::refusal_of_process() const {
+  if (!tenure_ || tenure_->obeys(greeted_.session)) return std::nullopt;
+  return Error{ErrorCode::foreign_agent, "", "another agent with the same key is obeyed", 0};
+}
+
 Result<> Intake::open_account(const wire::OpenAccount& open) {
   MAILDIRSYNC_TRY(check_account(open.account()));
   if (open.parents_size() > k_max_parents) return failure(ErrorCode::protocol, "", "an account lies too deep");
   auto root = open_root(open.root());
+  if (auto refusal = refusal_of_process()) {
+    root.error = std::move(refusal);
+    root.directory = nullptr;
+  }
   std::shared_ptr<OwnedAccount> claim;
   if (root.directory && ownership_ != nullptr) {
     claim = std::make_shared<OwnedAccount>(*ownership_, place_of(*root.directory, open.account()),
@@ -188,6 +198,8 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   account->key = key_of(*peer_, root.path, open.account());
   account->claim = std::move(claim);
   account->serial = serial_of(open.turn());
+  account->tenure = tenure_;
+  account->session = greeted_.session;
   account->root = root.directory;
   account->root_error = root.error;
   account->served = root.served;
@@ -242,6 +254,8 @@ Result<> Intake::list(const wire::List& list) {
     const auto ours = ownership_->check(place_of(*root.directory, list.account()), {peer_->fingerprint, list.root()});
     if (!ours) root.error = ours.error();
   }
+  const bool looks_only = list.looks_only() || list.accounts() || !list.believed().empty() || !list.had().empty();
+  if (!root.error && (!looks_only || list.remove_indexes())) root.error = refusal_of_process();
   if (list.remove_indexes() && !root.error) {
     root.error = fence_of(list.root())->refusal_of_change({list.decision(), list.decision_id()});
   }
@@ -265,7 +279,7 @@ Result<> Intake::list(const wire::List& list) {
                .digests = list.digests(),
                .control_digests = list.control_digests(),
                .digests_since = list.digests_since(),
-               .looks_only = list.looks_only() || list.accounts() || !list.believed().empty() || !list.had().empty(),
+               .looks_only = looks_only,
                .remove_indexes = list.remove_indexes(),
                .accounts = list.accounts(),
                .packed = list.packed(),
@@ -305,12 +319,15 @@ Result<> Intake::decide(const wire::Decide& decide) {
   answer.set_id(decide.id());
   const auto found = peer_->roots.find(name);
   use_configured_places();
+  bool has_adopted = false;
   if (!name.empty() && found == peer_->roots.end()) {
     const auto error = *open_root(name).error;
     answer.set_error(static_cast<std::uint32_t>(error.code));
     answer.set_detail(error.message());
   } else {
+    const bool was_refused = refusal_of_process().has_value();
     const auto known = decisions_.decide(greeted_, name, told, decide.adopts());
+    has_adopted = was_refused && !refusal_of_process();
     wire::to_wire(known.chain, *answer.mutable_decisions());
     if (known.held) {
       answer.mutable_decisions()->set_held(static_cast<std::uint32_t>(known.held->code));
@@ -318,6 +335,24 @@ Result<> Intake::decide(const wire::Decide& decide) {
     }
   }
   answer.mutable_decisions()->set_root(name);
+  sinks_.answer(std::move(header));
+  if (has_adopted && sinks_.adopted) sinks_.adopted();
+  return {};
+}
+
+Result<> Intake::keep_cutover(const wire::Decide& decide) {
+  auto refusal = refusal_of_process();
+  if (!refusal) {
+    const auto kept =
+        decisions_.cutovers().keep(peer_->fingerprint, {decide.cutover().revision(), decide.cutover().record()});
+    if (!kept) refusal = kept.error();
+  }
+  wire::Header header;
+  header.mutable_decided()->set_id(decide.id());
+  if (refusal) {
+    header.mutable_decided()->set_error(static_cast<std::uint32_t>(refusal->code));
+    header.mutable_decided()->set_detail(refusal->message());
+  }
   sinks_.answer(std::move(header));
   return {};
 }
@@ -345,7 +380,7 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
     }
   }
   if (question.take_destination() && found != peer_->roots.end()) {
-    if (found->second.directory) (void)found->second.directory->take();
+    if (found->second.directory && !refusal_of_process()) (void)found->second.directory->take();
     *mapped.mutable_destination() = destination_of(found->second);
   }
   if (question.space()) {

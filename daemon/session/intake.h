@@ -49,6 +49,7 @@ class Intake {
     std::function<void(ListRequest)> list;
     std::function<void(wire::Header)> answer;
     std::function<TrashUse(const std::string& path)> trash_use = {};  ///< of the root with this path; may be empty
+    std::function<void()> adopted = {};  ///< this process has taken another one's place; may be empty
   };
 
   /// `part`: how many operations of packed frames it stages at once, each of which may hold a descriptor. `run`: the
@@ -65,7 +66,8 @@ class Intake {
         windows_(load, &PeerLoad::windows),
         known_names_(load, &PeerLoad::names),
         decisions_(decisions),
-        greeted_(std::move(greeted)) {}
+        greeted_(std::move(greeted)),
+        tenure_(greeted_.session == 0 ? nullptr : decisions_.holders().tenure(greeted_.fingerprint)) {}
 
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
@@ -95,9 +97,11 @@ class Intake {
   Result<> map_owners(const wire::MapOwners& question);
   Result<> tell_room(const wire::MapOwners& question, wire::MappedOwners::Room& out) const;
   Result<> decide(const wire::Decide& decide);
+  Result<> keep_cutover(const wire::Decide& decide);
   void use_configured_places();
   std::shared_ptr<const Fence> fence_of(const std::string& root);
   OpenedRoot open_root(const std::string& name) const;
+  std::optional<Error> refusal_of_process() const;
   std::uint64_t serial_of(std::uint64_t turn) const;
 
   std::shared_ptr<const Peer> peer_;
@@ -108,6 +112,7 @@ class Intake {
   Share windows_, known_names_;
   DecisionKeeper& decisions_;
   DecisionKeeper::Agent greeted_;
+  const std::shared_ptr<const Tenure> tenure_;  ///< of the agent's key; null for one that names no process
   PeerNames names_;
   codec::Decompressor decompressor_;
   std::vector<char> unpacked_;  ///< room for frames

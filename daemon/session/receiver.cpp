@@ -91,6 +91,7 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
     last = session;
     return number;
   };
+  begin_with_processes();
   services_.load_of = [this](const std::string& fingerprint) {
     auto& load = loads_[fingerprint];
     if (!load) load = std::make_shared<PeerLoad>(loop_);
@@ -294,6 +295,7 @@ asio::awaitable<void> Receiver::serve(asio::ip::tcp::socket socket) {
 
 void Receiver::tick() {
   if (++seconds_ % RunMark::k_sign_of_life == 0) threads_.post([this] { mark_.live(); });
+  look_at_processes();
 }
 
 Result<> Receiver::reload(config::Receiver config) {

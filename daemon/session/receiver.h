@@ -65,6 +65,9 @@ class Receiver {
   void use_owners(const config::Receiver& config);
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
+  bool is_of_holder(const Session& session, const std::string& fingerprint) const;
+  void begin_with_processes();
+  void look_at_processes();
   void note_presence();
   void make_room_for_one();
 

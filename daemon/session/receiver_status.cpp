@@ -111,6 +111,21 @@ json Receiver::status() {
                         {"path", ""},
                         {"detail", landing->detail}});
   }
+  std::set<std::pair<std::string, std::uint64_t>> told;
+  for (const auto& session : sessions_) {
+    if (session->refusal().empty() || !session->peer()) continue;
+    const std::string& peer = session->peer()->name;
+    if (!told.emplace(peer, session->process()).second) continue;
+    problems.push_back(
+        {{"code", to_string(ErrorCode::foreign_agent)},
+         {"peer", peer},
+         {"root", ""},
+         {"account", ""},
+         {"path", ""},
+         {"detail", session->refusal() +
+                        ". Nothing is taken from the latter. Stop one of the two; if the latter is to go "
+                        "on, then there: maildirsync mirror ROOT --adopt, or drain ROOT --adopt"}});
+  }
   for (const auto& [where, trouble] : problems_.recent()) {
     const auto& [peer, root, account, path] = where;
     problems.push_back({{"code", to_string(trouble.code)},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,6 +40,14 @@ struct Services {
   std::function<std::shared_ptr<const Peer>(const std::string& fingerprint)> find_peer;
   /// Event loop: numbers the runs of an agent in the order in which they greet.
   std::function<std::uint64_t(const std::string& fingerprint, std::uint64_t session)> number_of_run;
+  /// Event loop: whether the process of that key that is obeyed has a connection, if it is not that one.
+  std::function<bool(const std::string& fingerprint, std::uint64_t session)> holder_is_here;
+  /// Event loop: it is asked for a sign of life.
+  std::function<void(const std::string& fingerprint)> ask_holder;
+  /// Event loop: whether it has given one that it was asked for at that time or later.
+  std::function<bool(const std::string& fingerprint, std::chrono::steady_clock::time_point since)> holder_lives;
+  /// Event loop: a person has said which process is to be obeyed.
+  std::function<void()> look_at_processes;
   /// Event loop: a sentence that names the known peers, for the log.
   std::function<std::string()> known_fingerprints;
   /// Event loop: what all connections of a peer hold.

@@ -81,7 +81,8 @@ Intake::Sinks Session::sinks() {
                   if (answer.has_listing()) self->answered();
                 });
               },
-          .trash_use = services_.trash_use};
+          .trash_use = services_.trash_use,
+          .adopted = [this] { asio::post(services_.loop, services_.look_at_processes); }};
 }
 
 asio::awaitable<void> Session::run() {
@@ -150,14 +151,13 @@ asio::awaitable<Error> Session::read() {
     heard_ = std::chrono::steady_clock::now();
     services_.bytes_read += frame->payload.size() + wire::k_prefix;
     if (frame->header.has_ping()) {
-      wire::Header pong;
       const auto now = os::wall_clock();
       if (const auto offset = os::clock_offset(frame->header.ping().time(), now, now)) clock_offset_ = offset;
-      pong.mutable_pong()->set_number(frame->header.ping().number());
-      pong.mutable_pong()->set_time(now);
-      for (const auto& [name, root] : peer_->roots)
-        *pong.mutable_pong()->add_destinations() = destination_of(root);
-      send(pong);
+      note_ping(frame->header.ping());
+      wire::Header answer = pong();
+      answer.mutable_pong()->set_number(frame->header.ping().number());
+      answer.mutable_pong()->set_time(now);
+      send(answer);
     } else if (frame->header.has_goodbye()) {
       co_return failure(ErrorCode::unreachable, "", "the agent ended it: " + frame->header.goodbye().sentence())
           .value();

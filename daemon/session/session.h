@@ -41,6 +41,20 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   std::chrono::steady_clock::time_point begun() const { return begun_; }
   /// Ends the connection without a word.
   void close() { channel_->close(); }
+  /// The agent's process that speaks; 0 before the greeting, and for one that names none.
+  std::uint64_t process() const { return agent_session_; }
+  /// As it was told when it greeted.
+  const KeyJudgement& judgement() const { return judgement_; }
+  /// Whether that is not so any more: another process is obeyed by now, or this one.
+  bool is_outdated() const;
+  /// The agent's process is asked for a sign of life.
+  void ask_for_life();
+  /// When the last question was asked that was answered.
+  std::chrono::steady_clock::time_point proof_of_life() const { return proof_of_life_; }
+  /// The process that is obeyed was there while this one was: this one is a copy.
+  void note_copy();
+  /// Why the agent's process is not obeyed, for people; with its host.
+  const std::string& refusal() const { return refusal_; }
   /// The agent's clock minus ours in seconds, as its greeting said it, late by the way of that.
   std::optional<double> clock_offset() const { return clock_offset_; }
 
@@ -55,6 +69,10 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   asio::awaitable<Result<>> handshake();
   asio::awaitable<Result<>> greet();
   asio::awaitable<Result<DecisionKeeper::Agent>> take_decisions(const wire::Hello& hello, wire::Hello& reply);
+  asio::awaitable<DecisionKeeper::Answer> ask_keeper(const DecisionKeeper::Agent& agent);
+  asio::awaitable<void> wait_for_holder(const DecisionKeeper::Agent& agent);
+  wire::Header pong();
+  void note_ping(const wire::Ping& ping);
   asio::awaitable<Error> read();
   asio::awaitable<void> wait_for_room();
   bool is_full() const;
@@ -95,6 +113,14 @@ class Session : public std::enable_shared_from_this<Session>, public Acknowledge
   std::chrono::steady_clock::time_point heard_;
   std::optional<Error> violation_;
   std::optional<double> clock_offset_;
+  std::uint64_t agent_session_ = 0;
+  Speaker process_;  ///< what it says of itself
+  std::shared_ptr<const Tenure> tenure_;
+  KeyJudgement judgement_;
+  std::string refusal_;
+  std::uint64_t kept_lease_ = 0;  ///< its number, as the agent told last
+  std::uint64_t asked_ = 0;       ///< the number of the last question for a sign of life
+  std::chrono::steady_clock::time_point asked_at_, proof_of_life_{};
   bool said_goodbye_ = false;
   bool ended_ = false;
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
 import unittest
@@ -233,6 +234,69 @@ class Rehearsal(CutoverTest):
         self.assert_stopped(result, "freeze", ["thaw"])
         self.assertFalse(result["rehearsed"])
         self.assertEqual(["freeze", "thaw"], self.done())
+
+
+class LostState(CutoverTest):
+    """The record outlives the agent's state: the receiver has a copy of it."""
+
+    def lose(self, older: str | None = None):
+        self.lab.agent.stop()
+        shutil.rmtree(self.lab.agent.state_dir)
+        if older:
+            shutil.copytree(older, self.lab.agent.state_dir)
+        self.lab.agent.start()
+
+    def back_up(self) -> str:
+        self.lab.agent.stop()
+        shutil.copytree(self.lab.agent.state_dir, self.lab.agent.state_dir + ".older")
+        self.lab.agent.start()
+        self.lab.flush()
+        return self.lab.agent.state_dir + ".older"
+
+    def assert_known_to_be_closed(self):
+        wait_until(lambda: self.lab.agent.status()["cutover"], "the agent knows of the cutover", alive=self.lab.daemons)
+        self.assert_nothing_open()
+
+    def test_after_a_switch_that_was_killed(self):
+        older = self.back_up()
+        self.killed(*self.commands(switch=self.writes("switch", KILL)))
+        for word in ("drain", "mirror"):
+            self.assert_exit(0, self.lab.agent.cli(word, "vhosts"))
+        for state in (None, older):
+            self.lose(state)
+            self.lab.agent.wait_problem("cutover-open")
+            self.assert_open("switch")
+        self.lab.receiver.restart()
+        self.lab.agent.wait_state("live")
+        self.cutover(0, "--undo", "--unswitch", self.writes("unswitch"))
+        self.assertEqual(["freeze", "switch", "unswitch", "thaw"], self.done())
+        self.lose()
+        self.assert_known_to_be_closed()
+        self.assertTrue(self.cutover(0, *self.commands())["complete"])
+
+    def test_of_a_freeze_that_the_receiver_heard_of_later(self):
+        self.killed(*self.commands(freeze=self.writes("freeze", f"kill -9 {self.lab.receiver.process.pid}; sleep 1; {KILL}")))
+        self.lab.receiver.kill()
+        self.lab.receiver.start()
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lose()
+        self.lab.agent.wait_problem("cutover-open")
+        self.cutover(0, "--resume", "--freeze", self.writes("freeze"))
+        self.lose()
+        self.assert_known_to_be_closed()
+        self.assertEqual("drain", self.mode())
+
+    def test_and_a_lost_state_of_the_receiver(self):
+        self.killed(*self.commands(freeze=self.writes("freeze", KILL)))
+        self.lab.receiver.stop()
+        self.lab.receiver.lose_state()
+        self.lab.receiver.start()
+        self.lab.agent.wait_state("live")
+        self.lab.flush()
+        self.lose()
+        self.lab.agent.wait_problem("cutover-open")
+        self.assert_open("freeze")
 
 
 if __name__ == "__main__":
