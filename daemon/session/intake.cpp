@@ -261,6 +261,7 @@ Result<> Intake::list(const wire::List& list) {
                .served = root.served,
                .account = list.account(),
                .account_key = key_of(*peer_, root.path, list.account()),
+               .owner = {peer_->fingerprint, list.root()},
                .serial = serial_of(list.turn()),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
@@ -344,8 +345,10 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
       details += out.detail().size();
     }
   }
-  if (question.take_destination() && found != peer_->roots.end()) {
-    if (found->second.directory) (void)found->second.directory->take();
+  if ((question.take_destination() || question.mark_destination()) && found != peer_->roots.end()) {
+    const auto& directory = found->second.directory;
+    if (directory && question.take_destination()) (void)directory->take();
+    if (directory && question.mark_destination()) (void)directory->open();
     *mapped.mutable_destination() = destination_of(found->second);
   }
   if (question.space()) {
