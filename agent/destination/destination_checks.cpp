@@ -2,6 +2,7 @@
 
 #include "agent/destination/destination_checks.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
@@ -172,7 +173,7 @@ void DestinationChecks::take(const std::shared_ptr<Census>& census) {
   });
 }
 
-/// Taken twice where any are found: one that comes or goes meanwhile is none.
+/// Taken twice where others are found than before: one that comes or goes meanwhile is none.
 void DestinationChecks::taken(const std::shared_ptr<Census>& census,
                               const std::map<std::size_t, std::vector<std::string>>& listed) {
   constexpr auto k_look_again = std::chrono::seconds(1);
@@ -183,8 +184,10 @@ void DestinationChecks::taken(const std::shared_ptr<Census>& census,
       const auto& first = census->unknown[index];
       std::erase_if(unknown, [&](const std::string& account) { return !first.contains(account); });
     }
-    if (unknown.empty() || census->is_second) {
-      roster_.roots[index].only_there.assign(unknown.begin(), unknown.end());
+    auto& known = roster_.roots[index].only_there;
+    const bool is_known = std::equal(unknown.begin(), unknown.end(), known.begin(), known.end());
+    if (is_known || unknown.empty() || census->is_second) {
+      known.assign(unknown.begin(), unknown.end());
     } else {
       again = true;
     }
