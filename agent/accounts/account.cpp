@@ -8,6 +8,7 @@
 namespace maildirsync::agent {
 
 std::optional<Problem> Root::hold() const {
+  if (!overlap.hold.empty()) return Problem{ErrorCode::destination_overlaps, config.path, overlap.hold};
   if (agreement.hold) return Problem{agreement.hold->code, config.path, agreement.hold->detail};
   if (held) return Problem{ErrorCode::root_gone, config.path, hold_reason};
   if (!destination_hold.empty()) return Problem{ErrorCode::destination_gone, config.path, destination_hold};

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/accounts/overlap.h"
 #include "agent/accounts/recent_losses.h"
 #include "agent/accounts/refusals.h"
 #include "agent/scan/discovery.h"
@@ -162,6 +163,7 @@ struct Root {
   bool put_back = false;          ///< it is as it was at an earlier time, and not all accounts were compared since
   std::uint64_t given_again = 0;  ///< messages that were lost by that, in this run
   std::string destination_hold;   ///< why the receiver takes nothing for it; "" while it does
+  Overlap overlap;
   std::vector<Problem> problems;
   std::shared_ptr<Room> room = std::make_shared<Room>();
   bool asks_for_room = false;  ///< a question is under way
@@ -174,15 +176,32 @@ struct Root {
   /// Why it waits for a person; nothing when it does not.
   std::optional<Problem> hold() const;
   /// Nothing is sent for it, whichever side is the cause.
-  bool is_held() const { return agreement.hold || held || !destination_hold.empty(); }
+  bool is_held() const { return !overlap.hold.empty() || agreement.hold || held || !destination_hold.empty(); }
   std::string_view hold_code() const {
-    return to_string(agreement.hold ? agreement.hold->code : held ? ErrorCode::root_gone : ErrorCode::destination_gone);
+    return to_string(!overlap.hold.empty() ? ErrorCode::destination_overlaps
+                     : agreement.hold      ? agreement.hold->code
+                     : held                ? ErrorCode::root_gone
+                                           : ErrorCode::destination_gone);
   }
   const std::string& held_because() const {
-    return agreement.hold ? agreement.hold->detail : held ? hold_reason : destination_hold;
+    return !overlap.hold.empty() ? overlap.hold
+           : agreement.hold      ? agreement.hold->detail
+           : held                ? hold_reason
+                                 : destination_hold;
   }
-  bool misses_accounts = false;  ///< the last walk did not find some that are not held yet
-  Time loses_until{};            ///< many of its accounts lose much at once: until it has been quiet for some time
+  /// Its accounts are all left out by a change of the configuration: a mistyped pattern rather than a wish.
+  bool is_left_empty(bool has_accounts) const { return discovered && left_behind > 0 && !has_accounts && !is_held(); }
+  /// Whether its destination may lie in its source, for all that is known yet: a walk has not looked for it. One that
+  /// hangs is not waited for.
+  bool awaits_look_for_overlap() const {
+    if (overlap.looks != overlap.wanted_looks) return !walk_hangs_since;
+    return overlap.id.empty() && overlap.awaits_marker;
+  }
+  std::size_t left_behind = 0;          ///< accounts that a change of the configuration left out
+  bool walked_whole = false;            ///< the last walk could read every directory on the way to accounts
+  std::vector<std::string> only_there;  ///< accounts that only the destination has, as it was last asked
+  bool misses_accounts = false;         ///< the last walk did not find some that are not held yet
+  Time loses_until{};  ///< many of its accounts lose much at once: until it has been quiet for some time
   Time losses_looked_at{};
   RecentLosses losses;         ///< of all its accounts
   std::set<AccountId> in_use;  ///< accounts on which users evidently work at the destination, as was seen last

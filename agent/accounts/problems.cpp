@@ -95,7 +95,9 @@ std::string Usability::trouble() const {
 }
 
 std::string no_accounts(const Root& root) {
+  const bool is_chosen = root.config.include != std::vector<std::string>{"*"} || !root.config.exclude.empty();
   return root.config.path + " holds no account of the form " + root.config.accounts +
+         (is_chosen ? " that include and exclude let through" : "") +
          ", and nothing proves nothing. Is it mounted? Put path and accounts right in agent.toml, or take the [[root]] "
          "out";
 }

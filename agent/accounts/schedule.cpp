@@ -9,7 +9,7 @@ namespace {
 /// Nothing of it is given to a lane now, whatever it has to do.
 bool is_stopped(const Account& account, const Root& root) {
   return account.turn || account.is_stopped() || root.is_held() || root.silent_since || !root.agreement.reached ||
-         root.removed;
+         root.awaits_look_for_overlap() || root.removed;
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include "agent/destination/destination_checks.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -136,6 +139,80 @@ void DestinationChecks::check_all() {
   for (const auto& [id, account] : roster_.accounts)
     ids.push_back(id);
   check(ids, [](const auto&) {});
+  list_accounts([] {});
+}
+
+void DestinationChecks::list_accounts(std::function<void()> done) {
+  take(std::make_shared<Census>(Census{.unknown = {}, .is_second = false, .done = std::move(done)}));
+}
+
+/// Of a root that was not walked as a whole nobody knows what the source has.
+void DestinationChecks::take(const std::shared_ptr<Census>& census) {
+  struct Listed {
+    std::size_t root;
+    std::string name, pattern;
+  };
+  std::vector<Listed> roots;
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    const Root& root = roster_.roots[i];
+    const bool is_asked = root.mode == config::Mode::mirror && !root.removed && !root.is_held() && root.discovered &&
+                          root.walked_whole && (!census->is_second || !census->unknown[i].empty());
+    if (is_asked) roots.push_back({i, root.config.name, root.config.accounts});
+  }
+  const auto link = lanes_.up();
+  if (roots.empty() || !link) return census->done();
+  asio::post(askers_, [this, census, link, epoch = link->outbox().epoch(), roots = std::move(roots)] {
+    std::map<std::size_t, std::vector<std::string>> listed;
+    for (const auto& root : roots) {
+      auto accounts = ask_for_accounts(*link, epoch, root.name, root.pattern);
+      if (accounts) listed.emplace(root.root, std::move(*accounts));
+    }
+    asio::post(loop_, [this, census, listed = std::move(listed)] {
+      if (!roster_.stopping) taken(census, listed);
+    });
+  });
+}
+
+/// Taken twice where others are found than before: one that comes or goes meanwhile is none.
+void DestinationChecks::taken(const std::shared_ptr<Census>& census,
+                              const std::map<std::size_t, std::vector<std::string>>& listed) {
+  constexpr auto k_look_again = std::chrono::seconds(1);
+  bool again = false;
+  for (const auto& [index, accounts] : listed) {
+    auto unknown = unknown_in(index, accounts);
+    if (census->is_second) {
+      const auto& first = census->unknown[index];
+      std::erase_if(unknown, [&](const std::string& account) { return !first.contains(account); });
+    }
+    auto& known = roster_.roots[index].only_there;
+    const bool is_known = std::equal(unknown.begin(), unknown.end(), known.begin(), known.end());
+    if (is_known || unknown.empty() || census->is_second) {
+      known.assign(unknown.begin(), unknown.end());
+    } else {
+      again = true;
+    }
+    census->unknown[index] = std::move(unknown);
+  }
+  if (!again) return census->done();
+  census->is_second = true;
+  const auto timer = std::make_shared<asio::steady_timer>(loop_, k_look_again);
+  timer->async_wait([this, timer, census](const asio::error_code& error) {
+    if (!error && !roster_.stopping) take(census);
+  });
+}
+
+std::set<std::string> DestinationChecks::unknown_in(std::size_t index, const std::vector<std::string>& listed) const {
+  const Root& root = roster_.roots[index];
+  std::unordered_set<std::string_view> known;
+  for (const Account* account : roster_.accounts_of(index))
+    known.insert(account->path);
+  std::set<std::string> unknown;
+  for (const auto& path : listed) {
+    const auto name = root.layout.account_name(path);
+    const bool is_ours = name && maildir::is_included(root.config.include, root.config.exclude, *name);
+    if (is_ours && !known.contains(path)) unknown.insert(*name);
+  }
+  return unknown;
 }
 
 void DestinationChecks::check_some() {
@@ -146,6 +223,7 @@ void DestinationChecks::check_some() {
   last_ = now;
   ask_whether_usable();
   const AccountId part = part_++ % k_parts;
+  if (part == 0) list_accounts([] {});
   std::vector<AccountId> ids;
   for (const auto& [id, account] : roster_.accounts) {
     if (id % k_parts == part && !account.turn && account.work.empty()) ids.push_back(id);

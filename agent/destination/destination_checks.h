@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +32,9 @@ class DestinationChecks {
   using Done = std::function<void(const std::vector<Unasked>& unasked)>;
   void check(const std::vector<AccountId>& ids, Done done);
   void check_all();
+  /// Has the receiver list the accounts of mirrored roots: what only the destination has goes into Root::only_there.
+  /// `done` is called on the loop, also when nothing could be asked.
+  void list_accounts(std::function<void()> done);
   /// A part of the accounts, so that each has its turn within ten minutes; and of each root, whether its directory at
   /// the destination can be used, so that this is known before mail comes for it.
   void check_some();
@@ -56,6 +61,14 @@ class DestinationChecks {
   void answered(const std::shared_ptr<Check>& check, Answer answer);
   void ask_again(const std::shared_ptr<Check>& check);
   void ask_whether_usable();
+  struct Census {
+    std::map<std::size_t, std::set<std::string>> unknown;  ///< by root: accounts that the destination alone has
+    bool is_second = false;
+    std::function<void()> done;
+  };
+  void take(const std::shared_ptr<Census>& census);
+  void taken(const std::shared_ptr<Census>& census, const std::map<std::size_t, std::vector<std::string>>& listed);
+  std::set<std::string> unknown_in(std::size_t root, const std::vector<std::string>& listed) const;
   void can_be_used(const std::string& root, const std::optional<Error>& error);
 
   asio::io_context& loop_;

@@ -46,7 +46,8 @@ Result<> Destinations::recall(Root& root) const {
   root.destination = text ? marker_of(*text) : DestinationMarker{};
   MAILDIRSYNC_ASSIGN(const auto put_back, state_.value(key_of_put_back(root.config.name)));
   root.put_back = put_back && !put_back->empty();
-  return {};
+  root.overlap.id = root.destination.id;
+  return Overlaps::recall(state_, root);
 }
 
 void Destinations::greet(wire::Hello& hello) const {
@@ -68,6 +69,7 @@ void Destinations::learn(const wire::Destination& told) {
   Root* root = roster_.find_root(told.root());
   if (root == nullptr) return;
   if (!told.held().empty()) return hold(*root, told.held());
+  overlaps_.told(*root, told);
   if (told.id().empty()) return;
   const DestinationMarker now{told.id(), std::max(told.counter(), root->destination.counter)};
   if (!root->destination.id.empty() && root->destination.id != now.id) {

@@ -8,6 +8,7 @@
 #include "agent/accounts/lanes.h"
 #include "agent/accounts/roster.h"
 #include "agent/accounts/schedule.h"
+#include "agent/destination/overlaps.h"
 #include "common/os/threads.h"
 
 namespace maildirsync::agent {
@@ -17,14 +18,15 @@ namespace maildirsync::agent {
 class Destinations {
  public:
   Destinations(asio::io_context& loop, os::Threads& askers, Roster& roster, State& state, Keeper& keeper, Lanes& lanes,
-               Schedule& schedule)
+               Schedule& schedule, Overlaps& overlaps)
       : loop_(loop),
         askers_(askers),
         roster_(roster),
         state_(state),
         keeper_(keeper),
         lanes_(lanes),
-        schedule_(schedule) {}
+        schedule_(schedule),
+        overlaps_(overlaps) {}
 
   /// At the start of a root, and for another receiver.
   Result<> recall(Root& root) const;
@@ -32,6 +34,7 @@ class Destinations {
   void greet(wire::Hello& hello) const;
   /// What a greeting or a heartbeat says.
   void learn(const google::protobuf::RepeatedPtrField<wire::Destination>& told);
+  void learn(const wire::Destination& told);
   /// Nothing is sent for the root until the receiver says that its directory is back, or right as it is.
   void hold(Root& root, const std::string& reason);
   void hold_root_of(AccountId id, const std::string& reason);
@@ -49,7 +52,6 @@ class Destinations {
   void ask_for_new();
 
  private:
-  void learn(const wire::Destination& told);
   void set_put_back(Root& root, bool is_so);
 
   asio::io_context& loop_;
@@ -59,6 +61,7 @@ class Destinations {
   Keeper& keeper_;
   Lanes& lanes_;
   Schedule& schedule_;
+  Overlaps& overlaps_;
   bool has_asked_ = false;  ///< since the receiver was connected
 };
 

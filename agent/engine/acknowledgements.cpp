@@ -120,6 +120,7 @@ bool may_be_done(ErrorCode code, const wire::Ack::Failed& failed) {
     case ErrorCode::foreign_owner:
     case ErrorCode::conflict:
     case ErrorCode::bad_name:
+    case ErrorCode::in_the_way:
     case ErrorCode::root_gone:
       return false;
     default:

@@ -60,6 +60,7 @@ Engine::Engine(asio::io_context& loop, Given given)
               .schedule = schedule_,
               .unclean_ends = unclean_ends_,
               .agreements = agreements_,
+              .overlaps = overlaps_,
               .changed = [this] { client_->changed(); }}),
       watching_(loop, roster_, *watcher_, walks_, schedule_, totals_),
       agreements_({.loop = loop,
@@ -70,7 +71,15 @@ Engine::Engine(asio::io_context& loop, Given given)
                    .lanes = lanes_,
                    .schedule = schedule_,
                    .changed = [this] { client_->changed(); }}),
-      destinations_(loop, threads_, roster_, *state_, keeper_, lanes_, schedule_),
+      overlaps_({.loop = loop,
+                 .askers = threads_,
+                 .roster = roster_,
+                 .keeper = keeper_,
+                 .lanes = lanes_,
+                 .schedule = schedule_,
+                 .walk = [this](std::size_t root) { walks_.walk(root); },
+                 .learn = [this](const wire::Destination& told) { destinations_.learn(told); }}),
+      destinations_(loop, threads_, roster_, *state_, keeper_, lanes_, schedule_, overlaps_),
       checks_(loop, roster_, *state_, lanes_, schedule_, destinations_),
       rooms_(loop, threads_, roster_, lanes_, schedule_, [this] { client_->changed(); }),
       ends_({.loop = loop,
@@ -210,12 +219,14 @@ void Engine::link_up(std::size_t lane, const wire::Hello& receiver) {
   client_->heard(receiver);
   meet(receiver);
   if (receiver.has_unclean_end()) unclean_ends_.look_again(receiver.unclean_end());
+  overlaps_.is_connected(receiver);
   destinations_.learn(receiver.destinations());
   asio::post(loop_, [this, is_first = !lanes_.is_connected()] {
     if (is_first) {
       destinations_.is_connected();
       checks_.check_all();
     }
+    overlaps_.check();
     client_->changed();
     schedule_.dispatch();
   });
@@ -254,6 +265,7 @@ void Engine::tick() {
   stalls_.check(now);
   take_place_of_hanging_lanes();
   checks_.check_some();
+  overlaps_.check();
   releases_.let_removed_accounts_go();
   schedule_.dispatch();
   agreements_.check();
@@ -296,7 +308,7 @@ void Engine::look_at_roots(Time now) {
     rooms_.ask(i, false);
     ends_.forget_root_trouble(i);
     const Root& root = roster_.roots[i];
-    const bool missing = root.held || !root.directory;
+    const bool missing = root.held || !root.directory || !root.overlap.hold.empty();
     if (root.misses_accounts || (has_gone[i] && retry)) walks_.walk(i);
     if ((missing && look_at_missing) || (is_unwatched(root) && look_at_unwatched)) walks_.walk(i);
   }

@@ -107,6 +107,7 @@ class Engine {
   Walks walks_;
   Watching watching_;
   Agreements agreements_;
+  Overlaps overlaps_;
   Destinations destinations_;
   DestinationChecks checks_;
   Rooms rooms_;

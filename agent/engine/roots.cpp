@@ -57,6 +57,7 @@ Result<> Engine::add_root(const config::AgentRoot& config, Agreements::When when
       if (Account* account = roster_.find(id)) account->work.compare = true;
     }
   }
+  roster_.roots[index].left_behind = elsewhere;
   walks_.tell_of_other_layout(index, elsewhere);
   walks_.walk(index);
   return {};

@@ -43,6 +43,7 @@ Walks::Walks(const Given& given)
       schedule_(given.schedule),
       unclean_ends_(given.unclean_ends),
       agreements_(given.agreements),
+      overlaps_(given.overlaps),
       changed_(given.changed) {}
 
 /// After a reload, of the accounts of another layout: they are not gone, but under other paths now. Those are compared
@@ -55,6 +56,7 @@ void Walks::drop_accounts_of_other_layout(std::size_t index) {
     drop_account(account->id);
     ++dropped;
   }
+  roster_.roots[index].left_behind += dropped;
   tell_of_other_layout(index, dropped);
 }
 
@@ -74,14 +76,19 @@ void Walks::walk(std::size_t index) {
     return;
   }
   root.discovering = true;
-  const Search search = std::exchange(root.next_search, Search::beside);
+  const Search search = overlaps_.search_of(root, std::exchange(root.next_search, Search::beside));
   root.walk = std::make_shared<os::Pulse>();
-  threads_.post([this, index, search, config = root.config, layout = root.layout, pulse = root.walk] {
+  threads_.post([this, index, search, look = overlaps_.begin_look(root), config = root.config, layout = root.layout,
+                 pulse = root.walk] {
     pulse->begin();
     auto found =
         std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, watcher_, search));
+    meet_again(found->markers, look.known);
     pulse->end();
-    asio::post(loop_, [this, index, found, search] { walked(index, *found, search); });
+    asio::post(loop_, [this, index, found, look, search] {
+      if (!roster_.stopping) overlaps_.walked(index, look, *found);
+      walked(index, *found, search);
+    });
   });
 }
 
@@ -136,6 +143,7 @@ void Walks::walked(std::size_t index, const Discovery& discovery, Search search)
   root.directory = discovery.directory;
   root.identity = discovery.identity;
   root.real_path = discovery.real_path;
+  root.walked_whole = discovery.whole;
   root.unreadable.reset();
   if (discovery.directory && !discovery.error.detail.empty()) root.unreadable = discovery.error;
   note_problems(root, discovery, search);
@@ -167,6 +175,7 @@ void Walks::ended(std::size_t index) {
   root.discovering = false;
   ++root.discoveries;
   if (std::exchange(root.discover_again, false)) walk(index);
+  overlaps_.check();
   schedule_.dispatch();
   changed_();
 }
@@ -183,8 +192,8 @@ void Walks::note_problems(Root& root, const Discovery& discovery, Search search)
     const auto is_same = [&](const Problem& one) { return one.path == found.path; };
     if (std::none_of(root.problems.begin(), root.problems.end(), is_same)) root.problems.push_back(found);
   }
-  for (const auto& error : discovery.problems)
-    root.problems.push_back({error.code, error.path, error.message()});
+  for (const auto& problem : discovery.problems)
+    root.problems.push_back({problem.code, problem.path, problem.detail});
   for (auto& problem : root.problems) {
     const auto known = std::find_if(before.begin(), before.end(), [&](const Problem& one) {
       return one.path == problem.path && one.code == problem.code;
@@ -269,6 +278,7 @@ void Walks::drop_excluded(std::size_t index) {
     if (is_included(roster_.roots[index], account->name)) continue;
     service::log_info("account-excluded root={} account={}", roster_.roots[index].config.name, account->name);
     drop_account(account->id);
+    ++roster_.roots[index].left_behind;
   }
 }
 

@@ -10,6 +10,7 @@
 #include "agent/accounts/mount_holds.h"
 #include "agent/accounts/schedule.h"
 #include "agent/destination/agreements.h"
+#include "agent/destination/overlaps.h"
 #include "agent/destination/unclean_ends.h"
 #include "agent/watch/watcher.h"
 #include "common/os/threads.h"
@@ -32,6 +33,7 @@ class Walks {
     Schedule& schedule;
     UncleanEnds& unclean_ends;
     Agreements& agreements;
+    Overlaps& overlaps;
     std::function<void()> changed;  ///< after each walk
   };
   explicit Walks(const Given& given);
@@ -73,6 +75,7 @@ class Walks {
   Schedule& schedule_;
   UncleanEnds& unclean_ends_;
   Agreements& agreements_;
+  Overlaps& overlaps_;
   std::function<void()> changed_;
 };
 

@@ -30,10 +30,12 @@ std::string in_gib(std::uint64_t bytes) {
   return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1U << 30U));
 }
 
+constexpr const char* k_as_it_says = "do as it says";
+
 const char* remedy_of(const ScanProblem& problem) {
   switch (problem.code) {
     case ErrorCode::permission:
-      return "let the agent read it (the unit gives it CAP_DAC_READ_SEARCH)";
+      return "let the agent read it, as it says";
     case ErrorCode::special_file:
       return "take the link away, or mend where it leads";
     case ErrorCode::mail_left_out:
@@ -106,7 +108,9 @@ class Forecast {
   void judge_roots() {
     for (const auto& root : facts_.roots) {
       if (!root.trouble.empty())
-        must("root-gone", root.name, "", root.path, root.trouble, "mount it, or put its path right in agent.toml");
+        must(
+            to_string(root.trouble_code), root.name, "", root.path, root.trouble,
+            root.trouble_code == ErrorCode::root_gone ? "mount it, or put its path right in agent.toml" : k_as_it_says);
       for (const auto& problem : root.left_out) {
         must(to_string(problem.code), root.name, "", problem.path, problem.detail, remedy_of(problem));
       }
@@ -117,7 +121,9 @@ class Forecast {
              "mount it, or put path and accounts right in agent.toml, or take the [[root]] out");
       }
       if (!root.distant_trouble.empty()) {
-        must("root-gone", root.name, "", "", root.distant_trouble, "make or mount the root's path at the destination");
+        must(to_string(root.distant_code), root.name, "", "", root.distant_trouble,
+             root.distant_code == ErrorCode::root_gone ? "make or mount the root's path at the destination"
+                                                       : "do as it says, on the new server");
       }
     }
   }

@@ -37,9 +37,11 @@ struct Facts {
   };
   struct Root {
     std::string name, path, mode;
-    std::string accounts;         ///< the pattern
-    std::string trouble;          ///< why it cannot be looked at here; "" when it can
+    std::string accounts;  ///< the pattern
+    std::string trouble;   ///< why it cannot be looked at here; "" when it can
+    ErrorCode trouble_code = ErrorCode::root_gone;
     std::string distant_trouble;  ///< the same at the destination
+    ErrorCode distant_code = ErrorCode::root_gone;
     std::vector<ScanProblem> left_out;
     std::optional<Space> space;
   };

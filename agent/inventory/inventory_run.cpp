@@ -125,6 +125,7 @@ Result<> InventoryRun::ask_for_root(Facts::Root& root, const std::vector<Facts::
     }
     if (mapped.space().error() != 0) {
       root.distant_trouble = mapped.space().detail();
+      root.distant_code = static_cast<ErrorCode>(mapped.space().error());
     } else {
       root.space = from_wire(mapped.space());
     }

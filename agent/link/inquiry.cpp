@@ -177,6 +177,14 @@ Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const
   return had;
 }
 
+Result<wire::Destination> mark_destination(Link& link, std::uint64_t epoch, const std::string& root) {
+  wire::Header question;
+  question.mutable_map_owners()->set_root(root);
+  question.mutable_map_owners()->set_mark_destination(true);
+  MAILDIRSYNC_ASSIGN(auto answer, link.ask(epoch, std::move(question)));
+  return std::move(*answer.front().mutable_mapped_owners()->mutable_destination());
+}
+
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root) {
   wire::Header question;
   question.mutable_map_owners()->set_root(root);

@@ -76,6 +76,10 @@ Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t e
 Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const std::string& root,
                                           const std::string& account, const std::set<std::string>& bases);
 
+/// Has the receiver mark the directory of a root for the mail that is to come, unless it is marked; what it says of it
+/// then. Of one that cannot be used, and by a receiver of an earlier release, nothing (no root, no id).
+Result<wire::Destination> mark_destination(Link& link, std::uint64_t epoch, const std::string& root);
+
 /// Has the receiver take the directory of a root as it is now; what it says of it then.
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root);
 

@@ -30,6 +30,7 @@
 #include "agent/look/look_by_name.h"
 #include "agent/look/reused_inodes.h"
 #include "agent/scan/structure.h"
+#include "common/os/explained.h"
 
 namespace maildirsync::agent {
 
@@ -203,7 +204,8 @@ class WholeLook {
   /// It is there, so that what lies below it has its place, and nothing in it is touched.
   Result<> unreadable_folder(const FolderManifest* known, FolderManifest shape, const Error& error) {
     look_.after.structure_whole = false;
-    look_.problems.push_back({error.code, shape.path, error.message()});
+    const Error told = os::explained(error, os::Side::source);
+    look_.problems.push_back({told.code, shape.path, told.message()});
     if (known != nullptr) {
       MAILDIRSYNC_TRY(sides_.add_before(*known));
       shape.entries = look_.before.folders.back().entries;

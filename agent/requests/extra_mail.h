@@ -13,9 +13,11 @@ namespace maildirsync::agent {
 /// root that is its users' own mail, and none of this.
 struct ExtraMail {
   std::uint64_t files = 0;
-  std::uint64_t accounts = 0;                      ///< that have any of these
-  nlohmann::json first = nlohmann::json::array();  ///< those that have most: root, account, extra
-  bool has_trash = false;                          ///< there is one for some of them
+  std::uint64_t accounts = 0;        ///< that have any of these
+  std::uint64_t whole_accounts = 0;  ///< that only the destination has
+  nlohmann::json first =
+      nlohmann::json::array();  ///< whole ones, then those that have most: root, account, extra, whole
+  bool has_trash = false;       ///< there is one for some of them
 };
 
 /// Event loop only.

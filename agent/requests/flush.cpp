@@ -26,7 +26,8 @@ constexpr std::size_t k_most_extras = 100;
 struct Survey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
   std::uint64_t extra = 0;        ///< files and folders that only the destination has
-  json extras = json::array();    ///< the first accounts that have such
+  std::uint64_t whole = 0;        ///< accounts that only the destination has
+  json extras = json::array();    ///< the first accounts that have such, or are such
   json left_out = json::array();  ///< what cannot end, and the problems
   json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
   std::uint64_t waiting_accounts = 0;
@@ -55,7 +56,7 @@ class Flush : public Request {
   void mark_accounts();
   void look_at_destination();
   void looked(const std::vector<DestinationChecks::Unasked>& unasked);
-  bool waits_for_looks() const { return looks_ != Looks::known && !parts_.schedule.is_paused(); }
+  bool waits_for_looks() const { return (looks_ != Looks::known || lists_accounts_) && !parts_.schedule.is_paused(); }
   bool waits();
   bool is_chosen(const Account& account) const {
     return roots_.contains(parts_.roster.root_of(account)) && maildir::is_chosen(glob_, account.name);
@@ -79,6 +80,7 @@ class Flush : public Request {
   std::vector<std::uint64_t> walks_;  ///< of each root, that must have ended
   bool accounts_marked_ = false;
   Looks looks_;
+  bool lists_accounts_ = false;  ///< those of the destination
   std::vector<DestinationChecks::Unasked>
       unlooked_;  ///< roots that the receiver did not look at, when it was asked last
   std::optional<Time> unlooked_since_;
@@ -127,6 +129,14 @@ void Flush::mark_accounts() {
     parts_.schedule.add(account);
   }
   parts_.schedule.dispatch();
+  if (!glob_.empty() || !parts_.lanes.is_connected()) return;
+  lists_accounts_ = true;
+  parts_.checks.list_accounts([self = shared_from_this(), this] {
+    lists_accounts_ = false;
+    asio::post(parts_.loop, [self, this] {
+      if (!has_ended()) advance();
+    });
+  });
 }
 
 /// The destination's side of the check of both trees: each account that differs there is not satisfied any more and has
@@ -205,7 +215,8 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
   if (index < walks_.size() && root.discoveries < walks_[index]) {
     survey.waits_for(root.config.name, "", "the root is being walked");
   }
-  if (thorough_ && !root.is_held() && !parts_.roster.has_accounts(index)) {
+  const bool has_accounts = parts_.roster.has_accounts(index);
+  if ((thorough_ && !root.is_held() && !has_accounts) || root.is_left_empty(has_accounts)) {
     survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
   }
   if (root.asks_for_room && !accounts_marked_) {
@@ -214,6 +225,13 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
   if (root.is_held()) {
     survey.left_out.push_back(
         {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
+  }
+  if (glob_.empty() && root.mode == config::Mode::mirror) {
+    survey.whole += root.only_there.size();
+    for (const auto& account : root.only_there) {
+      if (survey.extras.size() >= k_most_extras) break;
+      survey.extras.push_back({{"root", root.config.name}, {"account", account}, {"extra", 0}, {"whole", true}});
+    }
   }
   for (const auto& problem : root.problems) {
     if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
@@ -323,6 +341,7 @@ void Flush::finish(Survey survey) {
        {"folders", survey.folders},
        {"messages", survey.messages},
        {"extra", survey.extra},
+       {"extra_whole_accounts", survey.whole},
        {"extras", std::move(survey.extras)},
        {"left_out", std::move(survey.left_out)}});
 }

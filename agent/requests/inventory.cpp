@@ -40,9 +40,16 @@ Facts::Root facts_of(const Root& root) {
                    .trouble = root.is_held()    ? root.held_because()
                               : root.unreadable ? root.unreadable->message()
                                                 : "",
+                   .trouble_code = ErrorCode::root_gone,
                    .distant_trouble = "",
+                   .distant_code = ErrorCode::root_gone,
                    .left_out = {},
                    .space = std::nullopt};
+  if (const auto held = root.hold()) {
+    fact.trouble_code = held->code;
+  } else if (root.unreadable) {
+    fact.trouble_code = root.unreadable->code;
+  }
   for (const auto& problem : root.problems) {
     const bool is_told = root.unreadable && problem.path == root.unreadable->path;
     if (problem.code != ErrorCode::unwatched && !is_told)

@@ -39,8 +39,8 @@ struct HeldNow {
 void add_root(const Parts& parts, std::size_t index, HeldNow& held) {
   const Root& root = parts.roster.roots[index];
   if (!root.is_held() || root.removed) return;
-  if (root.agreement.hold) {
-    held.undecided = root.agreement.hold->detail;
+  if (root.agreement.hold || !root.overlap.hold.empty()) {
+    held.undecided = root.held_because();
   } else {
     held.roots.push_back(index);
   }

@@ -242,6 +242,9 @@ void for_each_problem(const Requests& requests, const std::string& account_glob,
             root.walk_hangs_since});
     }
     if (root.acls > 0) tell({to_string(ErrorCode::acl), name, none, none, acl_detail(root.acls), std::nullopt});
+    if (root.is_left_empty(roster.has_accounts(roster.index_of(root)))) {
+      tell({"no-accounts", name, none, root.config.path, no_accounts(root), std::nullopt});
+    }
     for (const auto& problem : root.problems)
       tell({to_string(problem.code), name, none, problem.path, problem.detail, problem.since});
   }
@@ -358,6 +361,7 @@ json status_of(const Requests& requests, const std::string& account_glob) {
                  {"roots", std::move(roots)},
                  {"extra", extra.files},
                  {"extra_accounts", extra.accounts},
+                 {"extra_whole_accounts", extra.whole_accounts},
                  {"extra_detail", describe(extra)},
                  {"extras", std::move(extra.first)},
                  {"problems", std::move(problems)},

@@ -62,6 +62,7 @@ class Verify : public Request {
  private:
   struct Named {
     std::string root, account;
+    AccountId id = 0;
   };
 
   void begin();
@@ -69,6 +70,7 @@ class Verify : public Request {
   void leave_out(const std::string& root, const std::string& detail);
   void leave_out_of(const Root& root);
   bool is_expected(const std::string& root, const std::string& path, const std::string& name) const;
+  bool can_put_aside(AccountId id, const Difference& difference) const;
   void tell_progress(std::size_t done, std::size_t differences);
   void finish(const Verification::Outcome& outcome);
   json answer(const Verification::Outcome& outcome);
@@ -207,7 +209,7 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
     if (!maildir::is_chosen(glob_, account->name)) continue;
     order.accounts.push_back({account->id, name, account->path, account->name, root.directory,
                               is_drained ? std::optional(stragglers_.since(name)) : std::nullopt});
-    accounts_.push_back({name, account->name});
+    accounts_.push_back({name, account->name, account->id});
   }
 }
 
@@ -244,6 +246,17 @@ void Verify::finish(const Verification::Outcome& outcome) {
   end(answer(outcome));
 }
 
+/// Whether `--repair --aside-extra` would: not in a drained root, of a held account, or what the mirror itself was
+/// refused to take away.
+bool Verify::can_put_aside(AccountId id, const Difference& difference) const {
+  const Account* account = parts_.roster.find(id);
+  if (account == nullptr || account->held) return false;
+  const Root& root = parts_.roster.root_of(*account);
+  const std::string path = sync::path_of({difference.folder, difference.area, difference.name});
+  return root.mode == config::Mode::mirror && parts_.lanes.has_trash(root.config.name) &&
+         !account->problems.contains(path);
+}
+
 json Verify::answer(const Verification::Outcome& outcome) {
   json differences = json::array();
   std::size_t all = outcome.unknown.size();
@@ -251,7 +264,7 @@ json Verify::answer(const Verification::Outcome& outcome) {
   json left_out = std::move(left_out_);
   std::size_t incomplete = outcome.unlisted.size();
   for (std::size_t i = 0; i < outcome.accounts.size(); ++i) {
-    const auto& [root, account] = accounts_[i];
+    const auto& [root, account, id] = accounts_[i];
     const Verdict& verdict = outcome.accounts[i].verdict;
     folders += verdict.folders;
     messages += verdict.messages;
@@ -263,7 +276,10 @@ json Verify::answer(const Verification::Outcome& outcome) {
     incomplete += verdict.left_out.size();
     log_verified(root, account, deep_, verdict);
     for (const auto& difference : verdict.differences) {
-      if (differences.size() < k_most_differences) differences.push_back(difference_json(root, account, difference));
+      if (differences.size() >= k_most_differences) continue;
+      differences.push_back(difference_json(root, account, difference));
+      if (difference.kind == DifferenceKind::extra)
+        differences.back()["can_be_put_aside"] = can_put_aside(id, difference);
     }
     for (const auto& doubt : verdict.left_out) {
       left_out.push_back({{"root", root},
@@ -279,7 +295,8 @@ json Verify::answer(const Verification::Outcome& outcome) {
                            {"account", os::printable(unknown.account)},
                            {"folder", ""},
                            {"name", ""},
-                           {"detail", "the account is at the destination only"}});
+                           {"detail", "the account is at the destination only"},
+                           {"can_be_put_aside", false}});
   }
   for (const auto& [root, why] : outcome.unlisted)
     left_out.push_back({{"root", root}, {"detail", why}});

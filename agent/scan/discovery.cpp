@@ -10,6 +10,7 @@
 #include "agent/scan/foreign_format.h"
 #include "common/maildir/name.h"
 #include "common/maildir/own_names.h"
+#include "common/os/explained.h"
 #include "common/os/file_system.h"
 #include "common/os/mount_point.h"
 
@@ -39,6 +40,7 @@ class Walk {
     found_.real_path =
         std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(found_.directory->fd()), ignored).string();
     found_.file_system = os::file_system_of(found_.directory->fd());
+    found_.markers = meet_markers_above(found_.real_path);
     level(*found_.directory, "", 0);
     if (unnamed_ > 0) {
       found_.left_out.push_back(
@@ -51,12 +53,14 @@ class Walk {
  private:
   void level(const os::Directory& directory, const std::string& path, std::size_t depth) {
     if (const auto watched = watcher_.watch(directory, {Part::root, index_, path}); !watched) {
-      found_.problems.push_back(watched.error());
+      const Error& error = watched.error();
+      found_.problems.push_back({error.code, error.path, error.message()});
     }
     const auto mount = os::mount_of(directory.fd());
     const auto entries = directory.list();
     if (!entries && depth == 0) found_.error = entries.error();
     if (!entries) return unreadable(entries.error());
+    meet(directory, path);
     const bool is_maildir = is_maildir_above(directory, *entries, depth);
     if (is_maildir) hold_mail(path);
     for (const auto& entry : *entries) {
@@ -67,7 +71,7 @@ class Walk {
       } else if (kind == DT_LNK) {
         link(directory, entry.name, below);
       } else if (kind == DT_DIR && depth + 1 == layout_.depth()) {
-        account(below);
+        account(directory, entry.name, below);
       } else if (kind == DT_REG && depth + 1 == layout_.depth()) {
         file(directory, entry.name, below);
       } else if (kind == DT_DIR) {
@@ -110,7 +114,18 @@ class Walk {
     return S_ISDIR(status->st_mode) ? DT_DIR : S_ISLNK(status->st_mode) ? DT_LNK : DT_REG;
   }
 
-  void account(const std::string& path) {
+  void meet(const os::Directory& directory, const std::string& path) {
+    const auto where = path.empty() ? MetMarker::Where::here : MetMarker::Where::below;
+    if (auto met = meet_marker(directory, where, os::join(found_.real_path, path)))
+      found_.markers.push_back(std::move(*met));
+  }
+
+  void meet_in(const os::Directory& directory, const std::string& name, const std::string& path) {
+    if (const auto opened = directory.open_directory(name)) meet(*opened, path);
+  }
+
+  void account(const os::Directory& directory, const std::string& below, const std::string& path) {
+    if (search_ != Search::beside) meet_in(directory, below, path);
     const auto name = layout_.account_name(path);
     if (name && maildir::is_included(root_.include, root_.exclude, *name)) found_.accounts.push_back({path, *name});
   }
@@ -152,7 +167,11 @@ class Walk {
     if (is_in_maildir && is_area(name)) return;
     const bool is_maildir = has_cur(directory, name);
     if (is_maildir && !is_in_maildir) hold_mail(path);
-    if (search_ == Search::everywhere) deeper(directory, name, path, is_in_maildir || is_maildir, 0);
+    if (search_ == Search::everywhere) {
+      deeper(directory, name, path, is_in_maildir || is_maildir, 0);
+    } else if (search_ == Search::markers) {
+      meet_in(directory, name, path);
+    }
   }
 
   void deeper(const os::Directory& above, const std::string& name, const std::string& path, bool is_in_maildir,
@@ -167,6 +186,7 @@ class Walk {
                         "it cannot be looked into, so that nobody knows whether mail lies there: " +
                             entries.error().message() + ". Let the agent read it"});
     }
+    meet(*directory, path);
     for (const auto& entry : *entries) {
       if (kind_of(*directory, entry) != DT_DIR || is_copy(entry.name)) continue;
       if (is_in_maildir && is_area(entry.name)) continue;
@@ -194,7 +214,8 @@ class Walk {
 
   void unreadable(const Error& error) {
     found_.whole = false;
-    found_.problems.push_back(error);
+    const Error told = os::explained(error, os::Side::source);
+    found_.problems.push_back({told.code, error.path, told.message()});
   }
 
   const config::AgentRoot& root_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/scan/entry.h"
+#include "agent/scan/markers.h"
 #include "agent/watch/watcher.h"
 #include "common/config/config.h"
 #include "common/maildir/layout.h"
@@ -38,12 +39,15 @@ struct Discovery {
   std::vector<ScanProblem> left_out;  ///< mail that no account of the pattern holds, and links in accounts' places
   Error error;                        ///< when the root could not be opened or listed
   bool whole = true;                  ///< no directory on the way was unreadable
-  std::vector<Error> problems;
+  std::vector<ScanProblem> problems;
+  std::vector<MetMarker> markers;  ///< of destinations
 };
 
-/// How far mail is looked for that belongs to no account.
+/// How far mail is looked for that belongs to no account, and how far destinations' markers are. Each does what those
+/// before it do.
 enum class Search : std::uint8_t {
   beside,      ///< in what lies directly beside accounts and the directories on the way to them
+  markers,     ///< markers also in the directories of accounts, and in what lies beside these
   everywhere,  ///< in all that lies below the root and is not an account: for proofs, and as slow as find(1)
 };
 

@@ -34,6 +34,7 @@
 #include "agent/scan/file_entry.h"
 #include "common/maildir/name.h"
 #include "common/maildir/own_names.h"
+#include "common/os/explained.h"
 #include "common/os/kept_times.h"
 #include "common/sync/equality.h"
 #include "common/sync/operation.h"
@@ -354,7 +355,8 @@ class FolderWalk {
   }
 
   ScanProblem problem_of(const Error& error, Area area, const std::string& name) const {
-    return {error.code, sync::path_of({folder_, area, name}), error.message()};
+    const Error told = os::explained(error, os::Side::source);
+    return {told.code, sync::path_of({folder_, area, name}), told.message()};
   }
 
   void add_problem(Area area, ScanProblem problem) {

@@ -29,6 +29,7 @@
 #include "agent/scan/foreign_format.h"
 #include "common/maildir/name.h"
 #include "common/maildir/search_index.h"
+#include "common/os/explained.h"
 #include "common/os/kept_times.h"
 #include "common/os/mount_point.h"
 #include "common/os/path.h"
@@ -181,7 +182,9 @@ class StructureWalk {
   /// What is not seen is not removed for that; what vanished meanwhile is seen by the next walk.
   void unreadable(const std::string& path, const Error& error) {
     scan_.manifest.structure_whole = false;
-    if (error.code != ErrorCode::vanished) scan_.problems.push_back({error.code, path, error.message()});
+    if (error.code == ErrorCode::vanished) return;
+    const Error told = os::explained(error, os::Side::source);
+    scan_.problems.push_back({told.code, path, told.message()});
   }
 
   const OnDirectory& on_directory_;

@@ -9,6 +9,7 @@
 #include "agent/turn/on_wire.h"
 #include "common/codec/digest.h"
 #include "common/os/acl.h"
+#include "common/os/explained.h"
 #include "common/sync/equality.h"
 #include "common/wire/frame.h"
 
@@ -322,7 +323,8 @@ Sender::Step Sender::skip(const sync::Operation& operation, const Error& error) 
     report.again.folders[operation.to.folder].everything = true;
   } else {
     kept_back_.unsent(path);
-    report.problems.push_back({error.code, path, error.message()});
+    const Error told = os::explained(error, os::Side::source);
+    report.problems.push_back({told.code, path, told.message()});
   }
   return Step::skipped;
 }

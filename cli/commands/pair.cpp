@@ -1,7 +1,9 @@
 #include "cli/commands/pair.h"
 
+#include <chrono>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -65,7 +67,30 @@ std::string control_of(Role role, const Places& places) {
   return control == nullptr ? places_of(role, "", "").control : control->text;
 }
 
-Result<Outcome> pair_with(Role role, const Places& places, const PairArguments& arguments) {
+/// What the agent finds out with its receiver before it sends anything: that a root would land in its own source. Told
+/// at once, while whoever mistyped a path is still there. "" when nothing is wrong, or nothing is known within moments.
+std::string wait_for_overlap(const Options& options, const std::string& control) {
+  constexpr auto k_longest = std::chrono::seconds(3);
+  constexpr auto k_between = std::chrono::milliseconds(200);
+  Options agent = options;
+  agent.control = control;
+  for (const auto end = std::chrono::steady_clock::now() + k_longest; std::chrono::steady_clock::now() < end;) {
+    const auto status = try_ask(agent, {{"command", "status"}}, {.timeout_seconds = 2});
+    if (!status) return "";
+    for (const auto& problem : list_of(*status, "problems")) {
+      if (text_of(problem, "code") == "destination-overlaps") {
+        return fmt::format("the root {} is held: {}", text_of(problem, "root"), text_of(problem, "detail"));
+      }
+    }
+    const std::string state = text_of(*status, "state");
+    if (state == "live" || state == "draining" || count_of(object_of(*status, "totals"), "messages_sent") > 0)
+      return "";
+    std::this_thread::sleep_for(k_between);
+  }
+  return "";
+}
+
+Result<Outcome> pair_with(const Options& options, Role role, const Places& places, const PairArguments& arguments) {
   MAILDIRSYNC_ASSIGN(const auto line, parse_pair_line(arguments.line));
   if (line.role == role) {
     return failure(ErrorCode::config, "",
@@ -80,9 +105,16 @@ Result<Outcome> pair_with(Role role, const Places& places, const PairArguments& 
     outcome.notes.push_back("not started, as --no-start says; next: " + start_hint(role, places));
     return outcome;
   }
-  auto applied = apply(role, places, control_of(role, places), paired->dropin_changed);
+  const std::string control = control_of(role, places);
+  auto applied = apply(role, places, control, paired->dropin_changed);
   outcome.good = applied.good;
   outcome.notes.push_back(std::move(applied.sentence));
+  if (role == Role::agent && process_behind(control) > 0) {
+    if (auto overlap = wait_for_overlap(options, control); !overlap.empty()) {
+      outcome.good = false;
+      outcome.notes.push_back(std::move(overlap));
+    }
+  }
   return outcome;
 }
 
@@ -167,7 +199,7 @@ int finish_pairing(const Options& options, Role role, const Places& places, cons
   }
   if (arguments.paused) notes.push_back("the agent is paused: nothing is copied until maildirsync resume");
   if (!arguments.line.empty()) {
-    auto outcome = pair_with(role, places, arguments);
+    auto outcome = pair_with(options, role, places, arguments);
     if (!outcome) {
       for (const auto& note : notes)
         std::cerr << note << '\n';

@@ -36,8 +36,21 @@ std::string drained_text(const std::string& name, const Json& roots) {
                          : "to cut over those that are not, name them:" + others);
 }
 
-std::string obstacle_of(const Json& root, const Json& roots) {
+/// Of a root that is held for what no release settles: the whole sentence. "" for any other.
+std::string unreleasable(const Json& status, const std::string& root) {
+  static constexpr std::array<std::string_view, 3> k_codes{"destination-overlaps", "decisions-lost", "foreign-agent"};
+  for (const auto& problem : list_of(status, "problems")) {
+    const std::string code = text_of(problem, "code");
+    if (text_of(problem, "root") == root && std::find(k_codes.begin(), k_codes.end(), code) != k_codes.end())
+      return "root " + root + " is held: " + code + ": " + text_of(problem, "detail");
+  }
+  return "";
+}
+
+std::string obstacle_of(const Json& status, const Json& root) {
+  const Json& roots = list_of(status, "roots");
   const std::string state = text_of(root, "state");
+  if (std::string why = unreleasable(status, text_of(root, "name")); !why.empty()) return why;
   if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
   if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
   return text_of(root, "mode") == "drain" ? drained_text(text_of(root, "name"), roots) : "";
@@ -53,7 +66,7 @@ std::string obstacle(const Json& status, const std::vector<std::string>& roots) 
                                      : "the receiver is not connected: maildirsync status says why";
   for (const auto& root : list_of(status, "roots")) {
     if (!is_one_of(roots, text_of(root, "name"))) continue;
-    if (std::string why = obstacle_of(root, list_of(status, "roots")); !why.empty()) return why;
+    if (std::string why = obstacle_of(status, root); !why.empty()) return why;
   }
   return connection;
 }

@@ -82,6 +82,9 @@ std::string agent_text(const Json& status, const Thresholds& thresholds) {
   if (const auto extra = count_of(status, "extra"); extra > 0) {
     text += fmt::format(", {} at the destination only", format_plural(extra, "file"));
   }
+  if (const auto whole = count_of(status, "extra_whole_accounts"); whole > 0) {
+    text += fmt::format(", {} at the destination only", format_plural(whole, "account"));
+  }
   if (matches_nothing(status)) text += ", no account matches '" + text_of(status, "account_glob") + "'";
   return fmt::format("{}{} | lag={};{};{};0 pending={} refused={}", text, problems_text(status),
                      lag ? fmt::format("{:.1f}s", *lag) : "U", thresholds.warn(), thresholds.crit(), pending,

@@ -18,8 +18,18 @@ std::string_view remedy(std::string_view code) {
            "compare the fingerprints in the message with what maildirsync fingerprint FILE prints on both servers"},
       Pair{"protocol", "install the same release on both servers; configure the root that is named on both"},
       Pair{"permission",
-           "give the agent CAP_DAC_READ_SEARCH, the receiver CAP_CHOWN, CAP_FOWNER and CAP_DAC_OVERRIDE, as the "
-           "services' units do"},
+           "do as its message says, on the server that it names: a service that lacks rights is started by its unit, "
+           "which gives them"},
+      Pair{"immutable", "chattr -i (or -a) what is named, on the server that is named"},
+      Pair{"read-only",
+           "mount it read-write on the server that is named, or name it in ReadWritePaths= of maildirsyncd's "
+           "paths.conf"},
+      Pair{"in-the-way",
+           "put the directory itself in the place of what is named, on the server that is named: no link is followed"},
+      Pair{
+          "destination-overlaps",
+          "put path right in agent.toml or receiver.toml, so that the root does not land in its own source; it goes on "
+          "by itself"},
       Pair{"unmapped-owner",
            "add the id to users or groups of the root in receiver.toml, or set unmapped; then systemctl reload "
            "maildirsyncd"},
@@ -32,7 +42,8 @@ std::string_view remedy(std::string_view code) {
            "nothing, if owner and mode are enough there (the modes were narrowed); else setfacl at the destination "
            "after "
            "the cutover"},
-      Pair{"bad-name", "rename it at the source"},
+      Pair{"no-accounts", "put path, accounts, include and exclude right in agent.toml, or take the [[root]] out"},
+      Pair{"bad-name", "rename it at the source: the destination's file system cannot hold that name"},
       Pair{"no-space", "make space at the destination; what did not fit is sent again by itself"},
       Pair{
           "cutover-open",
@@ -70,8 +81,9 @@ std::string_view remedy(std::string_view code) {
       Pair{"stale-index",
            "keep the destination's Dovecot from serving the account until its cutover, then: maildirsync repair-index "
            "--account NAME"},
-      Pair{"state", "make space in state_dir"},
-      Pair{"io-error", "mend what the operating system complains of; it is tried again by itself"},
+      Pair{"state", "make space in state_dir of the service that is named"},
+      Pair{"io-error",
+           "mend what the operating system complains of, on the server that is named; it is tried again by itself"},
   };
   for (const auto& [known, text] : k_remedies) {
     if (known == code) return text;

@@ -59,13 +59,29 @@ std::string differences_html(const Json& differences) {
 
 std::string extra_text(const Json& answer) {
   const Json& differences = list_of(answer, "differences");
-  const auto extra = std::count_if(differences.begin(), differences.end(),
-                                   [](const Json& one) { return text_of(one, "kind") == "extra"; });
-  if (extra == 0) return "";
-  return fmt::format(
-      "{} at the destination only: the mirror leaves it there. Once you have looked at it, "
-      "maildirsync verify --repair --aside-extra moves it into the trash there",
-      format_plural(static_cast<std::uint64_t>(extra), "difference") + (extra == 1 ? " is" : " are"));
+  std::uint64_t movable = 0, others = 0;
+  for (const auto& one : differences) {
+    if (text_of(one, "kind") != "extra") continue;
+    // An agent of an earlier release does not say.
+    const bool is_movable = !one.contains("can_be_put_aside") || flag_of(one, "can_be_put_aside");
+    ++(is_movable ? movable : others);
+  }
+  std::string text;
+  if (movable > 0) {
+    text = fmt::format(
+        "{} at the destination only: the mirror leaves it there. Once you have looked at it, "
+        "maildirsync verify --repair --aside-extra moves it into the trash there",
+        format_plural(movable, "difference") + (movable == 1 ? " is" : " are"));
+  }
+  if (others > 0) {
+    text += fmt::format(
+        "{}{} at the destination only and no command moves {} away: a whole account, what users have in a drained "
+        "root, "
+        "what is held or refused (maildirsync status says why), or a root without a trash. Look at it there",
+        text.empty() ? "" : "; ", format_plural(others, "difference") + (others == 1 ? " is" : " are"),
+        others == 1 ? "it" : "them");
+  }
+  return text;
 }
 
 std::string verify_text(const Json& answer, Colour colour) {

@@ -79,6 +79,14 @@ std::string_view to_string(ErrorCode code) {
       return "acl-left-behind";
     case ErrorCode::mail_left_out:
       return "mail-left-out";
+    case ErrorCode::destination_overlaps:
+      return "destination-overlaps";
+    case ErrorCode::in_the_way:
+      return "in-the-way";
+    case ErrorCode::read_only:
+      return "read-only";
+    case ErrorCode::immutable:
+      return "immutable";
     case ErrorCode::destination_gone:
       return "destination-gone";
     case ErrorCode::mount_gone:
@@ -96,16 +104,20 @@ ErrorCode code_of_errno(int error_number) {
       return ErrorCode::vanished;
     case EACCES:
     case EPERM:
-    case EROFS:
       return ErrorCode::permission;
+    case EROFS:
+      return ErrorCode::read_only;
     case ENOSPC:
     case EDQUOT:
       return ErrorCode::no_space;
     case ENAMETOOLONG:
     case EILSEQ:
+      return ErrorCode::bad_name;
     case EXDEV:
     case ELOOP:
-      return ErrorCode::bad_name;
+    case ENOTDIR:
+    case EISDIR:
+      return ErrorCode::in_the_way;
     case EEXIST:
       return ErrorCode::exists;
     case ENOTEMPTY:

@@ -13,9 +13,9 @@ namespace maildirsync {
 enum class ErrorCode : std::uint16_t {
   io = 1,                  ///< any errno without a code of its own
   vanished = 2,            ///< ENOENT: gone since it was listed
-  permission = 3,          ///< EACCES, EPERM
+  permission = 3,          ///< EACCES, EPERM; see os::explained
   no_space = 4,            ///< ENOSPC, EDQUOT
-  bad_name = 5,            ///< a name that cannot be held there: too long, EILSEQ, reserved, or not confined
+  bad_name = 5,            ///< a name that cannot be held there: too long, EILSEQ, or reserved
   exists = 6,              ///< EEXIST
   changed_while_read = 7,  ///< size or mtime moved while the file was being read
   unmapped_owner = 8,      ///< a uid or gid that the receiver's tables do not map
@@ -47,8 +47,12 @@ enum class ErrorCode : std::uint16_t {
   acl = 58,                   ///< POSIX ACLs that do not come along
   mail_left_out = 59,         ///< mail that the mirror does not reach: behind a link, or outside of every account
   time_range = 48,            ///< a date that the destination's file system cannot hold
-  destination_gone = 44,      ///< the destination's directory is not the one that it was: nothing is written to it
-  mount_gone = 45,            ///< a mount came or went below the root, and mail is not there any more
+  destination_overlaps = 60,  ///< the source and its own destination are one directory, or one lies in the other
+  in_the_way = 61,        ///< ELOOP, ENOTDIR, EISDIR, EXDEV: a link, a file or a mount lies where a directory must be
+  read_only = 62,         ///< EROFS
+  immutable = 63,         ///< EPERM, and the file or its directory has chattr +i or +a
+  destination_gone = 44,  ///< the destination's directory is not the one that it was: nothing is written to it
+  mount_gone = 45,        ///< a mount came or went below the root, and mail is not there any more
 };
 
 /// The stable word of a code, for instance "unmapped-owner".

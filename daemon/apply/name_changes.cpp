@@ -82,6 +82,8 @@ Result<> NameChanges::touch(Result<> result) {
     switch (result.error().code) {
       case ErrorCode::exists:
       case ErrorCode::bad_name:
+      case ErrorCode::in_the_way:
+      case ErrorCode::read_only:
       case ErrorCode::permission:
       case ErrorCode::vanished:
       case ErrorCode::special_file:

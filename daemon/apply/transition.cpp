@@ -119,7 +119,8 @@ class Transition {
   /// What is refused by a rule was not begun; nobody knows of the rest.
   Result<Outcome> folder(const Result<>& result) {
     staged_.touched = !result && result.error().code != ErrorCode::conflict &&
-                      result.error().code != ErrorCode::special_file && result.error().code != ErrorCode::bad_name;
+                      result.error().code != ErrorCode::special_file && result.error().code != ErrorCode::bad_name &&
+                      result.error().code != ErrorCode::in_the_way;
     return done(result);
   }
 

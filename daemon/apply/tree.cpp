@@ -34,6 +34,9 @@ bool is_transient(ErrorCode code) {
   switch (code) {
     case ErrorCode::permission:
     case ErrorCode::bad_name:
+    case ErrorCode::in_the_way:
+    case ErrorCode::read_only:
+    case ErrorCode::immutable:
     case ErrorCode::unmapped_owner:
     case ErrorCode::conflict:
     case ErrorCode::special_file:

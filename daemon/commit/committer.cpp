@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/os/explained.h"
 #include "daemon/commit/drained.h"
 
 namespace maildirsync::daemon {
@@ -199,6 +200,7 @@ void Committer::commit(std::vector<Item> group) {
       if (!one.error && one.kind == sync::OperationKind::put && unkept != forgotten.end()) one.error = unkept->second;
       if (!durable && !one.error) one.error = durable.error();
       if (!durable) one.untouched = false;
+      if (one.error) one.error = os::explained(std::move(*one.error), os::Side::destination);
       totals_.count(one);
     }
     forget_waiting(done);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "common/os/explained.h"
 #include "common/os/file_system.h"
 #include "common/os/mount_point.h"
 #include "common/service/event.h"
@@ -52,6 +53,12 @@ Error ServedDirectory::gone(const std::string& reason) const {
 std::optional<KnownDirectory> ServedDirectory::known() const {
   const std::lock_guard lock(mutex_);
   return known_;
+}
+
+std::optional<ServedDirectory::MarkerFile> ServedDirectory::marker_file() const {
+  const std::lock_guard lock(mutex_);
+  if (!seen_) return std::nullopt;
+  return MarkerFile{seen_->marker, seen_->marker_changed};
 }
 
 ServedDirectory::Call::Call(ServedDirectory& directory) : directory_(directory) {
@@ -204,6 +211,7 @@ Result<os::Directory> ServedDirectory::open_and_judge(Raise raise) {
                         : failure(ErrorCode::root_gone, path_,
                                   "the destination's directory " + path_ + " " + why + "; make or mount it");
   }
+  if (!directory) directory = Failure(os::explained(directory.error(), os::Side::destination));
   set_trouble(directory ? std::nullopt : std::optional(directory.error()));
   if (!directory) return directory;
   const auto seen = seen_in(*directory);

@@ -51,6 +51,12 @@ class ServedDirectory {
 
   const std::string& path() const { return path_; }
   std::optional<KnownDirectory> known() const;
+  /// The marker's file, as of the last look that found all right.
+  struct MarkerFile {
+    std::uint64_t inode = 0;
+    std::int64_t changed = 0;  ///< ctime, ns since the epoch
+  };
+  std::optional<MarkerFile> marker_file() const;
   /// What the last look found wrong; timed_out while it does not answer.
   std::optional<Error> trouble() const;
   /// False while a call to it has been under way for long: a disk or a mount of the network that hangs. Whatever would

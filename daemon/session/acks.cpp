@@ -8,7 +8,7 @@ namespace maildirsync::daemon {
 namespace {
 
 constexpr std::size_t k_failures_in_ack = 500;
-constexpr std::size_t k_detail = 400;  // bytes of a sentence
+constexpr std::size_t k_detail = 800;  // bytes of a sentence
 
 }  // namespace
 

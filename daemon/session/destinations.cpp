@@ -13,6 +13,10 @@ wire::Destination destination_of(const ServedRoot& root) {
     told.set_id(known->marker.id);
     told.set_counter(known->marker.counter);
     told.set_former_id(known->marker.former);
+    if (const auto file = root.directory->marker_file()) {
+      told.set_marker_inode(file->inode);
+      told.set_marker_changed(file->changed);
+    }
   }
   return told;
 }

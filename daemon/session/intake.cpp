@@ -275,6 +275,7 @@ Result<> Intake::list(const wire::List& list) {
                .served = root.served,
                .account = list.account(),
                .account_key = key_of(*peer_, root.path, list.account()),
+               .owner = {peer_->fingerprint, list.root()},
                .serial = serial_of(list.turn()),
                .digests = list.digests(),
                .control_digests = list.control_digests(),
@@ -379,8 +380,11 @@ Result<> Intake::map_owners(const wire::MapOwners& question) {
       details += out.detail().size();
     }
   }
-  if (question.take_destination() && found != peer_->roots.end()) {
-    if (found->second.directory && !refusal_of_process()) (void)found->second.directory->take();
+  if ((question.take_destination() || question.mark_destination()) && found != peer_->roots.end()) {
+    const auto& directory = found->second.directory;
+    const bool may_take = directory && !refusal_of_process();
+    if (may_take && question.take_destination()) (void)directory->take();
+    if (may_take && question.mark_destination()) (void)directory->open();
     *mapped.mutable_destination() = destination_of(found->second);
   }
   if (question.space()) {

@@ -25,6 +25,7 @@ struct ListRequest {
   std::shared_ptr<ServedDirectory> served;  ///< what `root` was opened of; may be null
   std::string account;
   std::string account_key;
+  Ownership::Owner owner;  ///< who asks
   std::uint64_t serial = 0;
   bool digests = false;
   bool control_digests = false;

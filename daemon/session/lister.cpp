@@ -9,6 +9,7 @@
 #include "common/codec/digest.h"
 #include "common/maildir/name.h"
 #include "common/maildir/search_index.h"
+#include "common/os/explained.h"
 #include "common/os/names.h"
 #include "common/os/printable.h"
 #include "common/service/log.h"
@@ -85,7 +86,7 @@ wire::Listing Lister::piece() const {
 
 void Lister::fail(const Error& error) {
   if (error.code == ErrorCode::vanished) return;  // removed while we looked
-  if (!error_) error_ = error;
+  if (!error_) error_ = os::explained(error, os::Side::destination);
 }
 
 wire::Listing Lister::next() {
@@ -251,7 +252,10 @@ namespace {
 
 class AccountWalk {
  public:
-  AccountWalk(const maildir::Layout& layout, std::uint64_t id) : layout_(layout), id_(id) { begin(); }
+  AccountWalk(const maildir::Layout& layout, std::uint64_t id, const std::function<bool(const std::string&)>& is_told)
+      : layout_(layout), id_(id), is_told_(is_told) {
+    begin();
+  }
 
   void level(const os::Directory& directory, const std::string& path, std::size_t depth) {
     const auto names = directory.list();
@@ -281,6 +285,7 @@ class AccountWalk {
   }
 
   void add(const std::string& account) {
+    if (!is_told_(account)) return;
     size_ += account.size() + 8;
     if (size_ > k_piece) begin();
     pieces_.back().add_accounts(account);
@@ -288,14 +293,16 @@ class AccountWalk {
 
   const maildir::Layout& layout_;
   std::uint64_t id_;
+  const std::function<bool(const std::string&)>& is_told_;
   std::size_t size_ = 0;
   std::vector<wire::Listing> pieces_;
 };
 
 }  // namespace
 
-std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id) {
-  AccountWalk walk(layout, id);
+std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id,
+                                         const std::function<bool(const std::string& account)>& is_told) {
+  AccountWalk walk(layout, id, is_told);
   walk.level(root, "", 0);
   return walk.take();
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,7 +89,9 @@ class Lister {
   NameList entries_;
 };
 
-/// The accounts below a root, as the agent's layout finds them: for what the destination has and the source has not.
-std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id);
+/// The accounts below a root, as the agent's layout finds them, but for those that are not told: for what the
+/// destination has and the source has not.
+std::vector<wire::Listing> list_accounts(const os::Directory& root, const maildir::Layout& layout, std::uint64_t id,
+                                         const std::function<bool(const std::string& account)>& is_told);
 
 }  // namespace maildirsync::daemon

@@ -67,7 +67,13 @@ asio::awaitable<void> Listings::list_all_accounts(const ListRequest& request, Li
   }
   if (sink.has_ended()) co_return;
   auto pieces = co_await on_thread(services_.threads, [&] {
-    auto found = list_accounts(*request.root, *layout, request.id);
+    const std::string above = place_of(*request.root, "");
+    // What another agent or root has brought to the same directory is theirs.
+    const auto is_told = [&](const std::string& account) {
+      return services_.ownership == nullptr ||
+             services_.ownership->check(os::join(above, account), request.owner).has_value();
+    };
+    auto found = list_accounts(*request.root, *layout, request.id, is_told);
     if (request.packed) std::for_each(found.begin(), found.end(), wire::pack);
     return found;
   });
@@ -106,7 +112,14 @@ asio::awaitable<void> Listings::list_account(const ListRequest& request, Listing
       return piece;
     });
     sink.send(header);
-    if (header.listing().last()) co_return;
+    if (header.listing().last()) {
+      const auto& last = header.listing();
+      services_.note_listing(request.account_key,
+                             last.error() == 0
+                                 ? std::nullopt
+                                 : std::optional(Error{static_cast<ErrorCode>(last.error()), "", last.detail(), 0}));
+      co_return;
+    }
     co_await sink.wait_for_reader();
   }
 }

@@ -93,6 +93,12 @@ Result<> Ownership::read() {
 
 Result<> Ownership::write_anew() {
   const std::string between = path_ + ".new";
+  auto written = write_anew(between);
+  if (!written) ::unlink(between.c_str());  // on a full disk it takes room
+  return written;
+}
+
+Result<> Ownership::write_anew(const std::string& between) {
   os::Fd fd(::open(between.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600));
   if (!fd) return os_failure(between, "cannot write to the state directory (state_dir)", errno);
   std::string text;

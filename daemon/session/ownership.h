@@ -66,6 +66,7 @@ class Ownership {
   explicit Ownership(std::string path) : path_(std::move(path)) {}
   Result<> read();
   Result<> write_anew();
+  Result<> write_anew(const std::string& between);
   Result<> append(const std::string& lines);
   std::uint32_t number_of(const Owner& owner);
   Result<> check_locked(const std::string& place, const Owner& owner) const;

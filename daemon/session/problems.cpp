@@ -45,24 +45,39 @@ void Problems::note(const Peer& peer, const std::vector<Committed>& done) {
       continue;
     }
     const auto code = conflict ? ErrorCode::conflict : one.error->code;
-    const std::string detail = (conflict ? one.outcome.detail : one.error->message()).substr(0, k_detail);
-    const auto now = std::chrono::steady_clock::now();
-    if (const auto known = problems_.find(where); known != problems_.end()) {
-      bytes_[peer.name] += detail.size() - known->second.detail.size();
-      known->second = {code, detail, now};
-    } else if (problems_.size() < k_most && bytes_[peer.name] + bytes_of(where, detail) <= k_most_bytes) {
-      bytes_[peer.name] += bytes_of(where, detail);
-      problems_.emplace(where, Problem{code, detail, now});
-      service::log_event({service::Severity::warning,
-                          "problem",
-                          {{"code", std::string(to_string(code))},
-                           {"peer", peer.name},
-                           {"root", one.account->root_name},
-                           {"account", one.account->path},
-                           {"path", one.path},
-                           {"detail", detail}}});
-    }
+    add(where, code, (conflict ? one.outcome.detail : one.error->message()).substr(0, k_detail));
   }
+}
+
+void Problems::note_listing(const std::string& account_key, const std::optional<Error>& error) {
+  const auto first = account_key.find('\0'), second = account_key.find('\0', first + 1);
+  if (second == std::string::npos) return;
+  const Where where{account_key.substr(0, first), account_key.substr(first + 1, second - first - 1),
+                    account_key.substr(second + 1), ""};
+  const auto known = problems_.find(where);
+  if (error && !passes_by_itself(error->code)) return add(where, error->code, error->message().substr(0, k_detail));
+  if (known != problems_.end()) forget(known);
+}
+
+void Problems::add(const Where& where, ErrorCode code, const std::string& detail) {
+  const auto& [peer, root, account, path] = where;
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto known = problems_.find(where); known != problems_.end()) {
+    bytes_[peer] += detail.size() - known->second.detail.size();
+    known->second = {code, detail, now};
+    return;
+  }
+  if (problems_.size() >= k_most || bytes_[peer] + bytes_of(where, detail) > k_most_bytes) return;
+  bytes_[peer] += bytes_of(where, detail);
+  problems_.emplace(where, Problem{code, detail, now});
+  service::log_event({service::Severity::warning,
+                      "problem",
+                      {{"code", std::string(to_string(code))},
+                       {"peer", peer},
+                       {"root", root},
+                       {"account", account},
+                       {"path", path},
+                       {"detail", detail}}});
 }
 
 const std::map<Problems::Where, Problems::Problem>& Problems::recent() {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,10 +25,13 @@ class Problems {
   using Where = std::tuple<std::string, std::string, std::string, std::string>;  ///< peer, root, account, path
 
   void note(const Peer& peer, const std::vector<Committed>& done);
+  /// An account, by the key of its ListRequest, could be listed, or not.
+  void note_listing(const std::string& account_key, const std::optional<Error>& error);
   /// Reported within the last few minutes.
   const std::map<Where, Problem>& recent();
 
  private:
+  void add(const Where& where, ErrorCode code, const std::string& detail);
   void forget(std::map<Where, Problem>::iterator problem);
 
   std::map<Where, Problem> problems_;

@@ -80,7 +80,8 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
                 .unclean_end = mark.last_unclean_end()},
       mark_(std::move(mark)),
       look_timer_(loop),
-      landing_(loop, threads_) {
+      landing_(loop, threads_),
+      state_room_(loop, threads_, config_.state_dir) {
   services_.find_peer = [this](const std::string& fingerprint) {
     const auto found = peers_.find(fingerprint);
     return found == peers_.end() ? nullptr : found->second;
@@ -113,6 +114,9 @@ Receiver::Receiver(asio::io_context& loop, config::Receiver config, std::string 
   });
   services_.trash_use = [this](const std::string& path) { return trash_.use_of(path); };
   services_.note = [this](const Peer& peer, const std::vector<Committed>& done) { problems_.note(peer, done); };
+  services_.note_listing = [this](const std::string& account_key, const std::optional<Error>& error) {
+    problems_.note_listing(account_key, error);
+  };
 }
 
 Receiver::~Receiver() {
@@ -215,6 +219,7 @@ void Receiver::tell_ways(const std::vector<config::Peer>& told) {
 void Receiver::look_at_directories() {
   directories_->look_at_all();
   landing_.look(config_);
+  state_room_.look();
   look_timer_.expires_after(k_look_at_directories);
   look_timer_.async_wait([this](const asio::error_code& cancelled) {
     if (!cancelled && !stopping_) look_at_directories();

@@ -20,6 +20,7 @@
 #include "daemon/session/peers.h"
 #include "daemon/session/problems.h"
 #include "daemon/session/session.h"
+#include "daemon/session/state_room.h"
 #include "daemon/session/stock_taker.h"
 #include "daemon/session/trash_keeper.h"
 
@@ -102,6 +103,7 @@ class Receiver {
   int seconds_ = 0;
   asio::steady_timer look_timer_;
   Landing landing_;
+  StateRoom state_room_;
   bool stopping_ = false;
 };
 

@@ -104,6 +104,13 @@ json Receiver::status() {
                         {"path", configuration_.file},
                         {"detail", configuration_.refusal()}});
   }
+  if (const auto& state = state_room_.trouble()) {
+    problems.push_back({{"code", to_string(state->code)},
+                        {"root", ""},
+                        {"account", ""},
+                        {"path", state->path},
+                        {"detail", state->detail}});
+  }
   if (const auto& landing = landing_.trouble()) {
     problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
                         {"root", ""},

@@ -54,6 +54,8 @@ struct Services {
   std::function<std::shared_ptr<PeerLoad>(const std::string& fingerprint)> load_of;
   /// Event loop: what became of operations, for `status`.
   std::function<void(const Peer& peer, const std::vector<Committed>& done)> note;
+  /// Event loop: whether an account could be listed, by the key of its ListRequest; for `status`.
+  std::function<void(const std::string& account_key, const std::optional<Error>& error)> note_listing;
   /// Any thread: what lies in the trash of the root with this path.
   std::function<TrashUse(const std::string& path)> trash_use;
 };

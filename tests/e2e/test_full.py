@@ -93,5 +93,43 @@ class FullDestination(LabTest):
         self.assertLess(arrived, 128)
 
 
+
+class FullStateDirectory(LabTest):
+    def test_the_receiver_says_it(self):
+        root = self.lab.add_root()
+        account = root.make_account(b"a")
+        receiver = self.lab.receiver
+        os.makedirs(receiver.state_dir)
+        self.mount_small(receiver.state_dir, 1 << 20)
+        self.lab.start()
+        self.lab.flush()
+        ballast = self.fill_up(receiver.state_dir)
+        problem = receiver.wait_problem("state")
+        self.assertEqual(receiver.state_dir, problem["path"])
+        self.assertIn("No space left on device", problem["detail"])
+        done = receiver.cli("status")
+        self.assert_exit(1, done)
+        self.assertIn("1 problem (state)", done.stdout)
+        self.assertEqual([], [name for name in os.listdir(receiver.state_dir) if name.endswith(".new") or name == "probe"])
+        os.unlink(ballast)
+        wait_until(lambda: not receiver.problems("state"), "it is said no more", alive=self.lab.daemons)
+        deliver(account, b"1700000000.M1P1.mx")
+        self.lab.flush()
+        self.lab.assert_equal()
+
+    def test_a_decision_on_a_full_disk_leaves_nothing_half_written(self):
+        root = self.lab.add_root()
+        root.make_account(b"a")
+        self.mount_small(root.destination, 1 << 20)
+        self.lab.start()
+        self.lab.flush()
+        ballast = self.fill_up(root.destination)
+        self.lab.agent.cli("drain", "vhosts")
+        self.lab.receiver.restart()  # which marks its directory anew
+        self.lab.agent.wait_state("draining", "initial")
+        self.assertEqual([], [name for name in os.listdir(root.destination) if name.endswith(".new")])
+        os.unlink(ballast)
+
+
 if __name__ == "__main__":
     unittest.main()

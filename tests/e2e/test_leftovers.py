@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from loop_mounts import mount
-from maildirsync_testing import LabTest, deliver
+from maildirsync_testing import LabTest, deliver, wait_until
 from maildir_trees import find_accounts, make_maildir, write_file
 
 TRASH = ".maildirsync.trash"
@@ -101,6 +101,48 @@ class Leftovers(LabTest):
         self.flush()
         self.lab.assert_equal()
         self.assertEqual(set(names[1:]), {os.fsencode(name) for name in os.listdir(os.path.join(there, "cur"))})
+
+    def test_an_account_that_only_the_destination_has(self):
+        """By a restore, a backup, or a user who was renamed: status, flush and verify say it, and it hinders no flush."""
+        self.lab.start()
+        self.flush()
+        old = os.path.dirname(os.path.dirname(self.root.at_destination(self.account)))
+        shutil.copytree(os.path.join(old, b"a"), os.path.join(old, b"former"))
+        result = self.flush()
+        self.assertEqual((0, 1), (result["extra"], result["extra_whole_accounts"]))
+        self.assertEqual([{"root": "vhosts", "account": "former@example.org", "extra": 0, "whole": True}], result["extras"])
+        self.assertIn("1 account at the destination only (former@example.org)", self.lab.agent.cli("flush").stdout)
+        status = self.lab.agent.status()
+        self.assertEqual((0, 1), (status["extra"], status["extra_whole_accounts"]))
+        self.assertIn("only the destination has 1 account (former@example.org), which the source lacks as a whole", status["extra_detail"])
+        shown = self.lab.agent.cli("status")
+        self.assert_exit(0, shown)
+        self.assertIn("1 account at the destination only", shown.stdout.splitlines()[0])
+        verified = self.lab.agent.cli("verify")
+        self.assert_exit(1, verified)
+        self.assertIn("1 difference is at the destination only and no command moves it away", verified.stdout)
+        self.assertNotIn("--aside-extra", verified.stdout)
+        self.lab.agent.restart()
+        wait_until(lambda: self.lab.agent.status()["extra_whole_accounts"] == 1, "it is told after a restart, with no flush", alive=self.lab.daemons)
+        shutil.rmtree(os.path.join(old, b"former"))
+        self.assertEqual([], self.flush()["extras"])
+        self.assertEqual("", self.lab.agent.status()["extra_detail"])
+        self.assert_exit(0, self.lab.agent.cli("verify"))
+
+    def test_no_command_is_advised_that_would_move_nothing(self):
+        """What users have in a drained root, and what a held account still has."""
+        self.lab.start()
+        self.flush()
+        other = self.root.make_account(b"b")
+        deliver(other, b"1700000000.M1P1.mx")
+        self.flush()
+        shutil.rmtree(os.path.dirname(other))
+        self.lab.agent.wait_problem("account-gone")
+        self.assertNotIn("--aside-extra", self.lab.agent.cli("verify").stdout)
+        self.assert_exit(0, self.lab.agent.cli("drain", "vhosts"))
+        deliver(self.root.at_destination(self.account), b"1800000000.M1P1.new")
+        done = self.lab.agent.cli("verify")
+        self.assertNotIn("--aside-extra", done.stdout)
 
     def test_a_destination_filled_days_before(self):
         subprocess.run(["rsync", "-a", self.root.source + "/", self.root.destination + "/"], check=True)

@@ -110,6 +110,20 @@ class OneOwner(LabTest):
         self.assertEqual([], self.lab.agent.problems())
         del other
 
+    def test_two_servers_with_accounts_of_their_own_are_each_equal(self):
+        """What the other one brought is theirs, and neither extra nor in a cutover's way."""
+        self.share()
+        self.account(self.first, "mine", 5)
+        self.account(self.second, "theirs", 5)
+        self.lab.start()
+        self.lab.flush()
+        for agent in (self.lab.agent, self.second_agent):
+            result = agent.flush()
+            self.assertEqual((0, []), (result["extra_whole_accounts"], result["extras"]))
+            self.assertEqual("", agent.status()["extra_detail"])
+            done = agent.cli("verify")
+            self.assert_exit(0, done)
+
     def test_it_ends_with_the_peer(self):
         self.share()
         self.account(self.first, "both", 5)

@@ -137,6 +137,23 @@ class LiveMirror(SetupTest):
     def status(self) -> dict:
         return json.loads(self.old.cli("--json", "status").stdout)
 
+    def test_pairing_says_that_a_root_would_land_in_its_own_source(self):
+        """By a path that was mistyped, or left as it was on a mount that both servers have."""
+        self.make_mail()
+        before = sorted(files for _, _, files in os.walk(self.source))
+        receiver = self.receiver_line()
+        self.old.setup("--root", f"vhosts={self.source}")
+        agent = self.old.pair(receiver)
+        self.new.pair(agent, "--path", self.source, "--owner", "5000:5000")
+        for side in (self.new, self.old):
+            side.start()
+        done = self.old.run("pair", receiver)
+        self.assertEqual(1, done.returncode, done.stdout + done.stderr)
+        self.assertIn("the root vhosts is held: the source", done.stderr)
+        self.assertIn("is itself the directory in which it lands at the destination", done.stderr)
+        after = sorted([name for name in files if not name.startswith(".maildirsync.")] for _, _, files in os.walk(self.source))
+        self.assertEqual(before, after)
+
     def test_a_paused_agent_copies_nothing_until_it_is_resumed(self):
         self.make_mail()
         line = self.receiver_line()

@@ -82,5 +82,17 @@ TEST(CutoverObstacles, a_window_must_hold_the_flush_and_the_comparison) {
   EXPECT_NE(too_short(2, 2, 4), "");
 }
 
+TEST(CutoverObstacles, a_root_that_no_release_lets_go_is_said_with_its_cause) {
+  for (const auto* const code : {"destination-overlaps", "decisions-lost", "foreign-agent"}) {
+    Json status = live();
+    status["roots"][0]["state"] = "held";
+    status["problems"] = {{{"code", code}, {"root", "vhosts"}, {"account", ""}, {"detail", "why it is so"}}};
+    const std::string said = obstacle(status, k_roots);
+    EXPECT_NE(said.find(code), std::string::npos) << said;
+    EXPECT_NE(said.find("why it is so"), std::string::npos) << said;
+    EXPECT_EQ(said.find("release"), std::string::npos) << said;
+  }
+}
+
 }  // namespace
 }  // namespace maildirsync::cli

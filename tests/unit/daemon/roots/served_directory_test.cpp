@@ -30,13 +30,13 @@ class ServedDirectoryTest : public ::testing::Test {
 
 TEST(Marker, is_read_as_it_was_written) {
   const Marker marker{std::string(32, 'f'), 42};
-  EXPECT_EQ(parse_marker(to_text(marker)), marker);
+  EXPECT_EQ(os::parse_marker(os::to_text(marker)), marker);
   const Marker put_back{marker.id, 42, std::string(32, 'e')};
-  EXPECT_EQ(parse_marker(to_text(put_back)), put_back);
-  const std::vector<std::string> others{"", "id x\n", to_text(marker).substr(0, 100), to_text({"xyz", 1}),
-                                        to_text({marker.id, 0})};
+  EXPECT_EQ(os::parse_marker(os::to_text(put_back)), put_back);
+  const std::vector<std::string> others{"", "id x\n", os::to_text(marker).substr(0, 100), os::to_text({"xyz", 1}),
+                                        os::to_text({marker.id, 0})};
   for (const auto& text : others)
-    EXPECT_EQ(parse_marker(text), std::nullopt) << text;
+    EXPECT_EQ(os::parse_marker(text), std::nullopt) << text;
 }
 
 TEST_F(ServedDirectoryTest, marks_what_it_serves_with_a_file_of_its_own) {
