@@ -38,6 +38,7 @@ struct Facts {
   struct Root {
     std::string name, path, mode;
     std::string accounts;         ///< the pattern
+    bool may_be_empty = false;    ///< its accounts are those of a list
     std::string trouble;          ///< why it cannot be looked at here; "" when it can
     std::string distant_trouble;  ///< the same at the destination
     std::vector<ScanProblem> left_out;
