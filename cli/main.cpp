@@ -19,6 +19,8 @@ int run(int argc, char** argv) {
           {"verify", "compare source and destination", add_verify},
           {"plan", "inventory, space, watches, owners and times before a migration", add_plan},
           {"cutover", "presync, freeze, flush, verify, switch and drain, undone in order when one fails", add_cutover},
+          {"move", "move some accounts to the new server, by name, while all others go on", add_move},
+          {"door", "write the maps that say at which server each account is", add_door},
           {"pause", "stop sending; changes are kept track of", add_pause},
           {"resume", "go on sending", add_resume},
           {"release", "let what a brake holds go on, after you looked at it", add_release},

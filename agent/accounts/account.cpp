@@ -27,6 +27,10 @@ void log_problem(std::string_view code, const std::string& root, const std::stri
                        {"detail", detail}}});
 }
 
+std::string key_of_drained_since(AccountId id) {
+  return "drained-since:" + std::to_string(id);
+}
+
 std::string indexed_detail(const Account& account) {
   return fmt::format(
       "a Dovecot at the destination has written indexes of {} folder{} of this account while it is mirrored; what it "

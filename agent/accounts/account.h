@@ -57,6 +57,8 @@ struct Account {
   bool put_back = false;  ///< not yet compared since its root's destination was put back to an earlier time
   bool gone_confirmed = false;
   bool awaits_discovery = false;
+  bool leaves = false;             ///< its root does not take it any more, and another will, with its record
+  std::int64_t drained_since = 0;  ///< it came from a mirrored root into a drained one then, ns since the epoch
   ErrorCode hold_code = ErrorCode::mass_deletion;
   sync::Hold hold = sync::Hold::none;
   sync::Loss hold_loss;         ///< what would be deleted
@@ -98,8 +100,8 @@ struct Account {
   std::size_t unwatched = 0, extra = 0;
   RecentLosses losses;  ///< messages removed recently; the brake counts them
 
-  /// Held, and no turn is to find out whether it still must be.
-  bool is_stopped() const { return held && !rechecks; }
+  /// It leaves its root; or it is held, and no turn is to find out whether it still must be.
+  bool is_stopped() const { return leaves || (held && !rechecks); }
   bool is_gone() const { return held && hold_code == ErrorCode::account_gone; }
 };
 
@@ -110,6 +112,9 @@ void log_problem(std::string_view code, const std::string& root, const std::stri
 
 /// The problem text shown when the destination's Dovecot has indexed this account.
 std::string indexed_detail(const Account& account);
+
+/// In the state: Account::drained_since.
+std::string key_of_drained_since(AccountId id);
 
 /// The marker of the directory in which a root lands, as the receiver last told of it; `id` "" before the first time.
 struct DestinationMarker {
@@ -200,6 +205,7 @@ struct Root {
   std::size_t left_behind = 0;          ///< accounts that a change of the configuration left out
   bool walked_whole = false;            ///< the last walk could read every directory on the way to accounts
   std::vector<std::string> only_there;  ///< accounts that only the destination has, as it was last asked
+  bool awaits_copies = false;           ///< it takes accounts that another root is still copying
   bool misses_accounts = false;         ///< the last walk did not find some that are not held yet
   Time loses_until{};  ///< many of its accounts lose much at once: until it has been quiet for some time
   Time losses_looked_at{};

@@ -36,6 +36,14 @@ std::vector<const Account*> Roster::accounts_of(std::size_t root) const {
   return found;
 }
 
+bool Roster::may_be_empty(const Root& root) const {
+  if (root.config.include_file.empty() && root.config.exclude_file.empty()) return false;
+  return std::any_of(accounts.begin(), accounts.end(), [&](const auto& known) {
+    const Root& other = roots[known.second.root];
+    return !other.removed && other.config.path == root.config.path;
+  });
+}
+
 bool Roster::has_accounts(std::size_t root) const {
   return std::any_of(accounts.begin(), accounts.end(), [&](const auto& known) { return known.second.root == root; });
 }

@@ -28,6 +28,9 @@ struct Roster {
   std::vector<Account*> accounts_of(std::size_t root);
   std::vector<const Account*> accounts_of(std::size_t root) const;
   bool has_accounts(std::size_t root) const;
+  /// A root whose accounts are those of a list, or all but those, may have none: its tree is there if another root has
+  /// accounts in it.
+  bool may_be_empty(const Root& root) const;
 };
 
 }  // namespace maildirsync::agent

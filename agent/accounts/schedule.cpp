@@ -1,5 +1,6 @@
 #include "agent/accounts/schedule.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace maildirsync::agent {
@@ -81,6 +82,7 @@ Account* Schedule::next_account(bool live_only) {
 /// more once these go on.
 std::size_t Schedule::room_for_bulk(const Lane* live) const {
   std::size_t room = lanes_.regular() - (live != nullptr ? 1 : 0);
+  if (most_bulk_ > 0) room = std::min(room, most_bulk_);
   for (std::size_t i = 0; i < lanes_.size() && room > 0; ++i) {
     const Lane& lane = lanes_[i];
     if (&lane != live && lane.turn() && !lane.hangs()) --room;

@@ -33,6 +33,9 @@ class Schedule {
   /// Gives free lanes something to do.
   void dispatch();
 
+  /// At most so many lanes work on what is not live at once; 0: all of them.
+  void set_most_bulk(std::size_t lanes) { most_bulk_ = lanes; }
+
   bool is_paused() const { return paused_; }
   void set_paused(bool paused) { paused_ = paused; }
 
@@ -57,6 +60,7 @@ class Schedule {
   std::multimap<Time, AccountId> delayed_;
   asio::steady_timer timer_;
   std::uint64_t generation_ = 0;
+  std::size_t most_bulk_ = 0;
   bool paused_ = false;
 };
 

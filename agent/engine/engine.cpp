@@ -1,6 +1,7 @@
 #include "agent/engine/engine.h"
 
 #include <algorithm>
+#include <ctime>
 #include <thread>
 #include <utility>
 
@@ -152,6 +153,7 @@ Result<> Engine::start(EngineClient& client) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.transfer.connections != 0 ? config_.transfer.connections : std::min(cores, 8U) + 1;
   lanes_.set_regular(count);
+  follow_timetable();
   while (lanes_.size() < count)
     add_lane();
   tick();
@@ -260,6 +262,7 @@ void Engine::link_down(std::size_t lane, const Error& error, const std::vector<S
 void Engine::tick() {
   if (roster_.stopping) return;
   const Time now = Clock::now();
+  follow_timetable();
   retry_accounts(now);
   look_at_roots(now);
   stalls_.check(now);
@@ -275,6 +278,20 @@ void Engine::tick() {
   tick_timer_.async_wait([this](const asio::error_code& error) {
     if (!error) tick();
   });
+}
+
+/// The bandwidth of this time of the week.
+void Engine::follow_timetable() {
+  const config::Transfer& transfer = config_.transfer;
+  const config::Span* span = config::span_at(transfer.timetable, std::time(nullptr));
+  const unsigned connections = span == nullptr ? 0 : span->connections;
+  schedule_.set_most_bulk(connections > 1 ? connections - 1 : connections);  // the first one is for live changes
+  const std::uint64_t limit = span == nullptr ? transfer.bandwidth_limit : span->limit;
+  if (lanes_.settings().bandwidth_limit == limit) return;
+  service::log_info("bandwidth limit={} by=\"{}\"", limit, span == nullptr ? "bandwidth_limit" : span->text);
+  LinkSettings settings = lanes_.settings();
+  settings.bandwidth_limit = limit;
+  lanes_.use(std::move(settings));
 }
 
 /// What is held, has problems or cannot be watched has its turn again, at intervals.
@@ -309,7 +326,7 @@ void Engine::look_at_roots(Time now) {
     ends_.forget_root_trouble(i);
     const Root& root = roster_.roots[i];
     const bool missing = root.held || !root.directory || !root.overlap.hold.empty();
-    if (root.misses_accounts || (has_gone[i] && retry)) walks_.walk(i);
+    if (root.misses_accounts || ((has_gone[i] || root.awaits_copies) && retry)) walks_.walk(i);
     if ((missing && look_at_missing) || (is_unwatched(root) && look_at_unwatched)) walks_.walk(i);
   }
   if (!look_at_missing) return;

@@ -80,6 +80,7 @@ class Engine {
   void link_down(std::size_t lane, const Error& error, const std::vector<Sent>& lost);
   void meet(const wire::Hello& receiver);
   void tick();
+  void follow_timetable();
   void retry_accounts(Time now);
   void look_at_roots(Time now);
 

@@ -75,6 +75,7 @@ Account& Engine::add_known_account(std::size_t root, const State::AccountRow& ro
   account.messages = row.messages;
   account.bytes = row.bytes;
   account.extra = number_in(*state_, "extra:" + std::to_string(row.id));
+  account.drained_since = static_cast<std::int64_t>(number_in(*state_, key_of_drained_since(row.id)));
   account.gone_noted =
       static_cast<std::int64_t>(number_in(*state_, key_of_gone(roster_.roots[root].config.name, row.path)));
   account.awaits_discovery = true;
@@ -98,7 +99,9 @@ Result<> Engine::reload(config::Agent config, LinkSettings link) {
   }
   const bool another_receiver = link.receiver_fingerprint != lanes_.settings().receiver_fingerprint;
   config_ = std::move(config);
+  link.bandwidth_limit = lanes_.settings().bandwidth_limit;
   lanes_.use(std::move(link));
+  follow_timetable();
   if (another_receiver) {
     for (auto& root : roster_.roots)
       MAILDIRSYNC_TRY(destinations_.recall(root));

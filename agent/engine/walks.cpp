@@ -3,12 +3,15 @@
 #include "agent/engine/walks.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include <asio/post.hpp>
 
 #include "agent/engine/root_hold.h"
+#include "common/os/clock.h"
 #include "common/service/event.h"
 #include "common/service/log.h"
 
@@ -21,7 +24,7 @@ using namespace std::chrono_literals;
 constexpr auto k_away_for_a_moment = 1s;
 
 bool is_included(const Root& root, const std::string& account) {
-  return maildir::is_included(root.config.include, root.config.exclude, account);
+  return config::takes(root.config, account);
 }
 
 /// By the configuration as it is now: that of the walk may be older.
@@ -115,12 +118,15 @@ bool Walks::have_walked(const std::vector<std::uint64_t>& walks) const {
 bool Walks::must_hold(Root& root, const Discovery& discovery) {
   using Directory = WalkedRoot::Directory;
   const bool is_read = discovery.error.detail.empty();
+  const auto known = roster_.accounts_of(roster_.index_of(root));
+  const auto expected = static_cast<std::size_t>(
+      std::count_if(known.begin(), known.end(), [&](const Account* one) { return is_included(root, one->name); }));
   const std::string reason = reason_to_hold({.path = root.config.path,
                                              .directory = !discovery.directory ? Directory::missing
                                                           : is_read            ? Directory::read
                                                                                : Directory::unreadable,
                                              .trouble = discovery.error.message(),
-                                             .known = roster_.accounts_of(roster_.index_of(root)).size(),
+                                             .known = expected,
                                              .found = discovery.accounts.size(),
                                              .file_system = discovery.file_system,
                                              .file_system_then = root.file_system});
@@ -149,7 +155,7 @@ void Walks::walked(std::size_t index, const Discovery& discovery, Search search)
   note_problems(root, discovery, search);
   drop_excluded(index);
   if (must_hold(root, discovery)) return ended(index);
-  auto added = find_accounts(index, discovery, is_another);
+  auto added = take_over(index, find_accounts(index, discovery, is_another));
   if (added.empty()) return ended(index);
   // The state gives each its number, which may take a while.
   threads_.post([this, index, name = root.config.name, added = std::move(added)]() mutable {
@@ -220,6 +226,7 @@ std::vector<Discovery::Found> Walks::find_accounts(std::size_t index, const Disc
     found.insert(account.path);
   for (Account* account : roster_.accounts_of(index)) {
     const bool was_found = found.erase(account->path) > 0;
+    if (!is_included(root, account->name)) continue;  // another root's walk finds it, and takes it
     if (mounts_.hold(*account, root.mounts, discovery.mounts)) continue;
     if (!was_found) {
       is_not_found(*account, discovery.whole);
@@ -272,14 +279,94 @@ void Walks::is_found(Account& account) {
   holds_.end(account, "account-returned");
 }
 
-/// What was copied stays, and so does what the state knows of it.
+/// What was copied stays, and so does what the state knows of it. One that another root of the tree takes waits for it.
 void Walks::drop_excluded(std::size_t index) {
-  for (const Account* account : roster_.accounts_of(index)) {
+  for (Account* account : roster_.accounts_of(index)) {
+    const bool left = std::exchange(account->leaves, false);
     if (is_included(roster_.roots[index], account->name)) continue;
+    if (const Root* next = next_root_of(*account)) {
+      account->leaves = may_move(*account, *next);
+      if (account->leaves && !left) walk(roster_.index_of(*next));
+      continue;
+    }
     service::log_info("account-excluded root={} account={}", roster_.roots[index].config.name, account->name);
     drop_account(account->id);
     ++roster_.roots[index].left_behind;
   }
+}
+
+/// Into a drained root only what was copied as a whole: there, mail from before counts as given. Until then it is
+/// mirrored on.
+bool Walks::may_move(const Account& account, const Root& to) {
+  return to.mode != config::Mode::drain || account.complete;
+}
+
+/// Another root of the same tree that takes the account now; nullptr when none does.
+const Root* Walks::next_root_of(const Account& account) const {
+  const Root& root = roster_.root_of(account);
+  const auto takes = [&](const Root& other) {
+    return &other != &root && !other.removed && other.config.path == root.config.path &&
+           config::takes(other.config, account.name) && other.layout.account_name(account.path) == account.name;
+  };
+  const auto found = std::find_if(roster_.roots.begin(), roster_.roots.end(), takes);
+  return found == roster_.roots.end() ? nullptr : &*found;
+}
+
+/// Accounts that another root of the same tree has, and that its configuration does not give it any more, come here
+/// with what was acknowledged of them. Gives those that are new, or that both roots take.
+std::vector<Discovery::Found> Walks::take_over(std::size_t index, std::vector<Discovery::Found> found) {
+  roster_.roots[index].awaits_copies = false;
+  if (found.empty()) return found;
+  std::unordered_map<std::string_view, Account*> elsewhere;
+  for (auto& [id, account] : roster_.accounts) {
+    const Root& other = roster_.root_of(account);
+    const bool is_same_tree = account.root != index && other.config.path == roster_.roots[index].config.path;
+    if (is_same_tree && !is_included(other, account.name)) elsewhere.emplace(account.path, &account);
+  }
+  std::erase_if(found, [&](const Discovery::Found& one) {
+    const auto other = elsewhere.find(one.path);
+    if (other == elsewhere.end()) return false;
+    Account& account = *other->second;
+    elsewhere.erase(other);
+    take_over(index, one, account);
+    return true;
+  });
+  return found;
+}
+
+void Walks::take_over(std::size_t index, const Discovery::Found& found, Account& from) {
+  Root& root = roster_.roots[index];
+  if (!may_move(from, root)) {
+    root.awaits_copies = true;
+    from.awaits_discovery = false;
+    from.work.structure = true;
+    return schedule_.add(from);
+  }
+  if (from.turn || from.held) {
+    root.misses_accounts = true;  // the next walk takes it
+    return;
+  }
+  const Root& before = roster_.root_of(from);
+  const bool is_drained_now = root.mode == config::Mode::drain && before.mode == config::Mode::mirror;
+  service::log_info("account-moved account={} root={} from={}", found.name, root.config.name, before.config.name);
+  Account account;
+  account.id = from.id;
+  account.root = index;
+  account.path = found.path;
+  account.name = found.name;
+  account.queued = from.queued;
+  account.complete = from.complete;
+  account.folders = from.folders;
+  account.messages = from.messages;
+  account.bytes = from.bytes;
+  account.wanted_generation = from.wanted_generation;
+  account.drained_since = is_drained_now ? os::wall_clock() : from.drained_since;
+  account.work.structure = true;
+  account.work.compare = true;
+  keeper_.write([id = from.id, name = root.config.name](State& state) { return state.move_account(id, name); });
+  keeper_.set_value(key_of_drained_since(from.id), std::to_string(account.drained_since));
+  from = std::move(account);
+  schedule_.add(from);
 }
 
 void Walks::add_account(std::size_t index, const Added& added) {

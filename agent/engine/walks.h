@@ -63,6 +63,10 @@ class Walks {
   void is_found(Account& account);
   void drop_excluded(std::size_t root);
   void add_account(std::size_t root, const Added& added);
+  static bool may_move(const Account& account, const Root& to);
+  const Root* next_root_of(const Account& account) const;
+  std::vector<Discovery::Found> take_over(std::size_t root, std::vector<Discovery::Found> found);
+  void take_over(std::size_t root, const Discovery::Found& found, Account& from);
 
   asio::io_context& loop_;
   os::Threads& threads_;

@@ -55,10 +55,7 @@ void Watching::wait_for_events() {
 
 void Watching::take_event(const Event& event) {
   if (event.kind == EventKind::overflow) return lost_events();
-  if (event.place.part == Part::root) {
-    if (event.place.owner < roster_.roots.size()) walks_.walk(event.place.owner);
-    return;
-  }
+  if (event.place.part == Part::root) return walk_tree(event.place.owner);
   Account* const found = roster_.find(event.place.owner);
   if (found == nullptr) return;
   Account& account = *found;
@@ -78,6 +75,16 @@ void Watching::take_event(const Event& event) {
     account.work.add_structure(now);
   }
   schedule_.add(account);
+}
+
+/// A directory has one watch, whose owner is the last of the roots that lie over it: what came concerns all of them.
+void Watching::walk_tree(std::size_t owner) {
+  if (owner >= roster_.roots.size()) return;
+  const std::string path = roster_.roots[owner].config.path + '/';
+  for (std::size_t i = 0; i < roster_.roots.size(); ++i) {
+    const std::string other = roster_.roots[i].config.path + '/';
+    if (path.starts_with(other) || other.starts_with(path)) walks_.walk(i);
+  }
 }
 
 void Watching::lost_events() {

@@ -29,6 +29,7 @@ class Watching {
   void wait_for_events();
   void wait_for_mounts();
   void take_event(const Event& event);
+  void walk_tree(std::size_t owner);
   void lost_events();
   void mount_changed(const std::string& point);
 

@@ -116,7 +116,7 @@ class Forecast {
       }
       const bool has_accounts = std::any_of(facts_.accounts.begin(), facts_.accounts.end(),
                                             [&](const Facts::Account& account) { return account.root == root.name; });
-      if (facts_.is_of_all && !has_accounts && root.trouble.empty()) {
+      if (facts_.is_of_all && !has_accounts && !root.may_be_empty && root.trouble.empty()) {
         must("no-accounts", root.name, "", root.path, "the root holds no account of the form " + root.accounts,
              "mount it, or put path and accounts right in agent.toml, or take the [[root]] out");
       }

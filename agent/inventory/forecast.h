@@ -37,8 +37,9 @@ struct Facts {
   };
   struct Root {
     std::string name, path, mode;
-    std::string accounts;  ///< the pattern
-    std::string trouble;   ///< why it cannot be looked at here; "" when it can
+    std::string accounts;       ///< the pattern
+    bool may_be_empty = false;  ///< its accounts are those of a list
+    std::string trouble;        ///< why it cannot be looked at here; "" when it can
     ErrorCode trouble_code = ErrorCode::root_gone;
     std::string distant_trouble;  ///< the same at the destination
     ErrorCode distant_code = ErrorCode::root_gone;

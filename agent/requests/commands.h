@@ -15,6 +15,8 @@ using Reply = std::shared_ptr<control::Reply>;
 
 // The commands, each in the file of its name. Those that take a while begin a Request.
 
+/// Which account is at which server, and the maps that say so.
+void door(Requests& requests, const nlohmann::json& request, Reply reply);
 void flush(Requests& requests, const nlohmann::json& request, Reply reply);
 void verify(Requests& requests, const nlohmann::json& request, Reply reply);
 /// `plan`

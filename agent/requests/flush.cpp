@@ -7,6 +7,7 @@
 
 #include <asio/post.hpp>
 
+#include "agent/requests/chosen_accounts.h"
 #include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/flush_standing.h"
@@ -59,7 +60,7 @@ class Flush : public Request {
   bool waits_for_looks() const { return (looks_ != Looks::known || lists_accounts_) && !parts_.schedule.is_paused(); }
   bool waits();
   bool is_chosen(const Account& account) const {
-    return roots_.contains(parts_.roster.root_of(account)) && maildir::is_chosen(glob_, account.name);
+    return roots_.contains(parts_.roster.root_of(account)) && accounts_.contains(account.name);
   }
   Survey survey() const;
   void survey_root(std::size_t index, Survey& survey) const;
@@ -70,7 +71,7 @@ class Flush : public Request {
   void finish(Survey survey);
 
   Parts& parts_;
-  const std::string glob_;
+  const ChosenAccounts accounts_;
   const ChosenRoots roots_;
   const bool full_;
   const bool thorough_;  ///< for a proof: also a root without accounts is left out
@@ -91,7 +92,7 @@ class Flush : public Request {
 Flush::Flush(Requests& requests, const json& request, Reply reply)
     : Request(std::move(reply)),
       parts_(requests.parts()),
-      glob_(request.value("account", "")),
+      accounts_(request),
       roots_(request, parts_.roster),
       full_(request.value("full", false)),
       thorough_(request.value("thorough", false)),
@@ -102,7 +103,7 @@ Flush::Flush(Requests& requests, const json& request, Reply reply)
   if (timeout > 0) {
     deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
   }
-  walks_ = parts_.walks.walk_all(full_ || thorough_ ? Search::everywhere : Search::beside);
+  walks_ = parts_.walks.walk_all((full_ || thorough_) && !accounts_.is_by_name() ? Search::everywhere : Search::beside);
   for (std::size_t i = 0; i < parts_.roster.roots.size(); ++i)
     parts_.rooms.ask(i, true);
 }
@@ -201,8 +202,8 @@ Survey Flush::survey() const {
   for (const auto& [id, account] : parts_.roster.accounts) {
     if (is_chosen(account) && !parts_.roster.root_of(account).removed) survey_account(account, survey);
   }
-  if (survey.accounts == 0 && !glob_.empty()) {
-    survey.left_out.push_back({{"code", "no-accounts"}, {"detail", "no account matches '" + glob_ + "'"}});
+  if (survey.accounts == 0 && !accounts_.is_all()) {
+    survey.left_out.push_back({{"code", "no-accounts"}, {"detail", "no account matches '" + accounts_.text() + "'"}});
   }
   if (survey.waits_for_resume) {
     survey.left_out.push_back({{"code", "paused"}, {"detail", "the agent is paused; maildirsync resume"}});
@@ -215,8 +216,9 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
   if (index < walks_.size() && root.discoveries < walks_[index]) {
     survey.waits_for(root.config.name, "", "the root is being walked");
   }
+  const bool may_be_empty = parts_.roster.may_be_empty(root);
   const bool has_accounts = parts_.roster.has_accounts(index);
-  if ((thorough_ && !root.is_held() && !has_accounts) || root.is_left_empty(has_accounts)) {
+  if (!may_be_empty && ((thorough_ && !root.is_held() && !has_accounts) || root.is_left_empty(has_accounts))) {
     survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
   }
   if (root.asks_for_room && !accounts_marked_) {
@@ -226,13 +228,14 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
     survey.left_out.push_back(
         {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
   }
-  if (glob_.empty() && root.mode == config::Mode::mirror) {
+  if (accounts_.is_all() && root.mode == config::Mode::mirror) {
     survey.whole += root.only_there.size();
     for (const auto& account : root.only_there) {
       if (survey.extras.size() >= k_most_extras) break;
       survey.extras.push_back({{"root", root.config.name}, {"account", account}, {"extra", 0}, {"whole", true}});
     }
   }
+  if (accounts_.is_by_name()) return;
   for (const auto& problem : root.problems) {
     if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
     survey.left_out.push_back({{"code", to_string(problem.code)},

@@ -100,7 +100,9 @@ void InventoryRequest::begin() {
   InventoryRun::Order order;
   Facts& facts = order.facts;
   for (const auto& root : parts_.roster.roots) {
-    if (!root.removed) facts.roots.push_back(facts_of(root));
+    if (root.removed) continue;
+    facts.roots.push_back(facts_of(root));
+    facts.roots.back().may_be_empty = parts_.roster.may_be_empty(root);
   }
   add_accounts(order);
   if (facts.accounts.empty() && !glob_.empty()) {

@@ -34,6 +34,8 @@ std::vector<service::Metric> metrics(const Requests& requests) {
       {"maildirsync_refused_oldest_seconds", "How long the oldest of what is refused waits; 0 without any.",
        Kind::gauge, waiting.since ? std::chrono::duration<double>(Clock::now() - *waiting.since).count() : 0.0},
       {"maildirsync_accounts", "Accounts.", Kind::gauge, static_cast<double>(roster.accounts.size())},
+      {"maildirsync_bandwidth_limit_bytes", "Bytes a second that may be sent now; 0: any.", Kind::gauge,
+       static_cast<double>(parts.lanes.settings().bandwidth_limit)},
       {"maildirsync_watches", "Directories that are watched.", Kind::gauge,
        static_cast<double>(parts.watcher.watches())}};
   // No sample rather than a wrong one while the lag cannot be known.
@@ -45,6 +47,18 @@ std::vector<service::Metric> metrics(const Requests& requests) {
                        requests.verified().value("unix", 0.0)});
     metrics.push_back({"maildirsync_verified_differences", "Differences found then.", Kind::gauge,
                        requests.verified().value("differences", 0.0)});
+  }
+  for (const auto& root : roster.roots) {
+    const auto found = requests.stragglers().find(root.config.name);
+    if (root.removed || root.mode != config::Mode::drain || found == requests.stragglers().end()) continue;
+    const auto add = [&](const char* name, const char* help, const char* key) {
+      metrics.push_back({name, help, Kind::gauge, found->value(key, 0.0), {{"root", root.config.name}}});
+    };
+    add("maildirsync_stragglers", "Messages that came to a drained root since its users moved.", "messages");
+    add("maildirsync_stragglers_waiting", "Those of them that are not at the destination yet.", "waiting");
+    add("maildirsync_straggler_last_timestamp_seconds", "When the last of them came; 0: none.", "last_unix");
+    add("maildirsync_stragglers_checked_timestamp_seconds", "When this was found, by verify or drain --report.",
+        "checked_unix");
   }
   for (const auto& [code, count] : by_code) {
     metrics.push_back({"maildirsync_problems_by_code",

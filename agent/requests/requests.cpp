@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <utility>
 
 #include "agent/requests/commands.h"
@@ -28,6 +29,7 @@ struct Command {
 
 constexpr std::array k_commands = {
     Command{"cutover-record", cutover_record},
+    Command{"door", door},         //
     Command{"drain", set_mode},    //
     Command{"events", events},     //
     Command{"flush", flush},       //
@@ -43,11 +45,11 @@ constexpr std::array k_commands = {
     Command{"verify", verify},
 };
 
-/// Of an earlier run.
-json last_verification(State& state) {
-  const auto stored = state.value("verified");
-  json verified = stored && *stored ? json::parse(**stored, nullptr, false) : json();
-  return verified.is_object() ? verified : json();
+/// Of an earlier run; null when there is none.
+json kept(State& state, const char* key) {
+  const auto stored = state.value(key);
+  json value = stored && *stored ? json::parse(**stored, nullptr, false) : json();
+  return value.is_object() ? value : json();
 }
 
 }  // namespace
@@ -57,7 +59,8 @@ Requests::Requests(Parts parts)
       cutover_(parts_.loop, parts_.config.state_dir + "/cutover"),
       cutover_copy_(parts_.loop, cutover_, parts_.lanes),
       settlements_(parts_),
-      verified_(last_verification(parts_.state)) {}
+      verified_(kept(parts_.state, "verified")),
+      stragglers_(kept(parts_.state, "stragglers")) {}
 
 void Requests::handle(const json& request, std::shared_ptr<control::Reply> reply) {
   const std::string name = request.value("command", "");
@@ -72,6 +75,16 @@ void Requests::handle(const json& request, std::shared_ptr<control::Reply> reply
 void Requests::note_verified(json verified) {
   verified_ = std::move(verified);
   parts_.keeper.set_value("verified", verified_.dump());
+}
+
+void Requests::note_stragglers(const json& drained) {
+  for (const auto& root : drained) {
+    stragglers_[root.value("root", "")] = {{"messages", root.value("messages", 0)},
+                                           {"waiting", root.value("waiting", 0)},
+                                           {"last_unix", root.value("last_unix", std::int64_t{0})},
+                                           {"checked_unix", static_cast<std::int64_t>(std::time(nullptr))}};
+  }
+  parts_.keeper.set_value("stragglers", stragglers_.dump());
 }
 
 bool Requests::is_under_way(std::string_view exclusive) const {

@@ -36,6 +36,10 @@ class Requests : public EngineClient {
   /// The last verification of everything, for `status`; null before the first.
   const nlohmann::json& verified() const { return verified_; }
   void note_verified(nlohmann::json verified);
+  /// What came to drained roots since their users moved, by root, as the last comparison of all their accounts found
+  /// it: `messages`, `waiting`, `last_unix` and `checked_unix`.
+  const nlohmann::json& stragglers() const { return stragglers_; }
+  void note_stragglers(const nlohmann::json& drained);
   bool is_under_way(std::string_view exclusive) const;
   void begin(std::shared_ptr<Request> request);
 
@@ -54,7 +58,7 @@ class Requests : public EngineClient {
   CutoverCopy cutover_copy_;
   Settlements settlements_;
   CopyRate copy_rate_;
-  nlohmann::json verified_;
+  nlohmann::json verified_, stragglers_;
   std::vector<std::shared_ptr<Request>> requests_;
   bool advancing_ = false;
   bool changed_again_ = false;  ///< while they advance

@@ -1,6 +1,7 @@
 #include "agent/requests/status.h"
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 #include <tuple>
 
@@ -65,6 +66,18 @@ json decision_status(const Agreements& agreements, const Root& root) {
           {"adopted", root.agreement.adopted},
           {"withheld_messages", root.agreement.withheld},
           {"given_again_messages", root.given_again}};
+}
+
+/// The limit that counts now, by which line of the schedule, and until when.
+json bandwidth_status(const Parts& parts) {
+  const auto& timetable = parts.config.transfer.timetable;
+  const std::time_t now = std::time(nullptr);
+  const auto* span = config::span_at(timetable, now);
+  const std::time_t until = config::next_change(timetable, now);
+  return {{"limit", parts.lanes.settings().bandwidth_limit},
+          {"connections", span == nullptr ? 0 : span->connections},
+          {"by", span == nullptr ? json(nullptr) : json(os::printable(span->text))},
+          {"until", until == 0 ? json(nullptr) : json(os::stamp_of(until))}};
 }
 
 /// Whether something keeps all of a root from arriving.
@@ -354,6 +367,7 @@ json status_of(const Requests& requests, const std::string& account_glob) {
                    {"rescans", parts.totals.rescans.load()},
                    {"overflows", parts.totals.overflows.load()}}},
                  {"configuration", parts.configuration.to_json()},
+                 {"bandwidth", bandwidth_status(parts)},
                  {"watches", parts.watcher.watches()},
                  {"watcher", {{"backend", parts.watcher.backend()}, {"reason", os::printable(parts.watcher_reason)}}},
                  {"cutover", cutover_status(requests.cutover())},

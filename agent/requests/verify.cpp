@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "agent/accounts/problems.h"
+#include "agent/requests/chosen_accounts.h"
 #include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
@@ -75,11 +76,11 @@ class Verify : public Request {
   void finish(const Verification::Outcome& outcome);
   json answer(const Verification::Outcome& outcome);
   void note_acls_of(const Verification::Outcome& outcome);
-  bool is_of_all() const { return glob_.empty() && roots_.is_all(); }
+  bool is_of_all() const { return chosen_.is_all() && roots_.is_all(); }
 
   Requests& requests_;
   Parts& parts_;
-  const std::string glob_;
+  const ChosenAccounts chosen_;
   const ChosenRoots roots_;
   const bool deep_;
   const bool repair_;
@@ -98,13 +99,13 @@ Verify::Verify(Requests& requests, const json& request, Reply reply)
     : Request(std::move(reply)),
       requests_(requests),
       parts_(requests.parts()),
-      glob_(request.value("account", "")),
+      chosen_(request),
       roots_(request, parts_.roster),
       deep_(request.value("deep", false)),
       repair_(request.value("repair", false)),
       aside_extra_(repair_ && request.value("aside_extra", false)),
-      walks_(parts_.walks.walk_all(Search::everywhere)) {
-  service::log_info("verify-begin account=\"{}\" deep={} repair={}", glob_, deep_, repair_);
+      walks_(parts_.walks.walk_all(chosen_.is_by_name() ? Search::beside : Search::everywhere)) {
+  service::log_info("verify-begin account=\"{}\" deep={} repair={}", chosen_.text(), deep_, repair_);
 }
 
 void Verify::advance() {
@@ -124,7 +125,7 @@ void Verify::leave_out(const std::string& root, const std::string& detail) {
 /// What the walk could not look into, and mail of no account. A comparison of some accounts is about these alone. Two
 /// empty trees are equal, but prove nothing: a volume may not be mounted yet.
 void Verify::leave_out_of(const Root& root) {
-  if (!glob_.empty()) return;
+  if (!chosen_.is_all()) return;
   for (const auto& problem : root.problems) {
     if (problem.code == ErrorCode::unwatched || problem.code == ErrorCode::special_file) continue;
     ++not_compared_;
@@ -133,7 +134,7 @@ void Verify::leave_out_of(const Root& root) {
                          {"path", os::printable(problem.path)},
                          {"detail", os::printable(problem.detail)}});
   }
-  if (parts_.roster.has_accounts(parts_.roster.index_of(root))) return;
+  if (parts_.roster.may_be_empty(root) || parts_.roster.has_accounts(parts_.roster.index_of(root))) return;
   ++not_compared_;
   left_out_.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
 }
@@ -206,9 +207,10 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
   auto accounts = parts_.roster.accounts_of(index);
   std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
   for (const Account* account : accounts) {
-    if (!maildir::is_chosen(glob_, account->name)) continue;
-    order.accounts.push_back({account->id, name, account->path, account->name, root.directory,
-                              is_drained ? std::optional(stragglers_.since(name)) : std::nullopt});
+    if (!chosen_.contains(account->name)) continue;
+    order.accounts.push_back(
+        {account->id, name, account->path, account->name, root.directory,
+         is_drained ? std::optional(std::max(stragglers_.since(name), account->drained_since)) : std::nullopt});
     accounts_.push_back({name, account->name, account->id});
   }
 }
@@ -221,9 +223,9 @@ void Verify::tell_progress(std::size_t done, std::size_t differences) {
 
 /// Whether the mirror knows the account, or is told by its configuration or the command to leave it alone.
 bool Verify::is_expected(const std::string& root_name, const std::string& path, const std::string& name) const {
-  if (!maildir::is_chosen(glob_, name)) return true;
+  if (!chosen_.contains(name)) return true;
   const Root* root = parts_.roster.find_root(root_name);
-  if (root == nullptr || !maildir::is_included(root->config.include, root->config.exclude, name)) return true;
+  if (root == nullptr || !config::takes(root->config, name)) return true;
   const std::size_t index = parts_.roster.index_of(*root);
   return std::any_of(parts_.roster.accounts.begin(), parts_.roster.accounts.end(),
                      [&](const auto& known) { return known.second.root == index && known.second.path == path; });
@@ -239,8 +241,8 @@ void Verify::finish(const Verification::Outcome& outcome) {
   if (outcome.compared == 0 && !outcome.unreachable.empty()) {
     return end(control::error("unreachable", "nothing was compared: " + outcome.unreachable));
   }
-  if (accounts_.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !glob_.empty()) {
-    return end(control::error("usage", "no account matches '" + glob_ + "'"));
+  if (accounts_.empty() && outcome.unknown.empty() && outcome.unlisted.empty() && !chosen_.is_all()) {
+    return end(control::error("usage", "no account matches '" + chosen_.text() + "'"));
   }
   if (is_of_all()) note_acls_of(outcome);
   end(answer(outcome));
@@ -319,6 +321,7 @@ json Verify::answer(const Verification::Outcome& outcome) {
   if (aside_extra_) answer["aside"] = aside;
   service::log_info("verify-end equal={} differences={} accounts={} seconds={:.1f}", equal, all,
                     outcome.accounts.size(), elapsed);
+  if (chosen_.is_all()) requests_.note_stragglers(answer["drained"]);
   if (is_of_all()) {
     const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     requests_.note_verified({{"at", os::stamp_of(now)},

@@ -127,7 +127,7 @@ class Walk {
   void account(const os::Directory& directory, const std::string& below, const std::string& path) {
     if (search_ != Search::beside) meet_in(directory, below, path);
     const auto name = layout_.account_name(path);
-    if (name && maildir::is_included(root_.include, root_.exclude, *name)) found_.accounts.push_back({path, *name});
+    if (name && config::takes(root_, *name)) found_.accounts.push_back({path, *name});
   }
 
   /// In the place of an account: its mail, in another format.
@@ -142,8 +142,7 @@ class Walk {
 
   /// In the place of an account or of a directory on the way to one.
   void link(const os::Directory& directory, const std::string& name, const std::string& path) {
-    if (const auto account = layout_.account_name(path);
-        account && !maildir::is_included(root_.include, root_.exclude, *account)) {
+    if (const auto account = layout_.account_name(path); account && !config::takes(root_, *account)) {
       return;
     }
     if (leads_to(directory, name) == Target::directory) {

@@ -90,6 +90,15 @@ class SqliteState final : public State {
     });
   }
 
+  Result<> move_account(AccountId id, const std::string& root) override {
+    MAILDIRSYNC_ASSIGN(const auto row, account_row(id));
+    MAILDIRSYNC_ASSIGN(const auto there, account(root, row.path));
+    if (there == id) return {};
+    MAILDIRSYNC_TRY(forget_account(there));
+    const std::scoped_lock lock(mutex_);
+    return Statement(database(), "UPDATE account SET root = ? WHERE id = ?").bind(root, id).run();
+  }
+
   // -- what is acknowledged
 
   Result<sync::AccountManifest> folders(AccountId id) override {

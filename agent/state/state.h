@@ -46,6 +46,8 @@ class State {
   virtual Result<> set_complete(AccountId id, bool complete) = 0;
   virtual Result<> set_all_incomplete(const std::string& root) = 0;
   virtual Result<> forget_account(AccountId id) = 0;
+  /// The account belongs to that root from now on, with all that is known of it; what that root knew of the path goes.
+  virtual Result<> move_account(AccountId id, const std::string& root) = 0;
 
   // -- what is acknowledged
   /// The folders, without entries; structure_whole.

@@ -109,7 +109,9 @@ class Comparison {
     sync::lift_times(listed.manifest, listed.times, {&looked_.before, &looked_.after}, {}, sync::OtherDates::lifted);
     if (order_.work.doubted_since) MAILDIRSYNC_TRY(give_torn_again(listed.manifest));
     if (order_.put_back) MAILDIRSYNC_TRY(give_lost_again(listed.manifest));
-    auto reconciled = sync::reconcile_drain(listed.manifest, looked_.before, looked_.after, order_.given_until);
+    // An account of which nothing is there was never given: what its users had of it there, the receiver remembers.
+    const std::int64_t given_until = listed.manifest.folders.empty() ? 0 : order_.given_until;
+    auto reconciled = sync::reconcile_drain(listed.manifest, looked_.before, looked_.after, given_until);
     report_.withheld = reconciled.withheld;
     report_.listed_destination = true;
     MAILDIRSYNC_TRY(state_.apply(order_.account, reconciled.given));

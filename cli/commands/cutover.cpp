@@ -1,3 +1,5 @@
+#include "cli/commands/cutover.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include "cli/ask/terminal.h"
 #include "cli/commands/commands.h"
 #include "cli/cutover/kept_record.h"
+#include "cli/cutover/membership.h"
 #include "cli/cutover/obstacles.h"
 #include "cli/cutover/outcome.h"
 #include "cli/cutover/page.h"
@@ -31,13 +34,7 @@ constexpr std::chrono::milliseconds k_pause{200};
 constexpr int k_tries = 50;
 constexpr double k_hook_timeout_seconds = 600;
 
-struct Arguments {
-  CutoverOrder order;
-  std::vector<std::string> groups;
-  std::optional<double> timeout, hook_timeout;
-  bool resume = false, undo = false, yes = false;
-  std::string html;
-};
+using Arguments = CutoverArguments;
 
 /// A cutover that is about to begin, to go on, or to go back.
 struct Beginning {
@@ -109,7 +106,15 @@ tl::expected<std::vector<std::string>, std::string> roots_of(const Json& status,
   return groups.empty() ? all : groups;
 }
 
-Begun fresh(const Json& status, const Json& found, const Arguments& arguments) {
+/// Why the agent's door could not be asked for, or null where there is none.
+tl::expected<Json, std::string> ask_for_door(const Options& options) {
+  const auto answer = try_ask(options, {{"command", "door"}});
+  if (answer) return *answer;
+  if (answer.error().exit_status == k_exit_usage) return Json::object();  // an agent of an earlier release has none
+  return Not(answer.error().sentence);
+}
+
+Begun fresh(const Json& status, const Json& found, const Json& door, const Arguments& arguments) {
   if (flag_of(found, "open") && !read_record(found)) return Not(k_not_understood);
   if (flag_of(found, "open")) {
     return Not(
@@ -117,15 +122,26 @@ Begun fresh(const Json& status, const Json& found, const Arguments& arguments) {
                     "maildirsync cutover --resume; to take it back: maildirsync cutover --undo",
                     text_of(found, "by"), text_of(found, "began"), text_of(found, "step")));
   }
-  const auto roots = roots_of(status, arguments.groups);
-  if (!roots) return Not(roots.error());
-  if (const std::string why = obstacle(status, *roots); !why.empty()) return Not(why);
+  const auto& accounts = arguments.order.accounts;
+  Move move;
+  if (!accounts.empty()) {
+    auto planned = plan_move(door, accounts, arguments.order.to);
+    if (!planned) return Not(planned.error());
+    move = std::move(*planned);
+  } else {
+    auto roots = roots_of(status, arguments.groups);
+    if (!roots) return Not(roots.error());
+    move.roots = std::move(*roots);
+  }
+  if (const std::string why = obstacle(status, move.roots, accounts); !why.empty()) return Not(why);
   Beginning beginning;
   beginning.record = {
       .order = arguments.order, .by = this_person(), .began = format_stamp(std::time(nullptr)), .entries = {}};
   beginning.record.order.timeout_seconds = arguments.timeout.value_or(0);
   beginning.record.order.hook_timeout_seconds = arguments.hook_timeout.value_or(k_hook_timeout_seconds);
-  beginning.record.order.roots = *roots;
+  beginning.record.order.roots = std::move(move.roots);
+  beginning.record.order.to = std::move(move.to);
+  beginning.record.order.door = !object_of(door, "door").empty();
   return beginning;
 }
 
@@ -165,6 +181,10 @@ Begun left(const Json& found, const Arguments& arguments) {
 
 // ---- what it will do ----
 
+bool is_at_door(Step step) {
+  return step == Step::freeze || step == Step::switch_over;
+}
+
 std::string plan_text(const Beginning& beginning) {
   const CutoverOrder& order = beginning.record.order;
   const Script script = script_of(order);
@@ -181,17 +201,21 @@ std::string plan_text(const Beginning& beginning) {
                         : task.step == Step::flush   ? "send the last changes, looking at everything"
                         : task.step == Step::verify  ? "compare source and destination"
                         : task.step == Step::indexes ? "put right what was opened too early"
-                        : task.undoes                ? "keep the roots equal again"
+                        : task.undoes                ? "mirror again"
                                                      : "from then on only give new mail";
-    text += fmt::format("  {:<9} {}\n", name + ":", command != nullptr ? *command : about);
+    std::string what = command != nullptr ? *command : about;
+    if (is_at_door(task.step) && order.door) {
+      what = std::string("write the maps of the door") + (what.empty() ? "" : ", and " + what);
+    }
+    text += fmt::format("  {:<9} {}\n", name + ":", what);
   };
   for (auto task = next_task(script, history, beginning.way); task; task = next_task(script, history, beginning.way)) {
     add(*task);
     history.push_back({*task, End::good});
   }
   if (beginning.way == Way::back || order.rehearse) return text;
-  if (script.unswitch) text += "  if it fails, unswitch: " + order.unswitch + '\n';
-  if (script.thaw) text += "  if it fails, thaw:     " + order.thaw + '\n';
+  if (!order.unswitch.empty()) text += "  if it fails, unswitch: " + order.unswitch + '\n';
+  if (!order.thaw.empty()) text += "  if it fails, thaw:     " + order.thaw + '\n';
   return text;
 }
 
@@ -204,15 +228,19 @@ bool is_confirmed(const Options& options, const Arguments& arguments, const Begi
 
 // ---- the command ----
 
-/// What of the command line cannot be; "" when it can.
-std::string wrong_usage(const Arguments& arguments) {
+/// What of the command line cannot be; "" when it can. A door is a switch of its own.
+std::string wrong_usage(const Arguments& arguments, bool has_door) {
   const CutoverOrder& order = arguments.order;
   if (arguments.resume || arguments.undo) return "";
   if (order.rehearse) {
     const bool stays_frozen = !order.freeze.empty() && order.thaw.empty();
     return stays_frozen ? "--rehearse with --freeze needs --thaw, which ends it" : "";
   }
-  if (order.switch_over.empty()) {
+  if (order.switch_over.empty() && !has_door) {
+    if (order.moves()) {
+      return "nothing would send the users to the new server: configure a [door] in agent.toml "
+             "(docs/configuration.md), or give --switch, a command that does it";
+    }
     return "--switch is required: the command that sends clients and mail to the new server. To see how long the "
            "window will take: --rehearse";
   }
@@ -239,8 +267,10 @@ bool write_page(const Options& options, ReportFile& page, const Json& answer) {
   return done.has_value();
 }
 
-int cutover(const Options& options, const Arguments& arguments) {
-  if (const std::string wrong = wrong_usage(arguments); !wrong.empty()) {
+}  // namespace
+
+int cutover(const Options& options, const CutoverArguments& arguments) {
+  if (const std::string wrong = wrong_usage(arguments, true); !wrong.empty()) {
     complain(wrong);
     return k_exit_usage;
   }
@@ -250,6 +280,12 @@ int cutover(const Options& options, const Arguments& arguments) {
     return refuse(options,
                   "a cutover is done at the old server, where maildirsync-agent runs; this is the receiver's socket");
   }
+  const auto door = ask_for_door(options);
+  if (!door) return refuse(options, door.error());
+  if (const std::string wrong = wrong_usage(arguments, !object_of(*door, "door").empty()); !wrong.empty()) {
+    complain(wrong);
+    return k_exit_usage;
+  }
   const auto found = ask_for_record(options);
   if (!found) {
     complain(found.error().sentence);
@@ -257,7 +293,7 @@ int cutover(const Options& options, const Arguments& arguments) {
   }
   if (os::is_running(text_of(*found, "holder"))) return refuse(options, under_way_text(*found));
   const bool is_new = !arguments.resume && !arguments.undo;
-  auto beginning = is_new ? fresh(*status, *found, arguments) : left(*found, arguments);
+  auto beginning = is_new ? fresh(*status, *found, *door, arguments) : left(*found, arguments);
   if (!beginning) return refuse(options, beginning.error());
   const CutoverOrder& order = beginning->record.order;
   if (beginning->way == Way::on && !order.freeze.empty() && order.thaw.empty()) {
@@ -284,11 +320,9 @@ int cutover(const Options& options, const Arguments& arguments) {
   return done ? k_exit_done : k_exit_incomplete;
 }
 
-}  // namespace
-
-Run add_cutover(Parser& command) {
-  auto arguments = std::make_shared<Arguments>();
-  CutoverOrder& order = arguments->order;
+void add_cutover_options(Parser& command, CutoverArguments& given) {
+  CutoverArguments* arguments = &given;
+  CutoverOrder& order = given.order;
   const auto add = [&](const char* name, std::string& value, const char* about) {
     command.add_option(name, value, about)->type_name("CMD");
   };
@@ -300,9 +334,6 @@ Run add_cutover(Parser& command) {
   add("--switch", order.switch_over, "sends clients and mail to the destination");
   add("--unswitch", order.unswitch, "undoes --switch; without it nothing is undone once the switch began");
   add("--check", order.check, "looks whether the destination serves, after the switch; its failure is the switch's");
-  command.add_option("--group", arguments->groups, "only this root, and others that are named so too")
-      ->type_name("ROOT")
-      ->allow_extra_args(false);
   command.add_flag("--deep", order.deep, "compare the contents of both sides too");
   add_seconds("--timeout", arguments->timeout,
               "most seconds for each part of the presync, and from the freeze to the switch; 0: no end");
@@ -318,6 +349,14 @@ Run add_cutover(Parser& command) {
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal before beginning");
   command.footer(
       "Exit status: 0 done, 1 stopped, with what was undone, 2 wrong usage, 3 the daemon cannot be reached.");
+}
+
+Run add_cutover(Parser& command) {
+  auto arguments = std::make_shared<CutoverArguments>();
+  add_cutover_options(command, *arguments);
+  command.add_option("--group", arguments->groups, "only this root, and others that are named so too")
+      ->type_name("ROOT")
+      ->allow_extra_args(false);
   return [arguments](const Options& options) { return cutover(options, *arguments); };
 }
 

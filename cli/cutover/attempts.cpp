@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "cli/ask/progress.h"
+#include "cli/cutover/membership.h"
 #include "cli/cutover/obstacles.h"
+#include "cli/cutover/write_door.h"
 #include "cli/report/format.h"
 #include "cli/report/verify_report.h"
 
@@ -67,20 +69,14 @@ Ended Attempts::presync() {
 Ended Attempts::standing() const {
   const auto status = try_ask(options_, {{"command", "status"}});
   if (!status) return {false, status.error().sentence};
-  const std::string why = standing_problem(*status, order_.roots);
+  const std::string why = standing_problem(*status, order_.roots, order_.accounts);
   return {why.empty(), why};
 }
 
 Ended Attempts::flush(double timeout) {
   const auto answer = [&] {
     ProgressBar bar(options_);
-    return try_ask(options_,
-                   {{"command", "flush"},
-                    {"account", ""},
-                    {"roots", order_.roots},
-                    {"timeout", timeout},
-                    {"full", true},
-                    {"thorough", true}},
+    return try_ask(options_, of_these({{"command", "flush"}, {"timeout", timeout}, {"full", true}, {"thorough", true}}),
                    patience(timeout > 0 ? timeout + k_grace_seconds : 0,
                             [&](const Json& line) { show_flush_progress(bar, line); }));
   }();
@@ -100,10 +96,8 @@ Ended Attempts::flush(double timeout) {
 Ended Attempts::verify(double timeout) {
   const auto answer = [&] {
     ProgressBar bar(options_);
-    return try_ask(
-        options_,
-        {{"command", "verify"}, {"account", ""}, {"roots", order_.roots}, {"deep", order_.deep}, {"repair", false}},
-        patience(timeout, [&](const Json& line) { show_verify_progress(bar, line); }));
+    return try_ask(options_, of_these({{"command", "verify"}, {"deep", order_.deep}, {"repair", false}}),
+                   patience(timeout, [&](const Json& line) { show_verify_progress(bar, line); }));
   }();
   if (!answer) return {false, answer.error().sentence};
   findings_.verified = *answer;
@@ -132,7 +126,10 @@ Ended Attempts::indexes() {
   for (const auto& problem : list_of(*status, "problems")) {
     const auto& roots = order_.roots;
     const bool is_ours = std::find(roots.begin(), roots.end(), text_of(problem, "root")) != roots.end();
-    if (is_ours && text_of(problem, "code") == "stale-index") accounts.insert(text_of(problem, "account"));
+    const std::string account = text_of(problem, "account");
+    const auto& chosen = order_.accounts;
+    const bool is_chosen = chosen.empty() || std::find(chosen.begin(), chosen.end(), account) != chosen.end();
+    if (is_ours && is_chosen && text_of(problem, "code") == "stale-index") accounts.insert(account);
   }
   for (const auto& account : accounts) {
     const auto repaired =
@@ -146,6 +143,7 @@ Ended Attempts::indexes() {
 /// Drains, or mirrors again what was drained.
 Ended Attempts::set_mode(const char* mode) {
   const bool drains = std::string_view(mode) == "drain";
+  if (order_.moves()) return set_members(drains);
   bool good = true;
   std::string detail;
   // A drain that was not answered may have been done all the same; one that is mirrored stays so.
@@ -163,9 +161,61 @@ Ended Attempts::set_mode(const char* mode) {
   return {good, detail};
 }
 
-Ended Attempts::hook(const std::string& command, double timeout) const {
+Ended Attempts::set_members(bool joins) {
+  const std::string why = joins ? join(options_, order_, k_mode_seconds) : leave(options_, order_);
+  if (why.empty() && joins) findings_.drained.push_back(order_.to);
+  return {why.empty(), why};
+}
+
+/// About the roots or the accounts of the order.
+Json Attempts::of_these(Json request) const {
+  request["account"] = "";
+  request["roots"] = order_.roots;
+  if (order_.moves()) request["accounts"] = order_.accounts;
+  return request;
+}
+
+/// Nobody comes in before the command begins, and nobody finds the new server before it serves.
+Ended Attempts::freeze(double timeout) const {
+  const Ended door = set_door(Place::moves, cancel_fd_, timeout);
+  return door.good && !order_.freeze.empty() ? hook(order_.freeze, timeout) : door;
+}
+
+Ended Attempts::thaw() const {
+  const Ended thawed = order_.thaw.empty() ? Ended{true, ""} : undoing_hook(order_.thaw);
+  return thawed.good ? set_door(Place::here, -1, 0) : thawed;
+}
+
+/// Half a switch is worse than a late one: it has to begin in time, and no more.
+Ended Attempts::switch_over() const {
+  const Ended switched = order_.switch_over.empty() ? Ended{true, ""} : hook(order_.switch_over, 0);
+  return switched.good ? set_door(Place::there, cancel_fd_, 0) : switched;
+}
+
+Ended Attempts::unswitch() const {
+  const Ended door = set_door(Place::moves, -1, 0);
+  return door.good && !order_.unswitch.empty() ? undoing_hook(order_.unswitch) : door;
+}
+
+Ended Attempts::check() const {
+  return hook(order_.check, 0);
+}
+
+Ended Attempts::set_door(Place place, int cancel_fd, double timeout) const {
+  if (!order_.door) return {true, ""};
+  const auto written = write_door(options_, order_.roots, order_.accounts, place);
+  if (!written) return {false, written.error()};
+  return written->empty() ? Ended{true, ""} : run(*written, cancel_fd, bounded(timeout));
+}
+
+/// By the limit for each command; 0: no end.
+double Attempts::bounded(double timeout) const {
   const double limit = order_.hook_timeout_seconds;
-  return run(command, cancel_fd_, timeout > 0 && limit > 0 ? std::min(timeout, limit) : std::max(timeout, limit));
+  return timeout > 0 && limit > 0 ? std::min(timeout, limit) : std::max(timeout, limit);
+}
+
+Ended Attempts::hook(const std::string& command, double timeout) const {
+  return run(command, cancel_fd_, bounded(timeout));
 }
 
 Ended Attempts::undoing_hook(const std::string& command) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/ask/ask.h"
+#include "cli/cutover/door.h"
 #include "cli/cutover/record.h"
 #include "cli/cutover/shell.h"
 #include "cli/options.h"
@@ -40,17 +41,26 @@ class Attempts {
   Ended verify(double timeout);
   /// Puts right what a Dovecot at the destination indexed too early.
   Ended indexes();
-  /// "drain" or "mirror" for each root.
+  /// "drain" or "mirror" for each root; for accounts that move, another root.
   Ended set_mode(const char* mode);
-  Ended hook(const std::string& command, double timeout) const;
-  /// One that undoes is not interrupted.
-  Ended undoing_hook(const std::string& command) const;
+  // The commands, with the maps of the door where there is one. What undoes is not interrupted.
+  Ended freeze(double timeout) const;
+  Ended thaw() const;
+  Ended switch_over() const;
+  Ended unswitch() const;
+  Ended check() const;
 
   const CutoverFindings& findings() const { return findings_; }
 
  private:
   Patience patience(double timeout, std::function<void(const Json&)> on_progress) const;
   Ended run(const std::string& command, int cancel_fd, double timeout) const;
+  Ended hook(const std::string& command, double timeout) const;
+  Ended undoing_hook(const std::string& command) const;
+  Ended set_door(Place place, int cancel_fd, double timeout) const;
+  Ended set_members(bool joins);
+  double bounded(double timeout) const;
+  Json of_these(Json request) const;
   Ended standing() const;
 
   const Options& options_;

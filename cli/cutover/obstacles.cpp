@@ -21,6 +21,16 @@ bool stands_in_no_way(const Json& problem) {
   return std::find(k_harmless.begin(), k_harmless.end(), code) != k_harmless.end();
 }
 
+bool is_one_of(const std::vector<std::string>& names, const std::string& name);
+
+/// Of some accounts, what lies beside them in the root is no concern of theirs; what holds the root is.
+bool concerns(const Json& problem, const std::vector<std::string>& accounts) {
+  const std::string account = text_of(problem, "account");
+  if (!account.empty()) return is_one_of(accounts, account);
+  const std::string code = text_of(problem, "code");
+  return code != "special-file" && code != "mail-left-out";
+}
+
 bool is_one_of(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -47,18 +57,20 @@ std::string unreleasable(const Json& status, const std::string& root) {
   return "";
 }
 
-std::string obstacle_of(const Json& status, const Json& root) {
+std::string obstacle_of(const Json& status, const Json& root, bool of_some_accounts) {
   const Json& roots = list_of(status, "roots");
   const std::string state = text_of(root, "state");
   if (std::string why = unreleasable(status, text_of(root, "name")); !why.empty()) return why;
-  if (state == "held") return "something is held: maildirsync status says what, and maildirsync release lets it go on";
+  if (state == "held" && !of_some_accounts)
+    return "something is held: maildirsync status says what, and maildirsync release lets it go on";
   if (state == "blocked") return "a root cannot be read or written: maildirsync status says which, and why";
   return text_of(root, "mode") == "drain" ? drained_text(text_of(root, "name"), roots) : "";
 }
 
 }  // namespace
 
-std::string obstacle(const Json& status, const std::vector<std::string>& roots) {
+std::string obstacle(const Json& status, const std::vector<std::string>& roots,
+                     const std::vector<std::string>& accounts) {
   if (text_of(status, "state") == "paused")
     return "the agent is paused: maildirsync resume, and wait until the lag is 0";
   const std::string connection = flag_of(object_of(status, "peer"), "connected")
@@ -66,16 +78,18 @@ std::string obstacle(const Json& status, const std::vector<std::string>& roots) 
                                      : "the receiver is not connected: maildirsync status says why";
   for (const auto& root : list_of(status, "roots")) {
     if (!is_one_of(roots, text_of(root, "name"))) continue;
-    if (std::string why = obstacle_of(status, root); !why.empty()) return why;
+    if (std::string why = obstacle_of(status, root, !accounts.empty()); !why.empty()) return why;
   }
   return connection;
 }
 
-std::string standing_problem(const Json& status, const std::vector<std::string>& roots) {
+std::string standing_problem(const Json& status, const std::vector<std::string>& roots,
+                             const std::vector<std::string>& accounts) {
   const Json* first = nullptr;
   std::size_t same = 0;
   for (const auto& problem : list_of(status, "problems")) {
     const std::string root = text_of(problem, "root");
+    if (!accounts.empty() && !concerns(problem, accounts)) continue;
     if (stands_in_no_way(problem) || (!root.empty() && !is_one_of(roots, root))) continue;
     if (first == nullptr) first = &problem;
     same += text_of(problem, "code") == text_of(*first, "code") ? 1 : 0;

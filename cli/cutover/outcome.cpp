@@ -96,6 +96,7 @@ Json to_json(const Outcome& outcome) {
                  {"verified", findings.verified},
                  {"drained", findings.drained},
                  {"roots", outcome.record.order.roots},
+                 {"moved_accounts", outcome.record.order.accounts},
                  {"by", outcome.record.by},
                  {"began", outcome.record.began},
                  {"version", MAILDIRSYNC_VERSION},
@@ -116,7 +117,8 @@ std::string cutover_text(const Json& answer, Colour colour) {
   std::string text = paint(colour, complete || undone ? Style::good : Style::bad, head);
   text += " after " + format_seconds(number_of(answer, "elapsed_seconds").value_or(0));
   if (const auto window = number_of(answer, "window_seconds")) {
-    text += "; the source was frozen for " + format_seconds(*window);
+    text += list_of(answer, "moved_accounts").empty() ? "; the source was frozen for " : "; frozen for ";
+    text += format_seconds(*window);
   }
   text += '\n';
   const std::string detail = text_of(answer, "detail");

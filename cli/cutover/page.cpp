@@ -1,5 +1,6 @@
 #include "cli/cutover/page.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -53,9 +54,13 @@ std::string accounts_html(const Json& answer, const Json& status) {
   for (const auto& root : list_of(answer, "roots")) {
     if (root.is_string()) roots.insert(root.get<std::string>());
   }
+  const Json& moved = list_of(answer, "moved_accounts");
+  const auto is_moved = [&](const Json& account) {
+    return std::any_of(moved.begin(), moved.end(), [&](const Json& name) { return name == text_of(account, "name"); });
+  };
   std::vector<std::vector<std::string>> rows;
   for (const auto& account : list_of(status, "accounts")) {
-    if (!roots.contains(text_of(account, "root"))) continue;
+    if (moved.empty() ? !roots.contains(text_of(account, "root")) : !is_moved(account)) continue;
     rows.push_back({text_of(account, "name"), text_of(account, "root"), format_count(count_of(account, "folders")),
                     format_count(count_of(account, "messages")), format_bytes(number_of(account, "bytes").value_or(0)),
                     text_of(account, "state")});

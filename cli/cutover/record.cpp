@@ -50,6 +50,14 @@ std::optional<CutoverEntry> read_entry(const Json& json) {
                       .detail = raw_text(json, "detail")};
 }
 
+std::vector<std::string> read_names(const Json& list) {
+  std::vector<std::string> names;
+  for (const auto& name : list) {
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
 CutoverOrder read_order(const Json& json) {
   CutoverOrder order;
   for (const auto& [key, member] : k_commands)
@@ -58,9 +66,10 @@ CutoverOrder read_order(const Json& json) {
   order.deep = flag_of(json, "deep");
   order.timeout_seconds = number_of(json, "timeout_seconds").value_or(0);
   order.hook_timeout_seconds = number_of(json, "hook_timeout_seconds").value_or(0);
-  for (const auto& root : list_of(json, "roots")) {
-    if (root.is_string()) order.roots.push_back(root.get<std::string>());
-  }
+  order.roots = read_names(list_of(json, "roots"));
+  order.accounts = read_names(list_of(json, "accounts"));
+  order.to = raw_text(json, "to");
+  order.door = flag_of(json, "door");
   return order;
 }
 
@@ -69,7 +78,10 @@ Json to_json(const CutoverOrder& order) {
                {"deep", order.deep},
                {"timeout_seconds", order.timeout_seconds},
                {"hook_timeout_seconds", order.hook_timeout_seconds},
-               {"roots", order.roots}};
+               {"roots", order.roots},
+               {"accounts", order.accounts},
+               {"to", order.to},
+               {"door", order.door}};
   for (const auto& [key, member] : k_commands)
     json[key] = order.*member;
   return json;
@@ -78,10 +90,14 @@ Json to_json(const CutoverOrder& order) {
 }  // namespace
 
 Script script_of(const CutoverOrder& order) {
-  return {.freeze = !order.freeze.empty(),
-          .thaw = !order.thaw.empty(),
-          .switch_over = !order.switch_over.empty(),
-          .unswitch = !order.unswitch.empty(),
+  // The maps are put back as they were; a command takes another one for that.
+  const auto can_be_undone = [&](const std::string& command, const std::string& undoing) {
+    return !undoing.empty() || (order.door && command.empty());
+  };
+  return {.freeze = order.door || !order.freeze.empty(),
+          .thaw = can_be_undone(order.freeze, order.thaw),
+          .switch_over = order.door || !order.switch_over.empty(),
+          .unswitch = can_be_undone(order.switch_over, order.unswitch),
           .check = !order.check.empty(),
           .rehearse = order.rehearse};
 }

@@ -17,6 +17,11 @@ struct CutoverOrder {
   double timeout_seconds = 0;       ///< 0: no end
   double hook_timeout_seconds = 0;  ///< for each of the commands; 0: no end
   std::vector<std::string> roots;
+  std::vector<std::string> accounts;  ///< of `move`: only these of the roots, by name
+  std::string to;                     ///< of `move`: the drained root whose accounts they become
+  bool door = false;                  ///< the maps of agent.toml's [door] are written at freeze and switch
+  /// What the words of a move differ in from those of a cutover.
+  bool moves() const { return !accounts.empty(); }
 };
 
 Script script_of(const CutoverOrder& order);

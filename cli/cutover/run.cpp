@@ -122,12 +122,11 @@ class Cutover {
   }
 
   Ended attempt(const Task& task) {
-    const CutoverOrder& order = record_.order;
     switch (task.step) {
       case Step::presync:
         return attempts_.presync();
       case Step::freeze:
-        return task.undoes ? attempts_.undoing_hook(order.thaw) : attempts_.hook(order.freeze, time_left());
+        return task.undoes ? attempts_.thaw() : attempts_.freeze(time_left());
       case Step::flush:
         return attempts_.flush(time_left());
       case Step::verify:
@@ -135,10 +134,9 @@ class Cutover {
       case Step::indexes:
         return attempts_.indexes();
       case Step::switch_over:
-        // Half a switch is worse than a late one: it has to begin in time, and no more.
-        return task.undoes ? attempts_.undoing_hook(order.unswitch) : attempts_.hook(order.switch_over, 0);
+        return task.undoes ? attempts_.unswitch() : attempts_.switch_over();
       case Step::check:
-        return attempts_.hook(order.check, 0);
+        return attempts_.check();
       case Step::drain:
         break;
     }

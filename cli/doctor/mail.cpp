@@ -61,8 +61,7 @@ class Look {
         unreadable(next.error());
       } else if (depth + 1 < layout.depth()) {
         level(*next, layout, below, depth + 1);
-      } else if (const auto name = layout.account_name(below);
-                 name && maildir::is_included(root_->include, root_->exclude, *name)) {
+      } else if (const auto name = layout.account_name(below); name && config::takes(*root_, *name)) {
         ++accounts_;
         folder(*next);
       }

@@ -179,6 +179,17 @@ std::string watcher_text(const Json& watcher) {
   return fmt::format("watching by {} ({})\n", text_of(watcher, "backend"), text_of(watcher, "reason"));
 }
 
+/// Only where the time of the week decides.
+std::string bandwidth_text(const Json& bandwidth) {
+  const std::string by = text_of(bandwidth, "by");
+  const std::string until = text_of(bandwidth, "until");
+  if (by.empty() && until.empty()) return "";
+  const std::uint64_t limit = count_of(bandwidth, "limit");
+  return fmt::format("bandwidth: {} ({}{})\n",
+                     limit == 0 ? "no limit" : format_bytes(static_cast<double>(limit)) + "/s",
+                     by.empty() ? "no line of the schedule counts now" : by, until.empty() ? "" : "; until " + until);
+}
+
 std::string totals_text(const Json& totals) {
   std::string text;
   for (const auto& [key, value] : totals.items()) {
@@ -371,8 +382,8 @@ std::string status_text(const Json& status, const Thresholds& thresholds, const 
   }
   if (!some_accounts) text += worst_accounts_text(problems, colour);
   text += problems_text(groups, shown, colour);
-  const std::string rest = totals_text(object_of(status, "totals")) + verified_text(object_of(status, "verified")) +
-                           watcher_text(object_of(status, "watcher"));
+  const std::string rest = bandwidth_text(object_of(status, "bandwidth")) + totals_text(object_of(status, "totals")) +
+                           verified_text(object_of(status, "verified")) + watcher_text(object_of(status, "watcher"));
   return rest.empty() ? text : text + '\n' + rest;
 }
 

@@ -1,5 +1,8 @@
+#include <utility>
+
 #include "common/config/shared.h"
 #include "common/config/values.h"
+#include "common/maildir/layout.h"
 
 namespace maildirsync::config {
 
@@ -15,16 +18,32 @@ void read_tls(const Section& top, const std::string& state_dir, AgentTls& tls) {
   section.required_text("receiver_fingerprint", "sha256:...", tls.receiver_fingerprint, parse_fingerprint);
 }
 
+void read_list(const Section& section, std::string_view key, std::string& path, AccountList& list) {
+  section.text(key, path, parse_absolute_path);
+  if (path.empty()) return;
+  auto found = read_account_list(path);
+  if (!found) return section.wrong(key, found.error().message());
+  list = std::move(*found);
+}
+
+/// A root with a list has the accounts of that list, and those of its globs if it has any.
+void read_members(const Section& section, AgentRoot& root) {
+  read_list(section, "include_file", root.include_file, root.included);
+  read_list(section, "exclude_file", root.exclude_file, root.excluded);
+  if (!root.include_file.empty()) root.include.clear();
+  section.texts("include", root.include);
+  section.texts("exclude", root.exclude);
+}
+
 void read_roots(const Section& top, std::vector<AgentRoot>& roots) {
   Unique names("root", "name");
-  for (const Section& section :
-       top.tables("root", {"name", "path", "accounts", "include", "exclude", "mode", "owners", "removed_accounts"})) {
+  for (const Section& section : top.tables("root", {"name", "path", "accounts", "include", "include_file", "exclude",
+                                                    "exclude_file", "mode", "owners", "removed_accounts"})) {
     AgentRoot root;
     section.required_text("name", "vhosts", root.name, parse_name);
     section.required_text("path", "/var/mail/vhosts", root.path, parse_absolute_path);
     section.required_text("accounts", "%d/%n/Maildir", root.accounts, parse_layout);
-    section.texts("include", root.include);
-    section.texts("exclude", root.exclude);
+    read_members(section, root);
     section.text("mode", root.mode, parse_mode);
     section.text("owners", root.owners, parse_account_owners);
     section.text("removed_accounts", root.removed_accounts, parse_removed_accounts);
@@ -58,13 +77,36 @@ void read_compression(const Section& section, Transfer& transfer) {
 }
 
 void read_transfer(const Section& top, Transfer& transfer) {
-  const Section section = top.table("transfer", {"connections", "compression", "bandwidth_limit"});
+  const Section section = top.table("transfer", {"connections", "compression", "bandwidth_limit", "schedule"});
   section.integer("connections", transfer.connections, 0, k_max_connections);
   read_compression(section, transfer);
   section.text("bandwidth_limit", transfer.bandwidth_limit, parse_rate);
+  std::vector<std::string> spans;
+  section.texts("schedule", spans);
+  for (const auto& text : spans) {
+    auto span = parse_span(text);
+    if (!span) return section.wrong("schedule", span.error().detail);
+    transfer.timetable.push_back(std::move(*span));
+  }
+}
+
+void read_door(const Section& top, std::optional<Door>& door) {
+  if (top.find("door") == nullptr) return;
+  const Section section = top.table("door", {"directory", "old_host", "new_host", "changed"});
+  Door read;
+  section.required_text("directory", "/etc/maildirsync/door", read.directory, parse_absolute_path);
+  section.required_text("old_host", "10.0.0.1", read.old_host, parse_host);
+  section.required_text("new_host", "10.0.0.2", read.new_host, parse_host);
+  section.text("changed", read.changed, [](const std::string& text) { return Result<std::string>(text); });
+  door = std::move(read);
 }
 
 }  // namespace
+
+bool takes(const AgentRoot& root, std::string_view account) {
+  if (!root.included.contains(account) && !maildir::is_included(root.include, {}, account)) return false;
+  return !root.excluded.contains(account) && maildir::is_included({"*"}, root.exclude, account);
+}
 
 Result<Agent> read_agent(const std::string& path) {
   MAILDIRSYNC_ASSIGN(const auto document, read_document(path));
@@ -73,13 +115,14 @@ Result<Agent> read_agent(const std::string& path) {
   agent.file = path;
   Findings findings(path);
   const Section top(document, findings,
-                    {"receiver", "state_dir", "control", "tls", "root", "transfer", "watch", "log", "metrics"});
+                    {"receiver", "state_dir", "control", "tls", "root", "transfer", "watch", "door", "log", "metrics"});
   top.required_text("receiver", "new.example.org:4465", agent.receiver, parse_endpoint);
   read_paths(top, agent.state_dir, agent.control);
   read_tls(top, agent.state_dir, agent.tls);
   read_roots(top, agent.roots);
   read_transfer(top, agent.transfer);
   top.table("watch", {"backend"}).text("backend", agent.watch.backend, parse_watch_backend);
+  read_door(top, agent.door);
   read_log(top, agent.log);
   read_metrics(top, agent.metrics);
   if (findings.first()) return Failure(*findings.first());

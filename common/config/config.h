@@ -5,8 +5,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/config/account_list.h"
+#include "common/config/timetable.h"
 #include "common/os/result.h"
 
 namespace maildirsync::config {
@@ -38,11 +41,16 @@ struct AgentRoot {
   std::string accounts;  ///< layout pattern, checked by maildir::Layout::parse
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
+  std::string include_file, exclude_file;  ///< one account name or glob a line; "": none
+  AccountList included, excluded;          ///< as they were read
   Mode mode = Mode::mirror;
   AccountOwners owners = AccountOwners::own;
   /// How long an account that is gone is kept at the destination; nothing: until a person releases it.
   std::optional<std::chrono::seconds> removed_accounts;
 };
+
+/// Whether the account is one of the root's, by its globs and lists.
+bool takes(const AgentRoot& root, std::string_view account);
 
 enum class Compression : std::uint8_t { automatic, level, off };
 
@@ -51,6 +59,7 @@ struct Transfer {
   Compression compression = Compression::automatic;
   int level = 3;                      ///< with Compression::level, 1..19
   std::uint64_t bandwidth_limit = 0;  ///< bytes a second; 0: none
+  Timetable timetable;                ///< other limits by the time of the week
 };
 
 struct AgentTls {
@@ -65,6 +74,14 @@ struct Watch {
   WatchBackend backend = WatchBackend::automatic;
 };
 
+/// The maps by which mail servers and proxies find the server that an account is at, while accounts are at both.
+struct Door {
+  std::string directory;  ///< where they are written
+  std::string old_host;   ///< by which the new server reaches the old one
+  std::string new_host;   ///< by which the old server reaches the new one
+  std::string changed;    ///< a shell command that is run once they have changed; "": none
+};
+
 /// agent.toml, checked. See CONTRACT.md (docs/configuration.md) for the keys.
 struct Agent {
   std::string file;  ///< where it was read from
@@ -75,6 +92,7 @@ struct Agent {
   std::vector<AgentRoot> roots;
   Transfer transfer;
   Watch watch;
+  std::optional<Door> door;
   Log log;
   Metrics metrics;
 };

@@ -93,6 +93,15 @@ Result<std::string> parse_name(const std::string& text) {
   return text;
 }
 
+Result<std::string> parse_host(const std::string& text) {
+  const bool is_host = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == ':';
+  });
+  if (!is_host) return wrong(text, "is not a host; write its name or address, such as \"10.0.0.2\"");
+  return text;
+}
+
 Result<std::string> parse_owner_name(const std::string& text) {
   const char* remedy = "write the name of a user or group or a number below 4294967295";
   if (text.empty() || text.starts_with('-') || text.find(':') != std::string::npos || has_control_characters(text)) {

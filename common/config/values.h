@@ -19,6 +19,8 @@ Result<std::string> parse_layout(const std::string& text);
 Result<std::string> parse_log_level(const std::string& text);
 /// The name of a root or peer: it is shown in lines, and compared byte for byte with the other side's.
 Result<std::string> parse_name(const std::string& text);
+/// A name or address in a map of another program: letters, digits, ".", "-" and ":".
+Result<std::string> parse_host(const std::string& text);
 /// A user or group, by name or number.
 Result<std::string> parse_owner_name(const std::string& text);
 Result<std::string> parse_unmapped(const std::string& text);

@@ -239,17 +239,27 @@ Result<> Given::note_all(const os::Directory& root, const std::vector<std::strin
                          const std::atomic<bool>& stops) {
   std::set<std::string> all(accounts.begin(), accounts.end());
   find_maildirs(root, "", 0, all);
-  for (const auto& account : all) {
-    const auto directory = root.open_directory(account);
-    if (!directory) continue;  // gone
-    Stock stock(account, stops);
-    MAILDIRSYNC_TRY(stock.walk(*directory, false));
-    const std::lock_guard lock(mutex_);
-    read(root);
-    for (const std::uint64_t key : stock.keys())
-      note_key(key);
-  }
+  for (const auto& account : all)
+    MAILDIRSYNC_TRY(note_one(root, account, stops));
   return {};
+}
+
+Result<> Given::note_one(const os::Directory& root, const std::string& account, const std::atomic<bool>& stops) {
+  const auto directory = root.open_directory(account);
+  if (!directory) return {};  // gone
+  Stock stock(account, stops);
+  MAILDIRSYNC_TRY(stock.walk(*directory, false));
+  const std::lock_guard lock(mutex_);
+  read(root);
+  for (const std::uint64_t key : stock.keys())
+    note_key(key);
+  return {};
+}
+
+Result<> Given::note_account(const os::Directory& root, const std::string& account) {
+  const std::atomic<bool> stops = false;
+  MAILDIRSYNC_TRY(note_one(root, account, stops));
+  return keep(root);
 }
 
 }  // namespace maildirsync::daemon

@@ -39,6 +39,8 @@ class Given {
   /// somebody else is at it already.
   Result<bool> take_stock(const os::Directory& root, const std::string& drain, const std::vector<std::string>& accounts,
                           const std::atomic<bool>& stops);
+  /// The same for one account, durable when it returns.
+  Result<> note_account(const os::Directory& root, const std::string& account);
 
  private:
   void read(const os::Directory& root);
@@ -48,6 +50,7 @@ class Given {
 
   Result<> note_all(const os::Directory& root, const std::vector<std::string>& accounts,
                     const std::atomic<bool>& stops);
+  Result<> note_one(const os::Directory& root, const std::string& account, const std::atomic<bool>& stops);
   void note_key(std::uint64_t key);
 
   std::atomic<bool> is_taking_stock_ = false;

@@ -164,6 +164,27 @@ Intake::OpenedRoot Intake::open_root(const std::string& name) const {
   return root;
 }
 
+/// A drained root takes an account from a mirrored one of its agent: its users have moved. What they have by then is
+/// noted first. Never the other way round, since nothing may be changed again there without a person's word.
+void Intake::take_over(OpenedRoot& root, const std::string& name, const std::string& account) const {
+  if (!root.directory || ownership_ == nullptr || !fence_says_drained(name)) return;
+  const Ownership::Owner owner{peer_->fingerprint, name};
+  const std::string place = place_of(*root.directory, account);
+  const auto from = ownership_->other_root(place, owner);
+  if (!from || fence_says_drained(*from)) return;
+  auto done = decisions_.given(root.path)->note_account(*root.directory, account);
+  if (done) done = ownership_->hand_over(place, *from, owner);
+  if (done) return;
+  root.error = std::move(done.error());
+  root.directory = nullptr;
+}
+
+bool Intake::fence_says_drained(const std::string& root) const {
+  const auto fence = decisions_.fence(peer_->fingerprint, root);
+  const auto entered = fence->enter();
+  return fence->drains();
+}
+
 std::uint64_t Intake::serial_of(std::uint64_t turn) const {
   constexpr int k_turn_bits = 40;
   return run_ << k_turn_bits | std::min(turn, (std::uint64_t{1} << k_turn_bits) - 1);
@@ -182,6 +203,8 @@ Result<> Intake::open_account(const wire::OpenAccount& open) {
   if (auto refusal = refusal_of_process()) {
     root.error = std::move(refusal);
     root.directory = nullptr;
+  } else {
+    take_over(root, open.root(), open.account());
   }
   std::shared_ptr<OwnedAccount> claim;
   if (root.directory && ownership_ != nullptr) {
@@ -250,6 +273,7 @@ Result<> Intake::list(const wire::List& list) {
     MAILDIRSYNC_TRY(check_believed(believed));
   auto root = open_root(list.root());
   const bool is_of_one_account = !list.accounts() && list.believed_size() == 0;
+  if (is_of_one_account && !refusal_of_process()) take_over(root, list.root(), list.account());
   if (root.directory && ownership_ != nullptr && is_of_one_account) {
     const auto ours = ownership_->check(place_of(*root.directory, list.account()), {peer_->fingerprint, list.root()});
     if (!ours) root.error = ours.error();

@@ -103,6 +103,8 @@ class Intake {
   std::shared_ptr<const Fence> fence_of(const std::string& root);
   OpenedRoot open_root(const std::string& name) const;
   std::optional<Error> refusal_of_process() const;
+  void take_over(OpenedRoot& root, const std::string& name, const std::string& account) const;
+  bool fence_says_drained(const std::string& root) const;
   std::uint64_t serial_of(std::uint64_t turn) const;
 
   std::shared_ptr<const Peer> peer_;

@@ -234,6 +234,30 @@ Result<> Ownership::claim(const std::string& place, const Owner& owner, const st
   return written;
 }
 
+std::optional<std::string> Ownership::other_root(const std::string& place, const Owner& owner) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(place);
+  if (found == owners_.end()) return std::nullopt;
+  const Owner& known = known_[found->second.owner];
+  return known.fingerprint == owner.fingerprint && known.root != owner.root ? std::optional(known.root) : std::nullopt;
+}
+
+Result<> Ownership::hand_over(const std::string& place, const std::string& from, const Owner& to) {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(place);
+  if (found == owners_.end() || known_[found->second.owner] != Owner{to.fingerprint, from}) return {};
+  const Owned before = found->second;
+  found->second.owner = number_of(to);
+  auto written = append(line_of(place, to, before.name));
+  if (!written) {
+    found->second = before;
+    return written;
+  }
+  ++endings_;
+  service::log_info("account-moved account={} root={} from={}", os::printable(before.name), to.root, from);
+  return {};
+}
+
 std::vector<std::string> Ownership::accounts_of(const Owner& owner) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> places;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -42,6 +43,10 @@ class Ownership {
   Result<> check(const std::string& place, const Owner& owner) const;
   /// The same, and from now on it belongs to that one; not when that cannot be written.
   Result<> claim(const std::string& place, const Owner& owner, const std::string& name);
+  /// The root of the same agent to which the place belongs, if it is another one than that.
+  std::optional<std::string> other_root(const std::string& place, const Owner& owner) const;
+  /// From now on the place, which belongs to that root of the same agent, is the owner's. Nothing when it is not so.
+  Result<> hand_over(const std::string& place, const std::string& from, const Owner& to);
   /// The places of all that belong to that one.
   std::vector<std::string> accounts_of(const Owner& owner) const;
   /// It is gone: whoever brings it next has it.

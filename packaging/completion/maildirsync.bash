@@ -8,11 +8,19 @@ _maildirsync_roots() {
   COMPREPLY=($(compgen -W "$roots" -- "$cur"))
 }
 
+# And its accounts.
+_maildirsync_accounts() {
+  local accounts
+  accounts=$(command maildirsync ${socket:+--control "$socket"} --json status --account '*' 2>/dev/null |
+    python3 -c 'import json, sys; print("\n".join(a["name"] for a in json.load(sys.stdin)["accounts"]))' 2>/dev/null)
+  COMPREPLY=($(compgen -W "$accounts" -- "$cur"))
+}
+
 _maildirsync() {
   local cur prev words cword
   _init_completion || return
 
-  local commands="status flush verify plan cutover drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair deploy"
+  local commands="status flush verify plan cutover move door drain mirror pause resume release reload restore disown repair-index keygen fingerprint doctor setup pair deploy"
   local command="" i socket=""
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -39,7 +47,7 @@ _maildirsync() {
       return
       ;;
     --accounts | --listen | --pair | --owner | --address) return ;;
-    --account | --since | --timeout | --warn-lag | --crit-lag | --name) return ;;
+    --account | --to | --since | --timeout | --warn-lag | --crit-lag | --name) return ;;
     --freeze | --thaw | --switch | --unswitch | --ssh)
       COMPREPLY=($(compgen -c -- "$cur"))
       return
@@ -54,6 +62,11 @@ _maildirsync() {
     verify) options+=" --account --deep --repair --aside-extra --html" ;;
     plan) options+=" --account --html" ;;
     cutover) options+=" --group --freeze --thaw --switch --unswitch --check --rehearse --resume --undo --deep --timeout --hook-timeout --html --yes" ;;
+    move)
+      options+=" --to --freeze --thaw --switch --unswitch --check --rehearse --resume --undo --deep --timeout --hook-timeout --html --yes"
+      [[ $cur == -* ]] || { _maildirsync_accounts && return; }
+      ;;
+    door) ;;
     release) options+=" --account --yes" ;;
     restore) options+=" --account --since --root --list" ;;
     disown) options+=" --root --account" ;;

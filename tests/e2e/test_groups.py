@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import unittest
+import urllib.request
 
-from maildirsync_testing import OWNER, deliver, wait_until
+from maildirsync_testing import OWNER, deliver, free_port, wait_until
 from maildir_trees import write_file
 from cutover_lab import KILL, CutoverTest
 
@@ -70,6 +72,15 @@ class Groups(CutoverTest):
 
 
 class WeekAfter(CutoverTest):
+    def prepare(self):
+        self.port = free_port()
+        self.lab.agent.extra["metrics"] = {"listen": f"127.0.0.1:{self.port}"}
+
+    def metric(self, name: str) -> float | None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
+            found = re.search(rf'(?m)^{name}{{root="vhosts"}} (\S+)$', answer.read().decode())
+        return float(found[1]) if found else None
+
     def report(self, expected: int, *arguments: str) -> dict:
         done = self.lab.agent.cli("--json", "drain", "--report", *arguments)
         self.assert_exit(expected, done)
@@ -99,7 +110,10 @@ class WeekAfter(CutoverTest):
         text = self.lab.agent.cli("drain", "--report").stdout
         self.assertIn("since then 2 messages came to the old server, all of it durable at the new one", text)
         self.assertRegex(text, r"(?m)^none for .*: too early to switch off")
+        wait_until(lambda: self.metric("maildirsync_stragglers") == 2, "the metrics say so", alive=self.lab.daemons)
+        self.assertEqual((0, 1_800_000_001), tuple(self.metric(f"maildirsync_straggler{name}") for name in ("s_waiting", "_last_timestamp_seconds")))
         self.lab.agent.restart()
+        wait_until(lambda: self.metric("maildirsync_stragglers") == 2, "they still do", alive=self.lab.daemons)
         self.lab.flush()
         self.assertEqual(2, self.report(1)["drained"][0]["messages"])
 

@@ -68,6 +68,30 @@ class Reload(LabTest):
 
         return compare_trees(root.source, root.destination, root.layout)
 
+    def bandwidth(self, *lines):
+        """What status says once these lines are the schedule."""
+        self.lab.agent.extra["transfer"] = {"schedule": list(lines), "bandwidth_limit": "77 kB/s"}
+        self.reload(self.lab.agent)
+        return self.lab.agent.status()["bandwidth"]
+
+    def test_the_bandwidth_goes_by_the_time_of_the_week(self):
+        self.assertEqual((0, None, None), tuple(self.lab.agent.status()["bandwidth"][key] for key in ("limit", "by", "until")))
+        always = self.bandwidth("00:00-24:00 123 kB/s connections=1")
+        self.assertEqual((123_000, "00:00-24:00 123 kB/s connections=1", 1), (always["limit"], always["by"], always["connections"]))
+        self.lab.agent.wait_log("bandwidth limit=123000")
+        self.assertIn("bandwidth: ", self.lab.agent.cli("status").stdout)
+        # On some day of the week, and it is not today.
+        today = time.localtime().tm_wday
+        other = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[(today + 3) % 7]
+        later = self.bandwidth(f"{other} 1 MiB/s")
+        self.assertEqual((77_000, None), (later["limit"], later["by"]))
+        self.assertRegex(later["until"], r"^\d{4}-\d\d-\d\dT")
+        self.assertEqual(1 << 20, self.bandwidth(f"{other} 5", "00:00-24:00 1 MiB/s")["limit"])
+        path = self.root.at_destination(deliver(self.root.account(0), BASE % 9))
+        wait_until(lambda: os.path.exists(path), "a delivery", alive=self.lab.daemons)
+        self.assert_never_disconnected()
+        self.lab.agent.write_config()
+
     def test_a_root_that_the_receiver_does_not_know_yet_waits_alone(self):
         fresh = self.lab.add_root("fresh", "%u")
         make_tree(fresh.source, TreeSpec(accounts=2, messages=20, seed=503, layout="%u"))

@@ -45,6 +45,23 @@ TEST_F(AccountsTest, accounts_are_listed_by_root) {
   EXPECT_EQ(rows[1].path, "example.org/\xff\n");
 }
 
+TEST_F(AccountsTest, an_account_moves_to_another_root_with_all_that_is_known_of_it) {
+  apply({make_folder(""), put(at("", "cur/1.x:2,"), 1)});
+  ASSERT_TRUE(state->set_complete(account, true));
+  const auto there = state->account("moved", "example.org/ann").value();
+  ASSERT_TRUE(state->move_account(account, "moved"));
+  open();
+  EXPECT_TRUE(state->accounts("vhosts").value().empty());
+  ASSERT_EQ(state->accounts("moved").value().size(), 1U);
+  EXPECT_EQ(state->account("moved", "example.org/ann").value(), account);
+  EXPECT_FALSE(state->account_row(there));
+  EXPECT_TRUE(row().complete);
+  EXPECT_EQ(row().messages, 1U);
+  EXPECT_EQ(state->entries(account, "").value().size(), 1U);
+  ASSERT_TRUE(state->move_account(account, "moved"));
+  EXPECT_EQ(row().messages, 1U);
+}
+
 TEST_F(AccountsTest, completeness_survives_a_restart) {
   EXPECT_FALSE(row().complete);
   ASSERT_TRUE(state->set_complete(account, true));

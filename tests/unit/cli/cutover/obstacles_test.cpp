@@ -52,6 +52,17 @@ TEST(CutoverObstacles, a_problem_stands_with_its_remedy) {
   EXPECT_NE(standing_problem(with_problem("something-new"), k_roots), "");
 }
 
+TEST(CutoverObstacles, of_some_accounts_only_their_own_problems_count_and_those_of_the_root) {
+  const std::vector<std::string> mine{"b@example.org"};
+  EXPECT_EQ(standing_problem(with_problem("conflict"), k_roots, mine), "");
+  EXPECT_NE(standing_problem(with_problem("conflict", "b@example.org"), k_roots, mine), "");
+  EXPECT_EQ(standing_problem(with_problem("mail-left-out", ""), k_roots, mine), "");
+  EXPECT_NE(standing_problem(with_problem("root-gone", ""), k_roots, mine), "");
+  Json held = live();
+  held["roots"][0]["state"] = "held";
+  EXPECT_EQ(obstacle(held, k_roots, mine), "");
+}
+
 TEST(CutoverObstacles, what_is_no_mail_stands_in_no_way) {
   for (const char* code : {"special-file", "acl-left-behind", "unwatched", "cutover-open"})
     EXPECT_EQ(standing_problem(with_problem(code), k_roots), "") << code;

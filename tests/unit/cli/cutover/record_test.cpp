@@ -15,7 +15,10 @@ CutoverRecord example() {
                     .deep = true,
                     .timeout_seconds = 900,
                     .hook_timeout_seconds = 60,
-                    .roots = {"vhosts", "other"}},
+                    .roots = {"vhosts", "other"},
+                    .accounts = {"a@example.org"},
+                    .to = "moved",
+                    .door = true},
           .by = "root",
           .began = "2026-11-29T02:00:00Z",
           .entries = {{.task = {Step::presync, false}, .end = End::good, .began = "2026-11-29T02:00:00Z"},
@@ -34,6 +37,9 @@ TEST(CutoverRecord, is_read_as_it_was_written) {
   EXPECT_EQ(to_json(*read, "running", "1:2:3"), json);
   EXPECT_EQ(read->order.freeze, example().order.freeze);
   EXPECT_EQ(read->order.roots, example().order.roots);
+  EXPECT_EQ(read->order.accounts, example().order.accounts);
+  EXPECT_EQ(read->order.to, "moved");
+  EXPECT_TRUE(read->order.door);
   EXPECT_EQ(history_of(*read), history_of(example()));
   EXPECT_EQ(read->entries[1].process, "17:4711:boot");
 }
@@ -75,6 +81,17 @@ TEST(CutoverRecord, knows_where_it_ended) {
   EXPECT_EQ(state_of(script, {{{Step::presync, false}, End::bad}}), "stopped");
   EXPECT_EQ(state_of(script, {{{Step::freeze, false}, End::bad}, {{Step::freeze, true}, End::good}}), "undone");
   EXPECT_EQ(state_of(script, {{{Step::freeze, false}, End::bad}, {{Step::freeze, true}, End::bad}}), "stopped");
+}
+
+TEST(CutoverRecord, the_maps_of_a_door_are_put_back_but_a_command_needs_one_that_undoes_it) {
+  CutoverOrder order;
+  order.door = true;
+  Script script = script_of(order);
+  EXPECT_TRUE(script.freeze && script.thaw && script.switch_over && script.unswitch);
+  order.switch_over = "./switch";
+  script = script_of(order);
+  EXPECT_TRUE(script.switch_over && script.thaw);
+  EXPECT_FALSE(script.unswitch);
 }
 
 }  // namespace

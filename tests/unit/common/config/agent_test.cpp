@@ -54,6 +54,28 @@ TEST_F(AgentConfiguration, takes_every_key) {
   EXPECT_EQ(agent->metrics.listen.value().text(), "[::1]:9465");
 }
 
+TEST_F(AgentConfiguration, a_door_has_its_directory_and_both_hosts) {
+  const std::string head = "[door]\ndirectory = \"/d\"\nold_host = \"10.0.0.1\"\n";
+  const auto agent = read_agent_text(agent_ + head + "new_host = \"new.example.org\"\nchanged = \"postmap x\"\n");
+  ASSERT_TRUE(agent) << agent.error().message();
+  ASSERT_TRUE(agent->door);
+  EXPECT_EQ(agent->door->directory, "/d");
+  EXPECT_EQ(agent->door->new_host, "new.example.org");
+  EXPECT_EQ(agent->door->changed, "postmap x");
+  EXPECT_FALSE(read_agent_text(agent_)->door);
+  EXPECT_NE(about_agent(agent_ + head).find("new_host"), std::string::npos);
+  EXPECT_NE(about_agent(agent_ + head + "new_host = \"a b\"\n").find("is not a host"), std::string::npos);
+}
+
+TEST_F(AgentConfiguration, a_schedule_is_a_list_of_times_with_their_bandwidth) {
+  const auto agent = read_agent_text(agent_ + "[transfer]\nschedule = [\"mon-fri 08:00-18:00 5MiB/s\", \"sat 0\"]\n");
+  ASSERT_TRUE(agent) << agent.error().message();
+  ASSERT_EQ(agent->transfer.timetable.size(), 2u);
+  EXPECT_EQ(agent->transfer.timetable[0].limit, 5u * 1024 * 1024);
+  EXPECT_NE(about_agent(agent_ + "[transfer]\nschedule = [\"sometimes 5\"]\n").find("transfer.schedule"),
+            std::string::npos);
+}
+
 TEST_F(AgentConfiguration, compression_is_a_level_or_a_word) {
   const auto compression = [this](const std::string& value) {
     const auto agent = read_agent_text(agent_ + "[transfer]\ncompression = " + value + "\n");

@@ -60,6 +60,14 @@ TEST_F(GivenTest, what_came_after_a_file_that_was_put_back_is_forgotten) {
   EXPECT_FALSE(Given().has(root_, "a", "2"));
 }
 
+TEST_F(GivenTest, one_account_is_noted_with_all_its_folders_and_durably) {
+  ASSERT_TRUE(Given().note_account(root_, "a"));
+  EXPECT_TRUE(Given().has(root_, "a", "1.x"));
+  EXPECT_TRUE(Given().has(root_, "a", "2.x"));
+  EXPECT_FALSE(Given().has(root_, "b", "3.x"));
+  ASSERT_TRUE(Given().note_account(root_, "gone"));
+}
+
 TEST_F(GivenTest, a_stock_has_the_messages_of_every_folder_and_is_taken_once_a_drain) {
   Given given;
   EXPECT_FALSE(given.took_stock(root_, "drain 2"));

@@ -51,6 +51,21 @@ TEST_F(AnOwner, is_who_brought_the_account_first) {
   EXPECT_EQ(refusal("/srv/a b/Maildir2", k_second), "");
 }
 
+TEST_F(AnOwner, hands_over_to_another_root_of_the_same_agent_and_to_nobody_else) {
+  EXPECT_EQ(refusal("/srv/a/Maildir", k_first), "");
+  EXPECT_EQ(ownership_->other_root("/srv/a/Maildir", k_other_root), "vhosts");
+  EXPECT_EQ(ownership_->other_root("/srv/a/Maildir", k_first), std::nullopt);
+  EXPECT_EQ(ownership_->other_root("/srv/a/Maildir", k_second), std::nullopt);
+  EXPECT_EQ(ownership_->other_root("/srv/b/Maildir", k_other_root), std::nullopt);
+  const auto before = ownership_->endings();
+  ASSERT_TRUE(ownership_->hand_over("/srv/a/Maildir", "vhosts", k_other_root));
+  EXPECT_GT(ownership_->endings(), before) << "whoever believes that it is his asks again";
+  ASSERT_TRUE(ownership_->hand_over("/srv/a/Maildir", "vhosts", k_second));
+  open();
+  EXPECT_NE(refusal("/srv/a/Maildir", k_first), "");
+  EXPECT_EQ(refusal("/srv/a/Maildir", k_other_root), "");
+}
+
 TEST_F(AnOwner, has_what_lies_in_the_account_and_around_it) {
   EXPECT_EQ(refusal("/srv/a/Maildir", k_first), "");
   EXPECT_NE(refusal("/srv/a/Maildir/.Sent", k_second).find("around it"), std::string::npos);
