@@ -18,6 +18,7 @@
 #include "common/os/directory.h"
 #include "common/os/path.h"
 #include "common/os/printable.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::cli {
 
@@ -54,7 +55,7 @@ Result<std::string> read_config(const Places& places, Role role) {
 /// Writes the configuration if its reader finds it good.
 template <class Read>
 Result<> replace_config(const std::string& path, const std::string& text, Read read) {
-  return replace_file(path, text, [&](const std::string& aside) -> Result<> {
+  return os::replace_file_of_others(path, text, [&](const std::string& aside) -> Result<> {
     const auto good = read(aside);
     if (good) return {};
     Error error = good.error();
@@ -220,7 +221,7 @@ Result<bool> allow_writes(const Places& places, const std::vector<std::string>& 
   const std::string text =
       ours ? dropin_text(all) : old + "\n" + dropin_text({all.begin() + static_cast<std::ptrdiff_t>(known), all.end()});
   MAILDIRSYNC_TRY(make_directories(os::directory_of(places.dropin)));
-  MAILDIRSYNC_TRY(replace_file(places.dropin, text));
+  MAILDIRSYNC_TRY(os::replace_file_of_others(places.dropin, text));
   return true;
 }
 

@@ -5,12 +5,11 @@
 #include <cstdio>
 #include <ctime>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/os/path.h"
+#include "common/os/replace_file.h"
 #include "common/service/event.h"
 #include "common/service/log.h"
 
@@ -199,13 +198,7 @@ Result<> ServedDirectories::save() {
     }
   }
   const std::string text = json{{"version", 1}, {"directories", std::move(list)}}.dump(1) + '\n';
-  const std::string between = file_ + ".new";
-  const os::Fd fd(::open(between.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return os_failure(between, "cannot write to the state directory (state_dir)", errno);
-  MAILDIRSYNC_TRY(os::write_all(fd.get(), text, between));
-  if (::fsync(fd.get()) != 0 || std::rename(between.c_str(), file_.c_str()) != 0)
-    return os_failure(file_, "cannot write to the state directory (state_dir)", errno);
-  return os::sync_directory(os::directory_of(file_));
+  return os::replace_file(file_, text);
 }
 
 }  // namespace maildirsync::daemon
