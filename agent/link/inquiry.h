@@ -76,7 +76,7 @@ Result<std::vector<std::uint32_t>> ask_for_differing(Link& link, std::uint64_t e
 Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const std::string& root,
                                           const std::string& account, const std::set<std::string>& bases);
 
-/// Has the receiver take the directory of a root as it is now; what it says of it then.
+/// Has the receiver accept the directory of a root as it is now; gives what it says of it then.
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root);
 
 }  // namespace maildirsync::agent

@@ -20,12 +20,13 @@ std::string counted(std::uint64_t count, std::string_view one) {
 
 }  // namespace
 
-ExtraMail extra_mail(const Parts& parts) {
+ExtraMail extra_mail(const Parts& parts, const std::function<bool(const Account&)>& counts) {
   ExtraMail all;
   std::vector<const Account*> having;
   for (const auto& [id, account] : parts.roster.accounts) {
     const Root& root = parts.roster.root_of(account);
     if (account.extra == 0 || root.removed || root.mode != config::Mode::mirror) continue;
+    if (counts && !counts(account)) continue;
     all.files += account.extra;
     all.has_trash |= parts.lanes.has_trash(root.config.name);
     having.push_back(&account);

@@ -9,6 +9,7 @@
 
 #include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
+#include "agent/requests/extra_mail.h"
 #include "agent/requests/flush_standing.h"
 #include "agent/requests/requests.h"
 #include "agent/requests/status.h"
@@ -20,13 +21,10 @@ using nlohmann::json;
 namespace {
 
 constexpr auto k_progress = std::chrono::milliseconds(500);
-constexpr std::size_t k_most_extras = 100;
 
 /// Where a flush stands at a moment.
 struct Survey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
-  std::uint64_t extra = 0;        ///< files and folders that only the destination has
-  json extras = json::array();    ///< the first accounts that have such
   json left_out = json::array();  ///< what cannot end, and the problems
   json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
   std::uint64_t waiting_accounts = 0;
@@ -229,12 +227,6 @@ void Flush::survey_account(const Account& account, Survey& survey) const {
   ++survey.accounts;
   survey.folders += account.folders;
   survey.messages += account.messages;
-  if (account.extra > 0 && parts_.roster.root_of(account).mode == config::Mode::mirror) {
-    survey.extra += account.extra;
-    if (survey.extras.size() < k_most_extras) {
-      survey.extras.push_back({{"root", root}, {"account", account.name}, {"extra", account.extra}});
-    }
-  }
   const auto stands = standing(facts(account));
   if (stands.end == FlushEnd::waits) survey.waits_for(root, account.name, stands.cause);
   if (stands.end == FlushEnd::cannot && stands.code == "paused") {
@@ -317,13 +309,14 @@ void Flush::finish(Survey survey) {
   if (!done) {
     if (const auto cause = cause_of_all()) survey.left_out.push_back({{"code", "waiting"}, {"detail", *cause}});
   }
+  auto extra = extra_mail(parts_, [this](const Account& account) { return is_chosen(account); });
   end({{"complete", done && survey.left_out.empty()},
        {"elapsed_seconds", std::chrono::duration<double>(Clock::now() - start_).count()},
        {"accounts", survey.accounts},
        {"folders", survey.folders},
        {"messages", survey.messages},
-       {"extra", survey.extra},
-       {"extras", std::move(survey.extras)},
+       {"extra", extra.files},
+       {"extras", std::move(extra.first)},
        {"left_out", std::move(survey.left_out)}});
 }
 

@@ -305,18 +305,13 @@ class Judge {
     const bool gives_uids = is_uidlist(entry.name);
     if (entry.kind != EntryKind::file || (!gives_uids && !is_users_own(entry.name))) return;
     if (our_files_.contains({entry.name, entry.size, entry.mtime})) return;  // of another folder, if it was renamed
-    const Entry* acknowledged = control_of(known_, folder.path, entry.name);
-    const Entry* wanted = control_of(after_, folder.path, entry.name);
+    const Entry* acknowledged = known_.find(folder.path, Area::folder, entry.name);
+    const Entry* wanted = after_.find(folder.path, Area::folder, entry.name);
     for (const auto* ours : {acknowledged, wanted}) {
       if (ours != nullptr && ours->mtime >= entry.mtime) return;
     }
     if (acknowledged == nullptr && wanted == nullptr) return;  // only there: nothing takes its place
     ++(gives_uids ? work_.uidlists : work_.written);
-  }
-
-  static const Entry* control_of(const AccountManifest& account, const std::string& path, const std::string& name) {
-    const auto* folder = account.find(path);
-    return folder == nullptr ? nullptr : find_entry(folder->entries, Area::folder, name);
   }
 
   const AccountManifest& listed_;

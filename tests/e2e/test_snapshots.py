@@ -7,6 +7,8 @@ import unittest
 from destination_lab import BothTreesTest
 from maildirsync_testing import deliver, wait_until
 
+MARKER = ".maildirsync.root"
+
 
 class Snapshots(BothTreesTest):
     def test_a_snapshot_of_mail_and_receiver_is_put_back(self):
