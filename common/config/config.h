@@ -65,7 +65,7 @@ struct Watch {
   WatchBackend backend = WatchBackend::automatic;
 };
 
-/// agent.toml, checked. See CONTRACT.md (docs/configuration.md) for the keys.
+/// agent.toml, checked. The keys are in docs/configuration.md.
 struct Agent {
   std::string file;  ///< where it was read from
   Endpoint receiver;

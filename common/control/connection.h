@@ -13,13 +13,14 @@
 
 namespace maildirsync::control {
 
+/// One line of an answer.
 std::string to_line(const Json& json);
 
 /// One client of the control socket: reads lines, gives them to the handler one after the other, writes what the
 /// replies say. Lives on the event loop, held by its server and by an open reply.
 ///
 /// Three things go on at once, each a chain of callbacks, and all of them look at the same few flags: it reads (also
-/// while a request is open, for that is how a hang-up is seen), it writes, and a timer ends it when it is silent or
+/// while a request is open: that is how a hang-up is seen), it writes, and a timer ends it when it is silent or
 /// tells it that we are there.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
