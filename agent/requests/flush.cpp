@@ -13,6 +13,7 @@
 #include "agent/requests/flush_standing.h"
 #include "agent/requests/requests.h"
 #include "agent/requests/status.h"
+#include "common/os/clock.h"
 
 namespace maildirsync::agent {
 
@@ -311,7 +312,7 @@ void Flush::finish(Survey survey) {
   }
   auto extra = extra_mail(parts_, [this](const Account& account) { return is_chosen(account); });
   end({{"complete", done && survey.left_out.empty()},
-       {"elapsed_seconds", std::chrono::duration<double>(Clock::now() - start_).count()},
+       {"elapsed_seconds", os::seconds_since(start_)},
        {"accounts", survey.accounts},
        {"folders", survey.folders},
        {"messages", survey.messages},

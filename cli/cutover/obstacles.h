@@ -9,7 +9,7 @@ namespace maildirsync::cli {
 
 // Why a cutover must not begin, as a sentence with what to do; "" when nothing is in its way. Pure.
 
-/// The state of the agent and of the roots that are to be cut over, by its status.
+/// The state of the agent and of the roots that the cutover is about, by its status.
 std::string obstacle(const Json& status, const std::vector<std::string>& roots);
 
 /// A problem of these roots, or of all, that stands in the status: mail that is missing, or that users would see wrong.

@@ -36,7 +36,7 @@ struct Task {
 enum class End {
   good,
   bad,        ///< it may be done in part
-  not_begun,  ///< it was to be next when the cutover was interrupted
+  not_begun,  ///< it was the next one when the cutover was interrupted
   unknown,    ///< it was begun, and how it ended is not known, or may hold no longer: it is done again
 };
 

@@ -66,6 +66,7 @@ class Receiver {
   void release(const std::shared_ptr<control::Reply>& reply);
   std::size_t connections_of(const std::string& peer) const;
   void note_presence();
+  void add_problems(nlohmann::json& problems);
   void make_room_for_one();
 
   asio::io_context& loop_;
