@@ -90,6 +90,12 @@ class Program {
     }
     service::log_info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
                       config.file, config.receiver.text(), link.own_fingerprint, os::to_string(os::confinement()));
+    if (state_->was_reset()) {
+      service::log_error(
+          "state-damaged file={}/state.db action=\"put aside as state.db.corrupt-TIME; a new one was begun, and all is "
+          "compared with the receiver\"",
+          config.state_dir);
+    }
     service::log_info("watch backend={} reason=\"{}\"", watcher.watcher->backend(), watcher.reason);
     engine_ = std::make_unique<agent::Engine>(
         loop_, agent::Engine::Given{std::move(config), std::move(state), std::move(decisions), std::move(watcher),
