@@ -1,32 +1,28 @@
-#include <cerrno>
-#include <csignal>
-#include <ctime>
-#include <filesystem>
-#include <iostream>
+#include <cstring>
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <nlohmann/json.hpp>
 
 #include "agent/engine/engine.h"
 #include "agent/requests/requests.h"
 #include "agent/requests/status.h"
-#include "common/config/document.h"
+#include "common/config/config.h"
 #include "common/net/identity.h"
 #include "common/os/boot.h"
 #include "common/os/name_service.h"
 #include "common/os/open_beneath.h"
 #include "common/os/random.h"
 #include "common/service/configuration.h"
+#include "common/service/daemon.h"
 #include "common/service/log.h"
-#include "common/service/memory.h"
 #include "common/service/metrics.h"
-#include "common/service/privileges.h"
 #include "common/service/program.h"
 #include "common/service/service.h"
 
 namespace {
 
 using namespace maildirsync;
+
+constexpr std::size_t k_instance_size = 16;
 
 Result<agent::LinkSettings> link_settings(const config::Agent& config) {
   MAILDIRSYNC_ASSIGN(auto tls, net::make_context(net::Side::client, config.tls.certificate, config.tls.key));
@@ -42,24 +38,17 @@ Result<agent::LinkSettings> link_settings(const config::Agent& config) {
   return settings;
 }
 
-Result<> make_state_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return os_failure(path, "cannot make the state directory (state_dir)", errno);
-}
-
 /// Who we are to the receiver, and whether the last run ended so that the state can be trusted: after a crash of the
 /// whole machine the database may lack its tail.
 Result<bool> begin_run(agent::State& state, agent::LinkSettings& link) {
   MAILDIRSYNC_ASSIGN(auto instance, state.value("instance"));
   if (!instance) {
-    instance = std::string(16, '\0');
-    if (!os::fill_with_random(instance->data(), (instance)->size()))
-      return os_failure("", "no random bytes can be had", errno);
+    MAILDIRSYNC_ASSIGN(instance, os::random_bytes(k_instance_size));
     MAILDIRSYNC_TRY(state.set_value("instance", *instance));
   }
   link.instance = *instance;
-  if (!os::fill_with_random(&link.session, sizeof link.session))
-    return os_failure("", "no random bytes can be had", errno);
+  MAILDIRSYNC_ASSIGN(const auto session, os::random_bytes(sizeof link.session));
+  std::memcpy(&link.session, session.data(), session.size());
   MAILDIRSYNC_ASSIGN(auto boot, state.value("running_since_boot"));
   const bool unclean = boot && !boot->empty();
   const bool compare = unclean && *boot != os::boot_id();
@@ -76,10 +65,16 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  static Result<config::Agent> read(const std::string& file) { return config::read_agent(file); }
+  static Result<> check(const config::Agent& config) {
+    MAILDIRSYNC_TRY(link_settings(config));
+    return {};
+  }
+
   Result<> start(config::Agent config) {
     MAILDIRSYNC_TRY(os::check_confinement());
     MAILDIRSYNC_ASSIGN(auto link, link_settings(config));
-    MAILDIRSYNC_TRY(make_state_directory(config.state_dir));
+    MAILDIRSYNC_TRY(service::make_state_directory(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto state, agent::State::open(config.state_dir));
     MAILDIRSYNC_ASSIGN(auto decisions, agent::Decisions::open(loop_, config.state_dir));
     MAILDIRSYNC_ASSIGN(auto watcher, agent::choose_watcher(config.watch.backend, config.roots));
@@ -95,6 +90,12 @@ class Program {
     }
     service::log_info("start version={} config={} receiver={} fingerprint={} confinement={}", MAILDIRSYNC_VERSION,
                       config.file, config.receiver.text(), link.own_fingerprint, os::to_string(os::confinement()));
+    if (state_->was_reset()) {
+      service::log_error(
+          "state-damaged file={}/state.db action=\"put aside as state.db.corrupt-TIME; a new one was begun, and all is "
+          "compared with the receiver\"",
+          config.state_dir);
+    }
     service::log_info("watch backend={} reason=\"{}\"", watcher.watcher->backend(), watcher.reason);
     engine_ = std::make_unique<agent::Engine>(
         loop_, agent::Engine::Given{std::move(config), std::move(state), std::move(decisions), std::move(watcher),
@@ -124,13 +125,11 @@ class Program {
  private:
   void handle(const nlohmann::json& request, std::shared_ptr<control::Reply> reply) {
     if (request["command"] != "reload") return requests_->handle(request, std::move(reply));
-    const auto done = reload();
-    if (!done) return reply->finish(control::error("config", done.error().message()));
-    reply->finish({{"ok", true}, {"message", options_.config + " was read anew"}});
+    service::answer_reload(*reply, options_.config, reload());
   }
 
   Result<> reload() {
-    service::Configuration read = read_configuration();
+    auto read = service::Configuration::of(options_.config);
     auto config = config::read_agent(options_.config);
     auto link = config ? link_settings(*config) : Result<agent::LinkSettings>(Failure(config.error()));
     if (!link) {
@@ -154,13 +153,8 @@ class Program {
     return Failure(error);
   }
 
-  /// To be called before the file is read for good: what changes in between shows as a difference then.
-  service::Configuration read_configuration() const {
-    return {options_.config, config::digest_of_file(options_.config), std::time(nullptr), std::nullopt};
-  }
-
   service::Options options_;
-  service::Configuration configuration_ = read_configuration();
+  service::Configuration configuration_ = service::Configuration::of(options_.config);
   asio::io_context loop_{1};
   agent::State* state_ = nullptr;
   std::unique_ptr<control::Server> control_;
@@ -169,47 +163,14 @@ class Program {
   std::unique_ptr<service::Metrics> metrics_;
 };
 
-/// To systemd too: `systemctl status` shows no line of the log that is older than the wait for the next try.
-int complain(const std::string& sentence) {
-  service::notify_status(sentence);
-  std::cerr << "maildirsync-agent: " << sentence << '\n';
-  return service::k_exit_configuration;
-}
-
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   os::begin_name_service();
   net::begin_openssl();
-  auto [options, exit_status] = service::parse_options(
-      argc, argv, "maildirsync-agent", "Watches Maildir trees and keeps the mirror on a receiver equal to them.",
-      "/etc/maildirsync/agent.toml");
-  if (exit_status) return *exit_status;
-  auto config = config::read_agent(options.config);
-  if (!config) return complain(config.error().message());
-  if (options.check_config) {
-    if (const auto link = link_settings(*config); !link) return complain(link.error().message());
-    std::cout << options.config << ": good\n";
-    return 0;
-  }
-  if (options.reload) return service::ask_to_reload("maildirsync-agent", config->control);
-  service::start_log(options.log_level.empty() ? config->log.level : options.log_level);
-  service::raise_file_limit();
-  if (!options.user.empty()) {
-    const auto done = service::become(options.user, {CAP_DAC_READ_SEARCH},
-                                      {config->state_dir, std::filesystem::path(config->control).parent_path()});
-    if (!done) return complain(done.error().message());
-  }
-  service::bound_heap();
-  std::signal(SIGPIPE, SIG_IGN);
-  service::hold_signals();
-  Program program(std::move(options));
-  const std::string state_dir = config->state_dir;
-  if (const auto started = program.start(std::move(*config)); !started)
-    return complain(service::start_failure(started.error(), state_dir));
-  program.run();
-  return 0;
-} catch (const std::exception& exception) {
-  std::cerr << "maildirsync-agent: " << exception.what() << '\n';
-  return 1;
+  return service::run_daemon<Program>(argc, argv,
+                                      {"maildirsync-agent",
+                                       "Watches Maildir trees and keeps the mirror on a receiver equal to them.",
+                                       "/etc/maildirsync/agent.toml",
+                                       {CAP_DAC_READ_SEARCH}});
 }

@@ -94,6 +94,10 @@ Option* Parser::add_option(const std::string& name, std::vector<std::string>& va
   return keep(app_of(parsed_).add_option(name, values, about));
 }
 
+Option* Parser::add_accounts(std::string& glob, const std::string& about) {
+  return add_option("--account", glob, about)->type_name("GLOB")->check(check_glob);
+}
+
 Option* Parser::add_flag(const std::string& name, bool& value, const std::string& about) {
   return keep(app_of(parsed_).add_flag(name, value, about));
 }

@@ -49,6 +49,8 @@ class Parser {
   Option* add_option(const std::string& name, unsigned& value, const std::string& about);
   Option* add_option(const std::string& name, std::optional<double>& value, const std::string& about);
   Option* add_option(const std::string& name, std::vector<std::string>& values, const std::string& about);
+  /// `--account GLOB`, of which an empty one, such as an empty variable of a script, is wrong and not all of them.
+  Option* add_accounts(std::string& glob, const std::string& about = "only accounts that match");
   Option* add_flag(const std::string& name, bool& value, const std::string& about);
   /// After the options, in the help.
   void footer(const std::string& text);

@@ -19,8 +19,8 @@
 
 namespace maildirsync::agent {
 
-/// Messages that went at the source and wait until no more go: many, or all of a folder, are believed when they were
-/// it.
+/// Messages that went at the source, where that is not believed yet: many of them, or all of a folder, go at the
+/// destination too once they have stayed the same number for a while.
 struct Mass {
   std::uint64_t messages = 0;  ///< the account's, before
   std::uint64_t lost = 0;
@@ -30,8 +30,8 @@ struct Mass {
   bool is_large = false;    ///< sync::is_mass
 };
 
-/// Messages that are missing at the destination, and wait until no more go: of an `rm -rf` the first look sees a part,
-/// and what was sent again into it would hide that the root was emptied.
+/// Messages that are missing at the destination, and are not sent again until no more go: the first look at an `rm -rf`
+/// sees a part of it, and what was sent again into it would hide that the root was emptied.
 struct MissingThere {
   std::uint64_t messages = 0;
   Time first{};    ///< when some were seen to be missing
@@ -105,8 +105,8 @@ struct Account {
   bool is_gone() const { return held && hold_code == ErrorCode::account_gone; }
 };
 
-/// For what has just come up; nothing is held back that was said before. `account` is empty for what concerns the root
-/// itself.
+/// Logs a problem that has just come up, however often the like of it was logged. `account` is empty for what concerns
+/// the root itself.
 void log_problem(std::string_view code, const std::string& root, const std::string& account, const std::string& path,
                  const std::string& detail);
 
@@ -126,15 +126,15 @@ struct DestinationMarker {
 /// What agent and receiver agree on about a root. Nothing is sent before they do. Event loop only.
 struct Agreement {
   bool reached = false;
-  bool settling = false;      ///< something is being kept; what the receiver says meanwhile is heard afterwards
-  unsigned telling = 0;       ///< times that ours is on its way to it: what another connection's greeting says is older
-  bool told = false;          ///< ours was told it, and it still knows an older one
-  bool adopted = false;       ///< the receiver's word was newer, in this run
-  decisions::Chain heard;     ///< what the receiver knows
-  decisions::Token token;     ///< what is agreed on: turns go by it
-  std::optional<Error> hold;  ///< why the root waits for a person
-  bool known_before = false;  ///< an earlier run had something of it acknowledged
-  bool comparing = false;     ///< the record may lack what was decided by: each account is compared before it goes on
+  bool settling = false;       ///< something is being kept; what the receiver says meanwhile is heard afterwards
+  unsigned telling = 0;        ///< how often ours is on its way to it: what another connection's greeting says is older
+  bool told = false;           ///< ours was told it, and it still knows an older one
+  bool adopted = false;        ///< the receiver's word was newer, in this run
+  decisions::Chain heard;      ///< what the receiver knows
+  decisions::Token token;      ///< what is agreed on: turns go by it
+  std::optional<Error> hold;   ///< why the root waits for a person
+  bool known_before = false;   ///< an earlier run had something of it acknowledged
+  bool comparing = false;      ///< the record may lack what was decided by: each account is compared before it goes on
   std::uint64_t withheld = 0;  ///< messages that count as given, see TurnOrder::given_until
 };
 
@@ -173,7 +173,7 @@ struct Root {
   std::shared_ptr<Room> room = std::make_shared<Room>();
   bool asks_for_room = false;  ///< a question is under way
   Time next_question{};        ///< about room: not earlier
-  unsigned unanswered = 0;     ///< questions in a row that were answered by no
+  unsigned unanswered = 0;     ///< questions in a row to which the answer was no
   config::Mode mode = config::Mode::mirror;
   std::uint64_t discoveries = 0;  ///< finished ones
   Agreement agreement;

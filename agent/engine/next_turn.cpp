@@ -53,7 +53,7 @@ Work work_after(const Ended& turn) {
 /// Ever later, while turns have to be repeated.
 Clock::duration backoff(const Ended& turn) {
   const bool failed = retries(turn) || turn.end == TurnEnd::failed;
-  // Files that come and go while they are read are no failure: users are waiting for the rest of the account.
+  // Files that come and go while they are read are not a failure: users are waiting for the rest of the account.
   const auto step = is_lost(turn) ? 0ms : failed ? 200ms : 10ms;
   const unsigned failures = std::min(turn.failures, 10U);
   return std::min<Clock::duration>(step * (1U << failures), failed ? 30s : 500ms);

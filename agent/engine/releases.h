@@ -21,8 +21,8 @@ class Releases {
 
   void let_go(Account& account);
   void let_go(Root& root);
-  /// Each second: accounts that are gone and may go by themselves by now, unless so many vanished with them that it was
-  /// no user who left.
+  /// Each second: accounts that are gone and may go by themselves by now, unless so many vanished with them that these
+  /// cannot be users who left.
   void let_removed_accounts_go();
 
  private:

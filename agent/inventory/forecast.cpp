@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr double k_reserve = 1.2;  // CONTRACT.md: 20 % more than the source uses
+constexpr double k_reserve = 1.2;  // 20 % more than the source uses
 constexpr std::size_t k_most_named = 1000;
 // What a pair of small servers with disks of their own and a line of 1 Gbit/s does, cautiously.
 constexpr double k_assumed_bytes_per_second = 20.0 * 1024 * 1024;

@@ -6,6 +6,7 @@
 
 #include "agent/scan/folder.h"
 #include "agent/scan/structure.h"
+#include "common/os/clock.h"
 #include "common/sync/operation.h"
 
 namespace maildirsync::agent {
@@ -14,10 +15,6 @@ namespace {
 
 using sync::Area;
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::uint64_t in_blocks(std::uint64_t bytes) {
   return (bytes + k_block - 1) / k_block * k_block;
@@ -30,7 +27,7 @@ class Taker {
     auto structure = scan_structure(root, account, [this](const os::Directory&, const std::string&, Part part) {
       inventory_.directories += part == Part::tmp ? 0 : 1;
     });
-    inventory_.walk_seconds = seconds_since(start);
+    inventory_.walk_seconds = os::seconds_since(start);
     add_problems(structure.problems);
     inventory_.acls += structure.acls;
     const auto directory = root.open_directory(account);
@@ -40,7 +37,7 @@ class Taker {
         take_folder(*directory, folder);
       }
     }
-    inventory_.seconds = seconds_since(start);
+    inventory_.seconds = os::seconds_since(start);
     return std::move(inventory_);
   }
 

@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 
 #include "agent/link/inquiry.h"
+#include "common/os/clock.h"
 #include "common/os/name_service.h"
 #include "common/wire/convert.h"
 
@@ -48,7 +49,7 @@ void InventoryRun::work() {
   const auto start = Clock::now();
   take_inventories();
   if (!stop_) ask_receiver();
-  order_.facts.elapsed_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  order_.facts.elapsed_seconds = os::seconds_since(start);
   asio::post(loop_, [this, answer = forecast(order_.facts)] {
     running_ = false;
     hooks_.done(answer);

@@ -34,6 +34,15 @@ Result<> ask_for_pieces(Link& link, std::uint64_t epoch, wire::List question, co
   return {};
 }
 
+void add_names(wire::Header& names, std::uint32_t uid, std::uint32_t gid) {
+  auto& user = *names.mutable_names()->add_users();
+  user.set_id(uid);
+  user.set_name(os::user_name(uid));
+  auto& group = *names.mutable_names()->add_groups();
+  group.set_id(gid);
+  group.set_name(os::group_name(gid));
+}
+
 }  // namespace
 
 Result<AccountListing> ask_for_listing(Link& link, std::uint64_t epoch, const wire::List& question) {
@@ -96,12 +105,7 @@ Result<wire::MappedOwners> ask_about_owners(Link& link, std::uint64_t epoch, con
   map.set_root(root);
   map.set_space(space);
   for (const auto& asked : owners) {
-    auto& user = *names.mutable_names()->add_users();
-    user.set_id(asked.uid);
-    user.set_name(os::user_name(asked.uid));
-    auto& group = *names.mutable_names()->add_groups();
-    group.set_id(asked.gid);
-    group.set_name(os::group_name(asked.gid));
+    add_names(names, asked.uid, asked.gid);
     auto& owner = *map.add_owners();
     owner.set_uid(asked.uid);
     owner.set_gid(asked.gid);
@@ -124,12 +128,7 @@ Result<wire::MappedOwners::Room> ask_for_room(Link& link, std::uint64_t epoch, c
   room.set_bytes(bytes);
   room.set_uid(owner.uid);
   room.set_gid(owner.gid);
-  auto& user = *names.mutable_names()->add_users();
-  user.set_id(owner.uid);
-  user.set_name(os::user_name(owner.uid));
-  auto& group = *names.mutable_names()->add_groups();
-  group.set_id(owner.gid);
-  group.set_name(os::group_name(owner.gid));
+  add_names(names, owner.uid, owner.gid);
   if (!link.outbox().push(epoch, names, {}, std::nullopt)) {
     return failure(ErrorCode::cancelled, "", "the connection to the receiver broke");
   }

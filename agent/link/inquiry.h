@@ -80,7 +80,7 @@ Result<std::set<std::string>> ask_for_had(Link& link, std::uint64_t epoch, const
 /// then. Of one that cannot be used, and by a receiver of an earlier release, nothing (no root, no id).
 Result<wire::Destination> mark_destination(Link& link, std::uint64_t epoch, const std::string& root);
 
-/// Has the receiver take the directory of a root as it is now; what it says of it then.
+/// Has the receiver accept the directory of a root as it is now; gives what it says of it then.
 Result<wire::Destination> take_destination(Link& link, std::uint64_t epoch, const std::string& root);
 
 }  // namespace maildirsync::agent

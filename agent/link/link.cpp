@@ -13,6 +13,7 @@
 #include "common/net/cause.h"
 #include "common/os/clock.h"
 #include "common/service/log.h"
+#include "common/wire/convert.h"
 #include "common/wire/frame.h"
 
 namespace maildirsync::agent {
@@ -161,11 +162,8 @@ asio::awaitable<Result<std::shared_ptr<net::Channel>>> Link::connect() {
                                  settings->receiver_fingerprint + " as configured; nothing was sent. Our own key is " +
                                  settings->own_fingerprint +
                                  ". If the receiver's key is new, put its fingerprint into tls.receiver_fingerprint";
-    wire::Header goodbye;
-    goodbye.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
-    goodbye.mutable_goodbye()->set_sentence(sentence);
     std::string bytes;
-    wire::encode(goodbye, {}, bytes);
+    wire::encode(wire::goodbye(ErrorCode::tls, sentence), {}, bytes);
     co_await channel->write(bytes);
     co_await channel->close_gently(1s);
     co_return failure(ErrorCode::tls, "", sentence);

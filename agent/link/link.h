@@ -64,8 +64,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void start();
   /// Ends the connection and does not come back.
   void stop();
-  /// Settings that a connection which is there has no need of: the bandwidth's limit counts at once, roots at the next
-  /// greeting.
+  /// Other settings, with which a connection that is up goes on: the bandwidth's limit counts at once, roots at the
+  /// next greeting.
   void use(std::shared_ptr<const LinkSettings> settings) { settings_ = std::move(settings); }
   /// Ends the connection; it is made again with new settings.
   void restart(std::shared_ptr<const LinkSettings> settings);
@@ -76,7 +76,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::optional<double> clock_offset() const { return clock_offset_; }
 
   using Answer = std::function<void(Result<std::vector<wire::Header>>)>;
-  /// A heartbeat out of its time: the receiver says how it stands.
+  /// A heartbeat at once, not at its usual time: the receiver says how it stands.
   void ping(std::uint64_t number = 0);
 
   /// Lane: asks and waits. The question gets its number here.

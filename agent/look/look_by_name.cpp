@@ -8,9 +8,9 @@
 //     what_came_before_a_control_file_was_read_goes_before_it
 //  2. Where that cannot be known (events were lost, or come as fast as they are read), control files wait for the next
 //     turn. a_control_file_waits_while_it_is_not_known_what_came_before_it
-//  3. A message may get another name between its event and the look. That it is missed under the old one is no deletion
-//     as long as the new one may be on its way: the watcher was told of it before we missed it, so it is asked again,
-//     k_rounds times; then both wait. a_message_that_gets_other_names_under_the_look_is_followed,
+//  3. A message may get another name between its event and the look. That it is missed under the old one does not make
+//     it deleted as long as the new one may be on its way: the watcher was told of it before we missed it, so it is
+//     asked again, k_rounds times; then both wait. a_message_that_gets_other_names_under_the_look_is_followed,
 //     a_message_that_never_rests_is_not_taken_for_removed,
 //     a_message_is_not_taken_for_removed_when_it_is_not_known_what_happened_since
 //  4. What is told of a folder that was listed before is for the next turn, which is told of it as if it came now.

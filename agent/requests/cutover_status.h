@@ -12,7 +12,8 @@ namespace maildirsync::agent {
 /// The last cutover in `status`; null when there was none.
 nlohmann::json cutover_status(const CutoverRecord& cutover);
 
-/// What is to be said of a cutover that is not at its end, and at which no program works any more.
+/// The sentence about a cutover that has not ended although no program works at it any more; nothing when there is
+/// none.
 std::optional<std::string> left_cutover(const CutoverRecord& cutover);
 
 }  // namespace maildirsync::agent

@@ -42,12 +42,14 @@ std::string describe_accounts(const ExtraMail& extra, std::string whose) {
 
 }  // namespace
 
-ExtraMail extra_mail(const Parts& parts) {
+ExtraMail extra_mail(const Parts& parts, const std::function<bool(const Account&)>& counts,
+                     const std::function<bool(const Root&)>& counts_root) {
   ExtraMail all;
   std::vector<const Account*> having;
   for (const auto& [id, account] : parts.roster.accounts) {
     const Root& root = parts.roster.root_of(account);
     if (account.extra == 0 || root.removed || root.mode != config::Mode::mirror) continue;
+    if (counts && !counts(account)) continue;
     all.files += account.extra;
     all.has_trash |= parts.lanes.has_trash(root.config.name);
     having.push_back(&account);
@@ -55,6 +57,7 @@ ExtraMail extra_mail(const Parts& parts) {
   all.accounts = having.size();
   for (const auto& root : parts.roster.roots) {
     if (root.removed || root.mode != config::Mode::mirror) continue;
+    if (counts_root && !counts_root(root)) continue;
     all.whole_accounts += root.only_there.size();
     for (const auto& account : root.only_there) {
       if (all.first.size() >= k_most_listed) break;

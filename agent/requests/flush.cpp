@@ -10,9 +10,11 @@
 #include "agent/requests/chosen_accounts.h"
 #include "agent/requests/chosen_roots.h"
 #include "agent/requests/commands.h"
+#include "agent/requests/extra_mail.h"
 #include "agent/requests/flush_standing.h"
 #include "agent/requests/requests.h"
 #include "agent/requests/status.h"
+#include "common/os/clock.h"
 
 namespace maildirsync::agent {
 
@@ -21,14 +23,10 @@ using nlohmann::json;
 namespace {
 
 constexpr auto k_progress = std::chrono::milliseconds(500);
-constexpr std::size_t k_most_extras = 100;
 
 /// Where a flush stands at a moment.
 struct Survey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
-  std::uint64_t extra = 0;        ///< files and folders that only the destination has
-  std::uint64_t whole = 0;        ///< accounts that only the destination has
-  json extras = json::array();    ///< the first accounts that have such, or are such
   json left_out = json::array();  ///< what cannot end, and the problems
   json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
   std::uint64_t waiting_accounts = 0;
@@ -228,13 +226,6 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
     survey.left_out.push_back(
         {{"code", root.hold_code()}, {"root", root.config.name}, {"detail", root.held_because()}});
   }
-  if (accounts_.is_all() && root.mode == config::Mode::mirror) {
-    survey.whole += root.only_there.size();
-    for (const auto& account : root.only_there) {
-      if (survey.extras.size() >= k_most_extras) break;
-      survey.extras.push_back({{"root", root.config.name}, {"account", account}, {"extra", 0}, {"whole", true}});
-    }
-  }
   if (accounts_.is_by_name()) return;
   for (const auto& problem : root.problems) {
     if (problem.code == ErrorCode::unwatched) continue;  // walked by this flush all the same
@@ -250,12 +241,6 @@ void Flush::survey_account(const Account& account, Survey& survey) const {
   ++survey.accounts;
   survey.folders += account.folders;
   survey.messages += account.messages;
-  if (account.extra > 0 && parts_.roster.root_of(account).mode == config::Mode::mirror) {
-    survey.extra += account.extra;
-    if (survey.extras.size() < k_most_extras) {
-      survey.extras.push_back({{"root", root}, {"account", account.name}, {"extra", account.extra}});
-    }
-  }
   const auto stands = standing(facts(account));
   if (stands.end == FlushEnd::waits) survey.waits_for(root, account.name, stands.cause);
   if (stands.end == FlushEnd::cannot && stands.code == "paused") {
@@ -338,14 +323,17 @@ void Flush::finish(Survey survey) {
   if (!done) {
     if (const auto cause = cause_of_all()) survey.left_out.push_back({{"code", "waiting"}, {"detail", *cause}});
   }
+  auto extra = extra_mail(
+      parts_, [this](const Account& account) { return is_chosen(account); },
+      [this](const Root& root) { return accounts_.is_all() && roots_.contains(root); });
   end({{"complete", done && survey.left_out.empty()},
-       {"elapsed_seconds", std::chrono::duration<double>(Clock::now() - start_).count()},
+       {"elapsed_seconds", os::seconds_since(start_)},
        {"accounts", survey.accounts},
        {"folders", survey.folders},
        {"messages", survey.messages},
-       {"extra", survey.extra},
-       {"extra_whole_accounts", survey.whole},
-       {"extras", std::move(survey.extras)},
+       {"extra", extra.files},
+       {"extra_whole_accounts", extra.whole_accounts},
+       {"extras", std::move(extra.first)},
        {"left_out", std::move(survey.left_out)}});
 }
 

@@ -21,10 +21,6 @@ using nlohmann::json;
 
 namespace {
 
-double seconds_since(Time time) {
-  return std::max(0.0, std::chrono::duration<double>(Clock::now() - time).count());
-}
-
 std::optional<Time> earlier(std::optional<Time> left, std::optional<Time> right) {
   return left && right ? std::min(*left, *right) : left ? left : right;
 }
@@ -45,14 +41,7 @@ json to_json(const Refused& refused) {
   return {{"messages", refused.messages},
           {"others", refused.others},
           {"accounts", refused.accounts},
-          {"oldest_seconds", refused.since ? json(seconds_since(*refused.since)) : json(nullptr)}};
-}
-
-/// Steady clocks tell no stamp; what is told is as far back from now.
-std::string stamp_of(Time time) {
-  const auto ago = std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - time);
-  const auto then = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - ago);
-  return os::stamp_of(then);
+          {"oldest_seconds", refused.since ? json(os::seconds_since(*refused.since)) : json(nullptr)}};
 }
 
 json decision_status(const Agreements& agreements, const Root& root) {
@@ -137,7 +126,7 @@ std::optional<double> lag(const Roster& roster) {
     if (!known && !of_account.refused && !roster.root_of(account).is_held()) return std::nullopt;
     oldest = earlier(earlier(oldest, of_account.refused), of_account.pending);
   }
-  return oldest ? seconds_since(*oldest) : 0.0;
+  return oldest ? os::seconds_since(*oldest) : 0.0;
 }
 
 Refused refused(const Roster& roster) {
@@ -217,7 +206,7 @@ json root_status(const Parts& parts, std::size_t index) {
           {"pending_messages", pending},
           {"refused", to_json(refused)},
           {"lag_seconds", !known   ? json(nullptr)
-                          : oldest ? json(seconds_since(*oldest))
+                          : oldest ? json(os::seconds_since(*oldest))
                                    : json(0.0)},
           {"unwatched_folders", unwatched},
           {"extra", extra},
@@ -332,8 +321,8 @@ json status_of(const Requests& requests, const std::string& account_glob) {
                         {"path", os::printable(told.path)},
                         {"detail", os::printable(told.detail)}});
     if (!told.since) return;
-    problems.back()["since"] = stamp_of(*told.since);
-    problems.back()["since_seconds"] = seconds_since(*told.since);
+    problems.back()["since"] = os::stamp_of(*told.since);
+    problems.back()["since_seconds"] = os::seconds_since(*told.since);
   });
   json roots = json::array();
   for (std::size_t i = 0; i < roster.roots.size(); ++i) {

@@ -13,7 +13,7 @@
 
 namespace maildirsync::agent {
 
-/// When the users of a drained root moved, ns since the epoch: mail that came before is no straggler.
+/// When the users of a drained root moved, ns since the epoch: mail that came before does not count as a straggler.
 std::int64_t drained_since(const decisions::Decision& drain);
 
 /// What came to the old server after its users had moved, for the answer of `verify`. A value.

@@ -306,7 +306,7 @@ json Verify::answer(const Verification::Outcome& outcome) {
     left_out.push_back({{"detail", fmt::format("{} more differences are not named", all - differences.size())}});
   }
   const bool equal = all == 0 && incomplete == 0 && not_compared_ == 0 && !accounts_.empty();
-  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double elapsed = os::seconds_since(start_);
   json answer = {{"equal", equal},
                  {"deep", deep_},
                  {"elapsed_seconds", elapsed},

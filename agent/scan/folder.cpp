@@ -22,7 +22,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 #include <thread>
 #include <unordered_set>
@@ -31,9 +30,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "agent/scan/area_stamps.h"
 #include "agent/scan/file_entry.h"
 #include "common/maildir/name.h"
 #include "common/maildir/own_names.h"
+#include "common/os/clock.h"
 #include "common/os/explained.h"
 #include "common/os/kept_times.h"
 #include "common/sync/equality.h"
@@ -50,12 +51,6 @@ using sync::Entry;
 constexpr std::int64_t k_short_wait = 20'000'000;  // ns
 constexpr int k_tries = 3;
 constexpr std::size_t k_small_control = 64 * 1024;
-
-std::int64_t clock_now() {
-  struct timespec now {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return os::nanoseconds(now);
-}
 
 std::int64_t trusted(std::int64_t stamp, std::int64_t now) {
   return os::is_racy(stamp, now) ? 0 : stamp;
@@ -81,7 +76,7 @@ class FolderWalk {
     scan_.manifest.inode = status.st_ino;
     std::size_t of_directories = 0;  // counted by the walk of the structure
     scan_.manifest.self = attributes_of(self_, "", status, of_directories);
-    scan_.stamps.self = trusted(os::nanoseconds(status.st_mtim), clock_now());
+    scan_.stamps.self = trusted(os::nanoseconds(status.st_mtim), os::wall_clock());
     MAILDIRSYNC_TRY(open_area("cur", cur_, scan_.manifest.cur));
     MAILDIRSYNC_TRY(open_area("new", new_, scan_.manifest.new_));
     const auto tmp = self_.status("tmp");  // nobody looks into it
@@ -204,21 +199,6 @@ class FolderWalk {
     return is_none ? Result<>{} : Failure(error);
   }
 
-  struct AreaStamps {
-    std::int64_t cur = 0, new_ = 0;
-    bool operator==(const AreaStamps&) const = default;
-  };
-
-  Result<AreaStamps> area_stamps() const {
-    AreaStamps stamps;
-    for (const auto& [directory, stamp] : {std::pair(&cur_, &stamps.cur), std::pair(&new_, &stamps.new_)}) {
-      if (!*directory) continue;
-      MAILDIRSYNC_ASSIGN(auto status, directory->status(""));
-      *stamp = os::nanoseconds(status.st_mtim);
-    }
-    return stamps;
-  }
-
   enum class Rest : std::uint8_t {
     rested,  ///< nothing changed while it was listed
     young,   ///< nothing that the stamps show, and they are too young to show all
@@ -229,17 +209,17 @@ class FolderWalk {
     std::erase_if(scan_.manifest.entries, [](const Entry& entry) { return entry.area != Area::folder; });
     std::erase_if(scan_.problems,
                   [&](const ScanProblem& problem) { return problems_of_messages_.contains(problem.path); });
-    MAILDIRSYNC_ASSIGN(auto before, area_stamps());
-    std::int64_t now = clock_now();
+    MAILDIRSYNC_ASSIGN(auto before, stamps_of(cur_, new_));
+    std::int64_t now = os::wall_clock();
     if (const auto wait = rests_in(before, now); wait > 0 && wait <= k_short_wait) {
       std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
-      MAILDIRSYNC_ASSIGN(before, area_stamps());
-      now = clock_now();
+      MAILDIRSYNC_ASSIGN(before, stamps_of(cur_, new_));
+      now = os::wall_clock();
     }
     // new/ first: a message moves from there to cur/, so it is seen twice rather than never.
     MAILDIRSYNC_TRY(list_area(new_, Area::new_, depth));
     MAILDIRSYNC_TRY(list_area(cur_, Area::cur, depth));
-    MAILDIRSYNC_ASSIGN(auto after, area_stamps());
+    MAILDIRSYNC_ASSIGN(auto after, stamps_of(cur_, new_));
     scan_.stamps.cur = trusted(before.cur, now);
     scan_.stamps.new_ = trusted(before.new_, now);
     const std::int64_t rests = rests_in(before, now);
@@ -247,18 +227,9 @@ class FolderWalk {
     return rests > 0 ? Rest::young : Rest::rested;
   }
 
-  /// How long a stamp could still be shared by a change to come, ns. One in the future cannot.
-  static std::int64_t rests_in(const AreaStamps& stamps, std::int64_t now) {
-    std::int64_t longest = 0;
-    for (const std::int64_t stamp : {stamps.cur, stamps.new_}) {
-      if (stamp <= now) longest = std::max(longest, os::trusted_from(stamp) - now);
-    }
-    return longest;
-  }
-
   Result<> note_rest() {
-    MAILDIRSYNC_ASSIGN(const auto stamps, area_stamps());
-    scan_.rests_in = rests_in(stamps, clock_now());
+    MAILDIRSYNC_ASSIGN(const auto stamps, stamps_of(cur_, new_));
+    scan_.rests_in = rests_in(stamps, os::wall_clock());
     return {};
   }
 
@@ -312,7 +283,7 @@ class FolderWalk {
   static void doubt_young_control(Entry& entry, const Snapshot& content, const Entry* known) {
     const bool as_known = known != nullptr && known->size == entry.size && known->mtime == entry.mtime;
     if (as_known) entry.digest = digest_of(content);
-    if (os::trusted_from(entry.mtime) - entry.mtime > k_short_wait && os::is_racy(entry.mtime, clock_now())) {
+    if (os::trusted_from(entry.mtime) - entry.mtime > k_short_wait && os::is_racy(entry.mtime, os::wall_clock())) {
       entry.inode = 0;
     }
   }

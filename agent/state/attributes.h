@@ -21,7 +21,7 @@ class AttributesTable {
   Result<std::optional<std::int64_t>> number(const std::optional<sync::Attributes>& attributes);
   Result<sync::Attributes> at(std::int64_t number);
 
-  /// After a rollback: numbers given meanwhile are none.
+  /// After a rollback: what was given a number meanwhile has none.
   void forget();
 
  private:

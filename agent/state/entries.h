@@ -27,7 +27,7 @@ class EntryTable {
   Result<> each(FolderId folder, const std::function<void(const sync::Entry&)>& take);
   Result<std::vector<sync::Entry>> control(FolderId folder);
   Result<std::vector<sync::Entry>> named(FolderId folder, const std::vector<std::string>& base_names);
-  /// In the order of the inodes; 0 is none.
+  /// In the order of the inodes; 0, which stands for an unknown one, is passed over.
   Result<std::vector<State::Known>> by_inodes(AccountId account, const std::vector<std::uint64_t>& inodes);
   Result<std::optional<sync::Digest>> digest(FolderId folder, sync::Area area, std::string_view name);
   Result<bool> has_base(FolderId folder, std::string_view base);

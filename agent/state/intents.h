@@ -9,7 +9,7 @@
 
 namespace maildirsync::agent {
 
-/// The intents of a job in one value, so that the record of a large job is one row.
+/// The intents of a turn in one value, so that the record of a large turn is one row.
 std::string encode(const std::vector<sync::Intent>& intents);
 /// Nothing when the bytes are not what encode() gives.
 std::optional<std::vector<sync::Intent>> decode_intents(std::string_view bytes);

@@ -109,9 +109,8 @@ class State {
   virtual Result<std::vector<AccountId>> accounts_with_intents() = 0;
   virtual Result<> clear_intents(AccountId id) = 0;
 
-  // -- signatures of acknowledged control files; one is found only while the file has the content (by its digest) that
-  // it
-  //    had when the signature was set
+  // -- signatures of acknowledged control files; one is found only while the file has the content (by its digest)
+  //    that it had when the signature was set
   virtual Result<std::optional<std::string>> signature(AccountId id, const sync::Location& at) = 0;
   virtual Result<> set_signature(AccountId id, const sync::Location& at, const std::string& signature) = 0;
 

@@ -19,9 +19,7 @@ bool is_away(const FolderManifest* folder, Area area) {
 }
 
 bool is_seen(const sync::AccountManifest& listed, const sync::Intent& message) {
-  const auto* folder = listed.find(message.to.folder);
-  const Entry* entry =
-      folder == nullptr ? nullptr : sync::find_entry(folder->entries, message.to.area, message.to.name);
+  const Entry* entry = listed.find(message.to.folder, message.to.area, message.to.name);
   return entry != nullptr && sync::is_intended(*entry, message);
 }
 

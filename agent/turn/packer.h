@@ -46,7 +46,7 @@ class Packer {
   bool fresh_ = false;          ///< the stream begins anew with it
   std::vector<Sent> sent_;
 
-  // Since the level was last thought over:
+  // Since the level was last reconsidered:
   std::size_t bytes_ = 0;
   std::chrono::nanoseconds busy_{}, waited_before_{};
   std::chrono::steady_clock::time_point begun_;

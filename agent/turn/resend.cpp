@@ -16,9 +16,7 @@ bool has_place(const Entry& entry, const sync::Location& at) {
 }
 
 bool is_as_seen(const sync::AccountManifest& listed, const Suspect& suspect) {
-  const auto* folder = listed.find(suspect.at.folder);
-  const Entry* found =
-      folder == nullptr ? nullptr : sync::find_entry(folder->entries, suspect.at.area, suspect.at.name);
+  const Entry* found = listed.find(suspect.at.folder, suspect.at.area, suspect.at.name);
   return found != nullptr && sync::same_stamp(*found, suspect.seen);
 }
 

@@ -83,7 +83,7 @@ class Course {
     report_.unwatched = looked.unwatched;
   }
 
-  /// What stands where a message of ours is put is no extra file after that: it is replaced, being the beginning of
+  /// What stands where a message of ours is put is not an extra file after that: it is replaced, being the beginning of
   /// ours, or it is a conflict.
   std::size_t count_extra(const std::vector<Operation>& operations) const {
     if (compared_.extra.empty()) return 0;

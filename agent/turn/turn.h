@@ -49,7 +49,7 @@ struct TurnOrder {
   std::shared_ptr<const os::Directory> root;
   config::Mode mode = config::Mode::mirror;
   config::AccountOwners owners = config::AccountOwners::own;
-  decisions::Token decision;  ///< that the mode is by
+  decisions::Token decision;  ///< from which the mode comes
   AskAboutUsers ask = AskAboutUsers::where_evident;
   bool users_in_root = false;  ///< users evidently work on other accounts of the root at the destination
   /// Of a drained root whose record was lost or is older: what came before (ns since the epoch) had been given, and is

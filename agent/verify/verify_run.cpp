@@ -18,7 +18,7 @@ constexpr auto k_link_limit = 30s;
 constexpr auto k_look_again_at_accounts = 1500ms;
 constexpr int k_tries = 3;  // of an account whose connection breaks
 
-/// Where the destination has what is to be sent again; nothing for what a comparison mends by itself.
+/// Where the destination has what must be sent again; nothing for what a comparison mends by itself.
 std::optional<Suspect> suspect_of(const Difference& difference) {
   const bool stale = difference.kind == DifferenceKind::content || difference.kind == DifferenceKind::size ||
                      difference.kind == DifferenceKind::time || difference.kind == DifferenceKind::control;

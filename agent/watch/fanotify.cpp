@@ -11,9 +11,7 @@
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 
-#include "agent/watch/places.h"
-#include "agent/watch/translate.h"
-#include "agent/watch/watcher.h"
+#include "agent/watch/kernel_watcher.h"
 #include "common/codec/digest.h"
 
 #ifndef AT_HANDLE_MNT_ID_UNIQUE
@@ -92,9 +90,9 @@ struct Named {
   }
 };
 
-class FanotifyWatcher final : public Watcher {
+class FanotifyWatcher final : public KernelWatcher<Key, HashOfKey> {
  public:
-  explicit FanotifyWatcher(os::Fd fd) : fd_(std::move(fd)) {}
+  using KernelWatcher::KernelWatcher;
 
   Result<> watch(const os::Directory& directory, Place place) override {
     Named named;
@@ -113,8 +111,6 @@ class FanotifyWatcher final : public Watcher {
     const std::lock_guard lock(mutex_);
     places_.forget(account, [](const Key&) {});
   }
-
-  int fd() const override { return fd_.get(); }
 
   Events read() override {
     Events taken;
@@ -140,16 +136,6 @@ class FanotifyWatcher final : public Watcher {
   const char* backend() const override { return "fanotify"; }
   const char* overflow_remedy() const override {
     return "the kernel had no memory for an event: raise the unit's MemoryMax";
-  }
-
-  std::size_t watches() const override {
-    const std::lock_guard lock(mutex_);
-    return places_.size();
-  }
-
-  std::vector<std::string> recent() const override {
-    const std::lock_guard lock(mutex_);
-    return translator_.recent();
   }
 
  private:
@@ -235,12 +221,8 @@ class FanotifyWatcher final : public Watcher {
     if ((mask & FAN_DELETE_SELF) != 0) places_.erase(key);
   }
 
-  os::Fd fd_;
-  mutable std::mutex mutex_;
   std::vector<std::uint64_t> file_systems_;      ///< ids of those with a mark; the place is the number in keys
   std::map<std::uint64_t, std::size_t> mounts_;  ///< to file_systems_
-  Places<Key, HashOfKey> places_;
-  Translator translator_;
 };
 
 }  // namespace

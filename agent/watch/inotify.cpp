@@ -6,9 +6,7 @@
 #include <inotifytools/inotifytools.h>
 #include <sys/inotify.h>
 
-#include "agent/watch/places.h"
-#include "agent/watch/translate.h"
-#include "agent/watch/watcher.h"
+#include "agent/watch/kernel_watcher.h"
 
 namespace maildirsync::agent {
 
@@ -16,9 +14,9 @@ namespace {
 
 constexpr int k_reads_at_once = 16;
 
-class InotifyWatcher final : public Watcher {
+class InotifyWatcher final : public KernelWatcher<int> {
  public:
-  explicit InotifyWatcher(os::Fd fd) : fd_(std::move(fd)) {}
+  using KernelWatcher::KernelWatcher;
 
   Result<> watch(const os::Directory& directory, Place place) override {
     if (place.part == Part::tmp) return {};  // the folder's own watch tells of its attributes
@@ -37,8 +35,6 @@ class InotifyWatcher final : public Watcher {
     const std::lock_guard lock(mutex_);
     places_.forget(account, [this](int wd) { ::inotify_rm_watch(fd_.get(), wd); });
   }
-
-  int fd() const override { return fd_.get(); }
 
   Events read() override {
     Events taken;
@@ -63,16 +59,6 @@ class InotifyWatcher final : public Watcher {
   const char* backend() const override { return "inotify"; }
   const char* overflow_remedy() const override { return "raise fs.inotify.max_queued_events"; }
 
-  std::size_t watches() const override {
-    const std::lock_guard lock(mutex_);
-    return places_.size();
-  }
-
-  std::vector<std::string> recent() const override {
-    const std::lock_guard lock(mutex_);
-    return translator_.recent();
-  }
-
  private:
   static Failure refused(const os::Directory& directory, int error_number) {
     if (error_number == ENOSPC) {
@@ -96,11 +82,6 @@ class InotifyWatcher final : public Watcher {
     }
     translator_.add(*place, header.mask, std::move(name), events);
   }
-
-  os::Fd fd_;
-  mutable std::mutex mutex_;
-  Places<int> places_;
-  Translator translator_;
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ class Places {
     return Place{found->second.part, folder.first.owner, folder.first.path};
   }
 
-  /// Takes the place of an earlier one: a renamed folder gets its new path so.
+  /// Takes the place of an earlier one: that is how a renamed folder gets its new path.
   void put(const Key& key, Place place) {
     const bool is_root = place.part == Part::root;
     Folder& folder = *folders_.try_emplace(Name{is_root, place.owner, std::move(place.path)}).first;

@@ -16,7 +16,7 @@ enum class Part : std::uint8_t {
   folder,  ///< a folder's own directory: control files and folders come and go
   cur,
   new_,
-  tmp,  ///< its own attributes only; what is in it is nothing to us
+  tmp,  ///< its own attributes only; what is in it does not matter
 };
 
 /// Names a watched directory. For Part::root, `owner` is the root's index and `path` below the root; else `owner` is
@@ -43,7 +43,7 @@ struct Event {
 /// What was taken from the queue.
 struct Events {
   std::vector<Event> events;
-  bool more = false;  ///< the queue was not emptied; there may be no event among those taken all the same
+  bool more = false;  ///< the queue was not emptied; even then, what was taken may have been no event for us
 };
 
 /// Says where to look, nothing else. Thread-safe: lanes add watches while the event loop reads.
@@ -74,9 +74,9 @@ class Watcher {
   virtual std::vector<std::string> recent() const = 0;
 };
 
-/// inotify(7) behind the interface: a watch a directory.
+/// inotify(7) behind the interface: one watch for each directory.
 Result<std::unique_ptr<Watcher>> make_inotify_watcher();
-/// fanotify(7) behind the interface: a mark a file system. Needs CAP_SYS_ADMIN and Linux 5.9.
+/// fanotify(7) behind the interface: one mark for each file system. Needs CAP_SYS_ADMIN and Linux 5.9.
 Result<std::unique_ptr<Watcher>> make_fanotify_watcher();
 
 }  // namespace maildirsync::agent

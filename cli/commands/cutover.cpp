@@ -59,7 +59,7 @@ tl::expected<Json, int> status_of_agent(const Options& options, bool waits) {
   }
 }
 
-/// Who begins it, for the record: behind sudo, the person.
+/// Who begins it, for the record: with sudo, the person who used it.
 std::string this_person() {
   const char* person = std::getenv("SUDO_USER");
   if (person != nullptr && *person != '\0') return person;
@@ -303,19 +303,15 @@ int cutover(const Options& options, const CutoverArguments& arguments) {
     complain("not begun");
     return k_exit_incomplete;
   }
-  std::optional<ReportFile> page;
-  if (!arguments.html.empty()) {
-    auto file = ReportFile::open(arguments.html);
-    if (!file) {
-      complain(file.error().message());
-      return k_exit_usage;
-    }
-    page = std::move(*file);
+  auto page = ReportFile::open(arguments.html);
+  if (!page) {
+    complain(page.error().message());
+    return k_exit_usage;
   }
   const Json answer = run_cutover(options, std::move(beginning->record), text_of(*found, "holder"), beginning->way);
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(answer) : cutover_text(answer, colour));
-  if (page && !write_page(options, *page, answer)) return k_exit_incomplete;
+  if (page->is_wanted() && !write_page(options, *page, answer)) return k_exit_incomplete;
   const bool done = flag_of(answer, "complete") || (arguments.undo && flag_of(answer, "undone_all"));
   return done ? k_exit_done : k_exit_incomplete;
 }

@@ -14,9 +14,7 @@ Run add_disown(Parser& command) {
   command.add_option("--root", arguments->root, "only accounts of that root of it")
       ->type_name("NAME")
       ->check(check_glob);
-  command.add_option("--account", arguments->glob, "only accounts that match; without it, all")
-      ->type_name("GLOB")
-      ->check(check_glob);
+  command.add_accounts(arguments->glob, "only accounts that match; without it, all");
   command.footer(
       "An account at the destination belongs to the agent and root that brought it. First take it out of that one "
       "(exclude in agent.toml), or it has it back at once.");

@@ -87,7 +87,7 @@ int flush(const Options& options, const Arguments& arguments) {
 
 Run add_flush(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_accounts(arguments->glob);
   command.add_option("--timeout", arguments->timeout_seconds, "give up after so many seconds; 0: never")
       ->type_name("S")
       ->check(check_seconds)

@@ -22,14 +22,10 @@ struct Arguments {
 };
 
 int plan(const Options& options, const Arguments& arguments) {
-  std::optional<ReportFile> report;
-  if (!arguments.html.empty()) {
-    auto file = ReportFile::open(arguments.html);
-    if (!file) {
-      complain(file.error().message());
-      return k_exit_usage;
-    }
-    report = std::move(*file);
+  auto report = ReportFile::open(arguments.html);
+  if (!report) {
+    complain(report.error().message());
+    return k_exit_usage;
   }
   const std::time_t began = std::time(nullptr);
   const auto answer = [&] {
@@ -48,7 +44,7 @@ int plan(const Options& options, const Arguments& arguments) {
   }
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(*answer) : plan_text(*answer, colour));
-  if (report) {
+  if (report->is_wanted()) {
     const PlanHead head{os::host_name(), arguments.glob, format_stamp(began)};
     if (const auto done = report->write(plan_html(*answer, head)); !done) {
       complain(done.error().message());
@@ -62,7 +58,7 @@ int plan(const Options& options, const Arguments& arguments) {
 
 Run add_plan(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_accounts(arguments->glob);
   command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
   command.footer(
       "Exit status: 0 ready, 1 something must be put right first, each thing named, 2 wrong usage, 3 the daemon cannot "

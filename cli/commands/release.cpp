@@ -80,9 +80,7 @@ int release(const Options& options, const Arguments& arguments) {
 
 Run add_release(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--account", arguments->glob, "only accounts that match; without it, everything that is held")
-      ->type_name("GLOB")
-      ->check(check_glob);  // an empty variable in a script must not release everything
+  command.add_accounts(arguments->glob, "only accounts that match; without it, everything that is held");
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal");
   command.footer(
       "Says first what will be deleted at the destination, or undone of what users did there; at a terminal it asks.");

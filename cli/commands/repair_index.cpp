@@ -7,9 +7,7 @@ namespace maildirsync::cli {
 
 Run add_repair_index(Parser& command) {
   auto glob = std::make_shared<std::string>();
-  command.add_option("--account", *glob, "only accounts that match; without it, all")
-      ->type_name("GLOB")
-      ->check(check_glob);
+  command.add_accounts(*glob, "only accounts that match; without it, all");
   command.footer(
       "Removes Dovecot's indexes of the accounts at the destination, where no Dovecot may serve them meanwhile, and "
       "sends their control files again.");

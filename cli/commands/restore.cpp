@@ -95,9 +95,7 @@ int restore(Options options, const Arguments& arguments) {
 
 Run add_restore(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--account", arguments->glob, "only accounts that match; without it, all")
-      ->type_name("GLOB")
-      ->check(check_glob);
+  command.add_accounts(arguments->glob, "only accounts that match; without it, all");
   command.add_option("--since", arguments->since, "only what was deleted on that day (UTC) or later")
       ->type_name("YYYY-MM-DD")
       ->check(check_glob);

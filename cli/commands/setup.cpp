@@ -17,6 +17,7 @@
 #include "common/config/values.h"
 #include "common/net/identity.h"
 #include "common/os/path.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::cli {
 
@@ -105,7 +106,7 @@ Result<std::vector<ChosenRoot>> choose_roots(const Arguments& arguments, const S
   return roots;
 }
 
-/// Asks for the receiver's line, for it usually is there first.
+/// Asks for the receiver's line, because it is usually made first.
 Result<> ask_for_line(Arguments& arguments, const Prompt& prompt) {
   if (!arguments.pair.line.empty()) return {};
   auto line =
@@ -180,7 +181,7 @@ Result<> write_config(Arguments& arguments, Role role, const Places& places, std
     }
   }
   MAILDIRSYNC_TRY(identity(places, notes));
-  MAILDIRSYNC_TRY(replace_file(places.config, text));
+  MAILDIRSYNC_TRY(os::replace_file_of_others(places.config, text));
   notes.push_back("wrote " + places.config);
   return role == Role::receiver ? prepare_unit(arguments, places, notes) : Result<>();
 }

@@ -146,9 +146,7 @@ Run add_status(Parser& command) {
                   fmt::format("seconds of lag from which on it is 2 (default {})", k_crit_lag_seconds))
       ->type_name("S")
       ->check(check_seconds);
-  command.add_option("--account", arguments->glob, "only the accounts that match, and their problems")
-      ->type_name("GLOB")
-      ->check(check_glob);
+  command.add_accounts(arguments->glob, "only the accounts that match, and their problems");
   command.add_flag("--all", arguments->all, "all problems, not only the first three of each kind");
   command.footer(
       "Exit status: 0 fine, 1 lag or a problem, 2 much lag, held, blocked or disconnected, 3 the daemon cannot be "

@@ -34,18 +34,16 @@ Compared compared(const Json& status, const Arguments& arguments, std::time_t be
 }
 
 int verify(const Options& options, const Arguments& arguments) {
-  std::optional<ReportFile> report;
   Json status;
   if (!arguments.html.empty()) {
     auto known = ask(options, {{"command", "status"}});
     if (!known) return known.error();
     status = std::move(*known);
-    auto file = ReportFile::open(arguments.html);
-    if (!file) {
-      complain(file.error().message());
-      return k_exit_usage;
-    }
-    report = std::move(*file);
+  }
+  auto report = ReportFile::open(arguments.html);
+  if (!report) {
+    complain(report.error().message());
+    return k_exit_usage;
   }
   const std::time_t began = std::time(nullptr);
   const auto answer = [&] {
@@ -61,7 +59,7 @@ int verify(const Options& options, const Arguments& arguments) {
   if (!answer) return answer.error();
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(*answer) : verify_text(*answer, colour));
-  if (report) {
+  if (report->is_wanted()) {
     if (const auto done = report->write(verify_html(*answer, compared(status, arguments, began))); !done) {
       complain(done.error().message());
       return k_exit_incomplete;
@@ -74,7 +72,7 @@ int verify(const Options& options, const Arguments& arguments) {
 
 Run add_verify(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--account", arguments->glob, "only accounts that match")->type_name("GLOB")->check(check_glob);
+  command.add_accounts(arguments->glob);
   command.add_flag("--deep", arguments->deep, "compare the contents of both sides too");
   auto* repair = command.add_flag("--repair", arguments->repair, "send again what differs");
   command

@@ -27,8 +27,8 @@ constexpr double k_grace_seconds = 30;
 constexpr double k_mode_seconds = 300;
 constexpr std::size_t k_told_differences = 20;
 
-/// What a flush leaves out by its nature is no mail, and no reason to stop: the proof is the comparison. Mail that is
-/// left out has a code of its own, and stops the cutover before anything is frozen.
+/// What a flush leaves out by its nature is not mail, and does not stop a cutover: the proof is the comparison. Mail
+/// that is left out has a code of its own, and stops the cutover before anything is frozen.
 bool is_no_mail(const Json& left_out) {
   return text_of(left_out, "code") == "special-file" && !text_of(left_out, "account").empty();
 }

@@ -4,8 +4,8 @@
 
 namespace maildirsync::cli {
 
-/// Ctrl-C, and a wish to end (SIGINT, SIGTERM, SIGHUP), as a descriptor instead of an end: for what must be undone
-/// first. For the rest of the process.
+/// Makes Ctrl-C and the other signals that ask for an end (SIGINT, SIGTERM, SIGHUP) readable from a descriptor, instead
+/// of ending the process: something must be undone first. For the rest of the process.
 class Interrupts {
  public:
   Interrupts();

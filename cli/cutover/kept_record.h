@@ -19,7 +19,8 @@ class KeptRecord {
   /// `found_holder`: of the record that was found; if another program replaced it meanwhile, the first write fails.
   KeptRecord(const Options& options, std::string found_holder);
 
-  /// Once it is on the agent's disk, or for so many seconds at an agent that cannot be reached; gives why it is not.
+  /// Returns once it is on the agent's disk: "". Else why it is not, at an agent that cannot be reached after so many
+  /// seconds.
   std::string write(const CutoverRecord& record, const std::string& state, double patience_seconds);
   /// The same for the last time: nobody works at it any more.
   std::string let_go(const CutoverRecord& record, const std::string& state);

@@ -13,7 +13,7 @@ namespace maildirsync::cli {
 
 namespace {
 
-/// What is no mail, what a flush looks at all the same, and what is about the record of an earlier cutover.
+/// What is not mail, what a flush looks at all the same, and what is about the record of an earlier cutover.
 bool stands_in_no_way(const Json& problem) {
   static constexpr std::array<std::string_view, 3> k_harmless{"acl-left-behind", "unwatched", "cutover-open"};
   const std::string code = text_of(problem, "code");

@@ -9,7 +9,7 @@ namespace maildirsync::cli {
 
 // Why a cutover must not begin, as a sentence with what to do; "" when nothing is in its way. Pure.
 
-/// The state of the agent and of the roots that are to be cut over, by its status. With `accounts`, only these of the
+/// The state of the agent and of the roots that the cutover is about, by its status. With `accounts`, only these of the
 /// roots: another one that is held is in no way.
 std::string obstacle(const Json& status, const std::vector<std::string>& roots,
                      const std::vector<std::string>& accounts = {});

@@ -5,17 +5,16 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/os/child.h"
 #include "common/os/fd.h"
+#include "common/os/pipe.h"
 
 namespace maildirsync::cli {
 
@@ -29,31 +28,15 @@ constexpr double k_grace_seconds = 10;
 /// it does not begin.
 constexpr const char* k_once_told = "read -r told <&3 || exit 125; exec 3<&-; eval \"$1\"";
 
-/// 0 or an errno. The command waits for a line from `told`.
-int spawn(const std::string& command, int told, pid_t& pid) {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t files;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_init(&files);
-  sigset_t none, usual;
-  sigemptyset(&none);
-  sigemptyset(&usual);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
-    sigaddset(&usual, number);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  ::posix_spawnattr_setsigmask(&attributes, &none);
-  ::posix_spawnattr_setsigdefault(&attributes, &usual);
-  ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawn_file_actions_adddup2(&files, told, 3);
-  ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  std::string shell = "sh", option = "-c", once_told = k_once_told, text = command;
-  const std::array<char*, 6> arguments{shell.data(), option.data(), once_told.data(),
-                                       shell.data(), text.data(),   nullptr};
-  const int error = ::posix_spawn(&pid, "/bin/sh", &files, &attributes, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  ::posix_spawnattr_destroy(&attributes);
-  return error;
+/// The command waits for a line from `told`.
+Result<pid_t> start(const std::string& command, int told) {
+  os::Launch shell{.words = {"sh", "-c", k_once_told, "sh", command}};
+  shell.program = "/bin/sh";
+  shell.output = STDERR_FILENO;
+  shell.third = told;
+  shell.usual_signals = {SIGINT, SIGTERM, SIGHUP};
+  shell.leads_group = true;
+  return os::start(std::move(shell));
 }
 
 enum class Wait { ended, late, cancelled };
@@ -74,9 +57,7 @@ Wait wait_for(int pidfd, int cancel_fd, std::optional<double> seconds) {
 }
 
 ShellEnd reap(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = os::wait_for(pid);
   if (WIFSIGNALED(status)) return {false, fmt::format("ended by signal {}", WTERMSIG(status))};
   if (WEXITSTATUS(status) != 0) return {false, fmt::format("exit status {}", WEXITSTATUS(status))};
   return {true, ""};
@@ -86,18 +67,16 @@ ShellEnd reap(pid_t pid) {
 
 ShellEnd run_shell(const std::string& command, int cancel_fd, std::optional<double> timeout_seconds,
                    const std::function<void(pid_t)>& began) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {false, std::string("no pipe can be made: ") + std::strerror(errno)};
-  os::Fd told(ends[0]), tells(ends[1]);
-  pid_t pid = 0;
-  if (const int error = spawn(command, told.get(), pid); error != 0) {
-    return {false, std::string("/bin/sh cannot be run: ") + std::strerror(error)};
-  }
-  told = os::Fd();
+  auto told = os::make_pipe();
+  if (!told) return {false, told.error().message()};
+  const auto started = start(command, told->read.get());
+  if (!started) return {false, started.error().message()};
+  const pid_t pid = *started;
+  told->read.reset();
   if (began) began(pid);
   // Where it cannot be told, it is gone, or goes now: that is its end.
-  if (::write(tells.get(), "\n", 1) != 1) ::kill(-pid, SIGKILL);
-  tells = os::Fd();
+  if (::write(told->write.get(), "\n", 1) != 1) ::kill(-pid, SIGKILL);
+  told->write.reset();
   const os::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // glibc 2.36 declares it for C only
   if (!pidfd) return reap(pid);  // a kernel before 5.3: it is waited for to the end
   const Wait wait = wait_for(pidfd.get(), cancel_fd, timeout_seconds);

@@ -36,7 +36,7 @@ struct Task {
 enum class End {
   good,
   bad,        ///< it may be done in part
-  not_begun,  ///< it was to be next when the cutover was interrupted
+  not_begun,  ///< it was the next one when the cutover was interrupted
   unknown,    ///< it was begun, and how it ended is not known, or may hold no longer: it is done again
 };
 
@@ -55,7 +55,7 @@ enum class Way { on, back };
 /// What comes next after what was done so far; nothing at the end. A step that ends badly ends the cutover: it and the
 /// steps before it are undone, the last one first. A switch that began and cannot be undone ends that: users may be at
 /// the destination, so nothing is undone, and the source stays frozen. So it does when the undoing of the switch fails;
-/// another undoing that fails keeps back none.
+/// another undoing that fails holds up none of the rest.
 std::optional<Task> next_task(const Script& script, const std::vector<Done>& history, Way way = Way::on);
 
 /// Whether the switch was begun, and nothing undoes it.

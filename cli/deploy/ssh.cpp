@@ -10,11 +10,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/os/child.h"
 #include "common/os/fd.h"
+#include "common/os/pipe.h"
 #include "common/os/printable.h"
 
 namespace maildirsync::cli {
@@ -29,44 +30,18 @@ constexpr int k_ssh_failed = 255;
 constexpr std::string_view k_begin = "maildirsync-deploy begin\n";
 constexpr std::string_view k_end = "maildirsync-deploy end ";
 
-struct Pipe {
-  os::Fd read, write;
-};
-
-Result<Pipe> make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return os_failure("", "no pipe can be made", errno);
-  return Pipe{os::Fd(ends[0]), os::Fd(ends[1])};
-}
-
 /// A running program, and what goes to it and comes from it.
 class Child {
  public:
   Result<> start(const std::vector<std::string>& command) {
-    MAILDIRSYNC_ASSIGN(in_, make_pipe());
-    MAILDIRSYNC_ASSIGN(out_, make_pipe());
-    MAILDIRSYNC_ASSIGN(err_, make_pipe());
-    std::vector<std::string> words = command;
-    std::vector<char*> arguments;
-    for (auto& word : words)
-      arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-    sigset_t pipe_signal;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    ::posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    ::posix_spawn_file_actions_adddup2(&actions, in_.read.get(), STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, out_.write.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, err_.write.get(), STDERR_FILENO);
-    const int error = ::posix_spawnp(&process_, arguments[0], &actions, &attributes, arguments.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    if (error != 0) return os_failure(command.front(), "cannot be run", error);
+    MAILDIRSYNC_ASSIGN(in_, os::make_pipe());
+    MAILDIRSYNC_ASSIGN(out_, os::make_pipe());
+    MAILDIRSYNC_ASSIGN(err_, os::make_pipe());
+    os::Launch launch{.words = command};
+    launch.input = in_.read.get();
+    launch.output = out_.write.get();
+    launch.errors = err_.write.get();
+    MAILDIRSYNC_ASSIGN(process_, os::start(std::move(launch)));
     in_.read.reset();
     out_.write.reset();
     err_.write.reset();
@@ -89,7 +64,7 @@ class Child {
       }
       if (seconds > 0 && Clock::now() > end) {
         ::kill(process_, SIGTERM);
-        ::waitpid(process_, &status, 0);
+        os::wait_for(process_);
         said_.exit_status = k_ssh_failed;
         said_.err += fmt::format("\nno answer within {:.0f} s\n", seconds);
         return std::move(said_);
@@ -124,7 +99,7 @@ class Child {
     }
   }
 
-  Pipe in_, out_, err_;
+  os::Pipe in_, out_, err_;
   pid_t process_ = -1;
   std::string_view rest_;
   Said said_;

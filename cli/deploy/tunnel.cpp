@@ -11,6 +11,7 @@
 #include "cli/deploy/ssh.h"
 #include "cli/setup/files.h"
 #include "common/os/path.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::cli {
 
@@ -141,13 +142,13 @@ Result<> keep_tunnel(const Tunnel& tunnel, const std::string& destination) {
     }
   }
   if (has_systemd()) {
-    MAILDIRSYNC_TRY(replace_file(unit_file(tunnel.name), tunnel_unit(found, destination)));
+    MAILDIRSYNC_TRY(os::replace_file_of_others(unit_file(tunnel.name), tunnel_unit(found, destination)));
     MAILDIRSYNC_TRY(must({"systemctl", "daemon-reload"}));
     MAILDIRSYNC_TRY(must({"systemctl", "enable", "--quiet", tunnel.name}));
     return must({"systemctl", "restart", tunnel.name});
   }
   MAILDIRSYNC_TRY(make_directories("/etc/init.d"));
-  MAILDIRSYNC_TRY(replace_file(script_file(tunnel.name), tunnel_init_script(found)));
+  MAILDIRSYNC_TRY(os::replace_file_of_others(script_file(tunnel.name), tunnel_init_script(found)));
   if (::chmod(script_file(tunnel.name).c_str(), 0755) != 0)
     return os_failure(script_file(tunnel.name), "its mode can't be set", errno);
   MAILDIRSYNC_TRY(must({script_file(tunnel.name), "restart"}));

@@ -1,6 +1,5 @@
 #include "cli/doctor/identity.h"
 
-#include <array>
 #include <cerrno>
 #include <sstream>
 
@@ -10,19 +9,20 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/setup/files.h"
+#include "common/os/child.h"
 #include "common/os/directory.h"
 #include "common/os/fd.h"
 #include "common/os/name_service.h"
+#include "common/os/pipe.h"
 
 namespace maildirsync::cli {
 
 namespace {
 
 constexpr std::size_t k_most = 64 * 1024;
+constexpr std::size_t k_most_said = 16 * 1024 * 1024;
 
 std::uint64_t bit(int capability) {
   return std::uint64_t{1} << static_cast<unsigned>(capability);
@@ -128,24 +128,19 @@ ServiceIdentity service_identity(Role role, int process, bool is_service_config)
 
 Result<std::string> run_as(const ServiceIdentity& identity, const std::function<std::string()>& work) {
   if (identity.is_ours) return work();
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return os_failure("", "no pipe can be made", errno);
-  os::Fd reader(ends[0]);
-  os::Fd writer(ends[1]);
+  MAILDIRSYNC_ASSIGN(auto answer, os::make_pipe());
   const pid_t child = ::fork();
   if (child < 0) return os_failure("", "no process can be made", errno);
   if (child == 0) {
     // A thread of its own would be lost in the child; this program has none here.
     const std::string failed = become(identity);
     const std::string said = failed.empty() ? "+" + work() : "-" + failed;
-    (void)os::write_all(writer.get(), said, "");
+    (void)os::write_all(answer.write.get(), said, "");
     ::_exit(0);
   }
-  writer.reset();
-  const std::string said = read_to_end(reader.get());
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  answer.write.reset();
+  const std::string said = os::read_to_end(answer.read.get(), k_most_said);
+  os::wait_for(child);
   if (said.empty()) return failure(ErrorCode::io, "", "the process that looks as the service ended without a word");
   if (said.front() == '-') return failure(ErrorCode::permission, "", said.substr(1));
   return said.substr(1);

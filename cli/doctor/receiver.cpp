@@ -190,7 +190,7 @@ config::Endpoint own_address(const config::Endpoint& listen) {
 void check_port(Checks& checks, const config::Receiver& config) {
   const std::string where = config.listen.text();
   const auto own = net::fingerprint_of_file(config.tls.certificate).value_or("");
-  // Without a greeting: to our own daemon we are no agent.
+  // Without a greeting: to our own daemon we are not an agent.
   const Probe found =
       probe(own_address(config.listen), config.tls.certificate, config.tls.key, "", {}, k_probe_seconds);
   if (!found.unresolved.empty() || found.unconnected) {

@@ -7,7 +7,7 @@ namespace maildirsync::cli {
 namespace {
 
 const Json* find(const Json& object, const char* key) {
-  const auto found = object.find(key);  // end() when it is no object
+  const auto found = object.find(key);  // end() when it is not an object
   return found == object.end() ? nullptr : &*found;
 }
 

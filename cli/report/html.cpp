@@ -118,6 +118,7 @@ std::string html_table(std::string_view heading, const std::vector<HtmlColumn>& 
 ReportFile::ReportFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
 
 Result<ReportFile> ReportFile::open(const std::string& path) {
+  if (path.empty()) return ReportFile(-1, path);
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return os_failure(path, "cannot write the report (--html)", errno);
   return ReportFile(fd, path);

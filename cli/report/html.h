@@ -32,7 +32,9 @@ std::string html_table(std::string_view heading, const std::vector<HtmlColumn>& 
 /// Where a report will be: opened at once, so that hours of work are not done for a file that can't be written.
 class ReportFile {
  public:
+  /// "": no report is wanted.
   static Result<ReportFile> open(const std::string& path);
+  bool is_wanted() const { return static_cast<bool>(fd_); }
   /// Replaces what the file held.
   Result<> write(std::string_view text);
 

@@ -10,7 +10,7 @@ namespace maildirsync::cli {
 /// Reads out of a mail server's own configuration where its Maildirs are. Pure: takes the output of `doveconf -n` and
 /// `postconf`, or a list of paths.
 
-/// Where accounts lie: CONTRACT.md's `path` and `accounts`.
+/// Where accounts lie: `path` and `accounts` of a [[root]].
 struct Place {
   std::string path;
   std::string accounts;

@@ -21,8 +21,8 @@ struct Landing {
   std::string note;
 };
 
-/// Decides it, and makes the directory when only that lacks. ErrorCode::config when an owner does not exist or a path
-/// can't be used.
+/// Decides it, and makes the directory when nothing else is missing. ErrorCode::config when an owner does not exist or
+/// a path can't be used.
 Result<Landing> land(const OfferedRoot& offer, const Wish& wish, const Survey& survey);
 
 }  // namespace maildirsync::cli

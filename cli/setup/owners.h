@@ -8,7 +8,7 @@
 
 namespace maildirsync::cli {
 
-/// Whose mail here what an agent offers becomes. Pure.
+/// To whom the mail that an agent offers will belong here. Pure.
 
 struct LocalOwners {
   std::function<bool(const std::string& name)> has_user;

@@ -113,7 +113,7 @@ Result<OfferedRoot> parse_root(std::string_view text) {
   return root;
 }
 
-/// The words of what was pasted; quotes around the whole are none of it.
+/// The words of what was pasted; without quotes around the whole.
 std::vector<std::string> words_of(std::string text) {
   std::erase_if(text, [](char c) { return c == '\'' || c == '"'; });
   std::istringstream stream(text);

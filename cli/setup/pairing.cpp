@@ -18,6 +18,7 @@
 #include "common/os/directory.h"
 #include "common/os/path.h"
 #include "common/os/printable.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::cli {
 
@@ -54,7 +55,7 @@ Result<std::string> read_config(const Places& places, Role role) {
 /// Writes the configuration if its reader finds it good.
 template <class Read>
 Result<> replace_config(const std::string& path, const std::string& text, Read read) {
-  return replace_file(path, text, [&](const std::string& aside) -> Result<> {
+  return os::replace_file_of_others(path, text, [&](const std::string& aside) -> Result<> {
     const auto good = read(aside);
     if (good) return {};
     Error error = good.error();
@@ -92,6 +93,44 @@ void check_names(const PairLine& line, const std::map<std::string, std::string>&
   }
 }
 
+Result<> check_mapping(const PairLine& line, const Mapping& mapping) {
+  std::string wrong;
+  check_names(line, mapping.paths, "--path", wrong);
+  check_names(line, mapping.owners, "--owner", wrong);
+  if (line.roots.size() > 1 && mapping.paths.contains(""))
+    wrong = "the agent offers more than one root; say which one lands there: --path ROOT=DIRECTORY";
+  if (!wrong.empty()) return failure(ErrorCode::config, "", wrong);
+  return {};
+}
+
+/// The file that has the peer, or is to have it.
+Result<std::string> file_of_peer(const Places& places, const PairLine& line, const Mapping& mapping,
+                                 const std::string& name, const config::Peer* known) {
+  if (known != nullptr && known->fingerprint != line.fingerprint && !mapping.replace) {
+    return failure(
+        ErrorCode::config, "",
+        fmt::format("{} has a peer {} with another key ({}); if that agent got a new key: --replace; if it is "
+                    "another server: --name NAME",
+                    known->file, os::printable(name), known->fingerprint));
+  }
+  if (known != nullptr) return known->file;
+  const std::string file = os::join(config::peer_directory(places.config), peer_file_name(name));
+  if (os::exists(file)) {
+    return failure(ErrorCode::config, "",
+                   fmt::format("{} exists, and is of another peer than {}; say --name NAME, or take the file away",
+                               file, os::printable(name)));
+  }
+  return file;
+}
+
+/// Null when the peer is not known, or has no root of that name.
+const config::PeerRoot* find_root(const config::Peer* peer, const std::string& name) {
+  if (peer == nullptr) return nullptr;
+  const auto found = std::find_if(peer->roots.begin(), peer->roots.end(),
+                                  [&](const config::PeerRoot& root) { return root.name == name; });
+  return found == peer->roots.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 Result<PairLine> own_line(Role role, const Places& places, const std::string& address) {
@@ -127,52 +166,22 @@ Result<Paired> pair_with_receiver(const Places& places, const PairLine& line) {
 Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const Mapping& mapping) {
   MAILDIRSYNC_TRY(read_config(places, Role::receiver));
   MAILDIRSYNC_ASSIGN(const auto receiver, config::read_receiver(places.config));
-  std::string wrong;
-  check_names(line, mapping.paths, "--path", wrong);
-  check_names(line, mapping.owners, "--owner", wrong);
-  if (line.roots.size() > 1 && mapping.paths.contains(""))
-    wrong = "the agent offers more than one root; say which one lands there: --path ROOT=DIRECTORY";
-  if (!wrong.empty()) return failure(ErrorCode::config, "", wrong);
-
+  MAILDIRSYNC_TRY(check_mapping(line, mapping));
   const std::string name = mapping.peer_name.empty() ? line.address : mapping.peer_name;
   const config::Peer* known = find_peer(receiver, line.fingerprint, name);
-  if (known != nullptr && known->fingerprint != line.fingerprint && !mapping.replace) {
-    return failure(
-        ErrorCode::config, "",
-        fmt::format("{} has a peer {} with another key ({}); if that agent got a new key: --replace; if it is "
-                    "another server: --name NAME",
-                    known->file, os::printable(name), known->fingerprint));
-  }
-  const std::string directory = config::peer_directory(places.config);
-  const std::string file = known != nullptr ? known->file : os::join(directory, peer_file_name(name));
-  if (known == nullptr && os::exists(file)) {
-    return failure(ErrorCode::config, "",
-                   fmt::format("{} exists, and is of another peer than {}; say --name NAME, or take the file away",
-                               file, os::printable(name)));
-  }
+  MAILDIRSYNC_ASSIGN(const auto file, file_of_peer(places, line, mapping, name, known));
 
   Paired paired;
-  // Another root's mail server says nothing about a directory tree with a prefix.
-  const Survey survey = places.prefix.empty() ? survey_mail() : Survey{};
   std::vector<std::string> paths;
   std::string edited;
   if (known != nullptr) {
     MAILDIRSYNC_ASSIGN(edited, os::read_file(file, k_max_file));
   }
-  const auto take = [&](Result<std::string> result) -> Result<> {
-    if (!result) return Failure(result.error());
-    edited = std::move(*result);
-    return {};
-  };
+  // Another root's mail server says nothing about a directory tree with a prefix.
+  const Survey survey = places.prefix.empty() ? survey_mail() : Survey{};
   config::Peer peer{known != nullptr ? known->name : name, line.fingerprint};
   for (const auto& offer : line.roots) {
-    const auto* old = known == nullptr ? nullptr : [&]() -> const config::PeerRoot* {
-      for (const auto& root : known->roots) {
-        if (root.name == offer.name) return &root;
-      }
-      return nullptr;
-    }();
-    if (old != nullptr) {
+    if (const auto* old = find_root(known, offer.name)) {
       paired.notes.push_back(
           fmt::format("the root {} was known already: {}", os::printable(old->name), os::printable(old->path)));
       paths.push_back(old->path);
@@ -183,16 +192,16 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
     paths.push_back(landing.root.path);
     paired.notes.push_back(std::move(landing.note));
     if (known != nullptr) {
-      MAILDIRSYNC_TRY(take(add_peer_root(edited, file, peer.name, landing.root)));
+      MAILDIRSYNC_ASSIGN(edited, add_peer_root(edited, file, peer.name, landing.root));
     } else {
       peer.roots.push_back(std::move(landing.root));
     }
   }
   if (known == nullptr) {
     edited = peer_text(peer);
-    MAILDIRSYNC_TRY(make_directories(directory));
+    MAILDIRSYNC_TRY(make_directories(config::peer_directory(places.config)));
   } else if (known->fingerprint != line.fingerprint) {
-    MAILDIRSYNC_TRY(take(set_peer_fingerprint(edited, file, peer.name, line.fingerprint)));
+    MAILDIRSYNC_ASSIGN(edited, set_peer_fingerprint(edited, file, peer.name, line.fingerprint));
   }
   MAILDIRSYNC_TRY(replace_config(file, edited, [&](const std::string& aside) -> Result<> {
     MAILDIRSYNC_ASSIGN(const auto read, config::read_receiver(places.config, {file, aside}));
@@ -200,9 +209,8 @@ Result<Paired> pair_with_agent(const Places& places, const PairLine& line, const
   }));
   paired.notes.insert(paired.notes.begin(),
                       fmt::format("{}: the agent {} is known by {}", file, os::printable(peer.name), line.fingerprint));
-  MAILDIRSYNC_ASSIGN(auto changed, allow_writes(places, paths));
-  paired.dropin_changed = changed;
-  if (changed) paired.notes.push_back(places.dropin + " lets the service write there");
+  MAILDIRSYNC_ASSIGN(paired.dropin_changed, allow_writes(places, paths));
+  if (paired.dropin_changed) paired.notes.push_back(places.dropin + " lets the service write there");
   return paired;
 }
 
@@ -220,7 +228,7 @@ Result<bool> allow_writes(const Places& places, const std::vector<std::string>& 
   const std::string text =
       ours ? dropin_text(all) : old + "\n" + dropin_text({all.begin() + static_cast<std::ptrdiff_t>(known), all.end()});
   MAILDIRSYNC_TRY(make_directories(os::directory_of(places.dropin)));
-  MAILDIRSYNC_TRY(replace_file(places.dropin, text));
+  MAILDIRSYNC_TRY(os::replace_file_of_others(places.dropin, text));
   return true;
 }
 

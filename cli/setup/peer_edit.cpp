@@ -88,8 +88,8 @@ std::vector<std::string> peer_lines(const config::Peer& peer) {
   return lines;
 }
 
-/// The first line behind a peer that is none of its own (counted from 0): at the next header that is not below it, or
-/// the end, without the comment that stands before that header.
+/// The first line after a peer's block (counted from 0): at the next header that is not below it, or the end, without
+/// the comment that stands before that header.
 std::size_t end_of_peer(const Value& document, const Value& peer, const std::vector<std::string>& lines) {
   std::size_t end = lines.size();
   const auto consider = [&](const Value& other) {

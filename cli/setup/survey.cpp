@@ -21,7 +21,7 @@ constexpr std::size_t k_enough_maildirs = 200;
 constexpr std::size_t k_enough_looks = 20'000;
 constexpr std::size_t k_enough_accounts = 1000;
 constexpr std::size_t k_names_of_an_area = 20;
-constexpr std::size_t k_most_owners = 8;  // more are no table but a rule
+constexpr std::size_t k_most_owners = 8;  // with more, a rule serves better than a table
 
 bool is_directory(const std::string& path) {
   struct stat status {};

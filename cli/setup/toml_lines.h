@@ -20,8 +20,8 @@ bool is_header(const std::string& line);
 /// Nothing, blanks, or a comment.
 bool is_empty_or_comment(const std::string& line);
 
-/// Where the value of "key = value # comment" begins and ends; nothing when it goes on in the next line or is no plain
-/// value.
+/// Where the value of "key = value # comment" begins and ends; nothing when it goes on in the next line or is not a
+/// plain value.
 std::optional<std::pair<std::size_t, std::size_t>> value_span(const std::string& line);
 
 /// "#key = …" with the comment sign taken off; nothing for any other line.
@@ -33,7 +33,7 @@ std::string toml_text(std::string_view text);
 /// Equal but for lines and the order of keys.
 bool is_same(const config::Value& left, const config::Value& right);
 
-/// The document but for one key of a table ("" for the top); a table that this leaves empty is none.
+/// The document but for one key of a table ("" for the top); a table that this leaves empty goes, too.
 config::Value without(config::Value document, const std::string& table, const std::string& key);
 void erase_key(config::Value& table, const std::string& key);
 

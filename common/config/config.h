@@ -82,7 +82,7 @@ struct Door {
   std::string changed;    ///< a shell command that is run once they have changed; "": none
 };
 
-/// agent.toml, checked. See CONTRACT.md (docs/configuration.md) for the keys.
+/// agent.toml, checked. The keys are in docs/configuration.md.
 struct Agent {
   std::string file;  ///< where it was read from
   Endpoint receiver;

@@ -9,7 +9,7 @@
 
 namespace maildirsync::control {
 
-/// A daemon that works says so at least every few seconds (server.cpp). One that is silent for longer hangs.
+/// A daemon that works says so at least every few seconds (connection.cpp). One that is silent for longer hangs.
 inline constexpr double k_silence_seconds = 10;
 
 /// Sends one request over the control socket and waits for the answer; progress lines go to `on_progress`. Blocking,

@@ -6,9 +6,9 @@
 
 namespace maildirsync::decisions {
 
-// The two sides of one root: who takes whose word, and what an agent may do meanwhile. The property that all of it is
-// for: after a drain nothing of the destination is changed or removed until a newer word says mirror, whatever either
-// side lost and whichever older copy of its state it was given back. Pure.
+// The two sides of one root: who takes whose word, and what an agent may do meanwhile. The property that all of it
+// serves: after a drain nothing of the destination is changed or removed until a newer word says mirror, whatever
+// either side lost and whichever older copy of its state it was given back. Pure.
 
 /// What an agent does after the receiver's greeting.
 enum class Next : std::uint8_t {

@@ -13,7 +13,7 @@ std::string within(int seconds) {
   return " within " + std::to_string(seconds) + " s";
 }
 
-/// What the other side sent is no TLS at all: a mail server's banner, an answer of a web server.
+/// What the other side sent is not TLS at all: a mail server's banner, an answer of a web server.
 bool is_other_language(const asio::error_code& error) {
   if (error.category() != asio::error::get_ssl_category()) return false;
   switch (ERR_GET_REASON(static_cast<unsigned long>(error.value()))) {

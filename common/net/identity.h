@@ -9,7 +9,7 @@ struct x509_st;
 namespace maildirsync::net {
 
 /// In a program of the bundle, keeps OpenSSL from reading this machine's openssl.cnf: it is made for another release,
-/// and may have it load engines. Must be called before anything else of OpenSSL. Nothing elsewhere.
+/// and may have it load engines. Must be called before anything else of OpenSSL. Does nothing elsewhere.
 void begin_openssl();
 
 /// "sha256:" and the hex digits of the SHA-256 of the certificate's public key (DER SubjectPublicKeyInfo, RFC 7469).

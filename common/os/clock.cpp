@@ -1,5 +1,6 @@
 #include "common/os/clock.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/chrono.h>
@@ -27,6 +28,17 @@ std::optional<double> clock_offset(std::int64_t theirs, std::int64_t sent, std::
 
 std::string stamp_of(std::time_t moment) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(moment));
+}
+
+double seconds_since(std::chrono::steady_clock::time_point moment) {
+  return std::max(0.0, std::chrono::duration<double>(std::chrono::steady_clock::now() - moment).count());
+}
+
+std::string stamp_of(std::chrono::steady_clock::time_point moment) {
+  const auto ago = std::chrono::steady_clock::now() - moment;
+  const auto then =
+      std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
+  return stamp_of(std::chrono::system_clock::to_time_t(then));
 }
 
 }  // namespace maildirsync::os

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -12,6 +13,11 @@ std::int64_t wall_clock();
 
 /// A moment as people and programs read it: "2026-11-28T13:33:55Z" (RFC 3339).
 std::string stamp_of(std::time_t moment);
+
+/// Of a moment by the steady clock: the seconds since, and not less than 0; and its stamp, as far back from now as that
+/// clock says.
+double seconds_since(std::chrono::steady_clock::time_point moment);
+std::string stamp_of(std::chrono::steady_clock::time_point moment);
 
 /// A peer's clock minus ours in seconds, from the time in its answer to what we sent; all wall clocks in nanoseconds.
 /// Right to half of the time that the answer took. Nothing when the peer did not say its time (0) or says nonsense.

@@ -12,8 +12,8 @@
 
 namespace maildirsync::os {
 
-/// Users and groups by the programs of this machine, getent(1) and id(1). An answer counts for some minutes, that there
-/// is none for some seconds: a program is started for each question. Thread-safe.
+/// Users and groups by the programs of this machine, getent(1) and id(1). An answer counts for some minutes, and that
+/// there is none for some seconds, because a program is started for each question. Thread-safe.
 class Getent {
  public:
   struct Programs {

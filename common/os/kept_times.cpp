@@ -32,7 +32,7 @@ std::optional<struct timespec> given(int fd, std::int64_t seconds, long nanoseco
   return status.st_mtim;
 }
 
-/// The coarsest step that shows exactly that of an odd second and nine digits behind it.
+/// The coarsest step that shows exactly that of an odd second and nine digits after the point.
 std::int64_t measure_grain(int fd) {
   constexpr std::int64_t k_odd_second = 1'111'111'111;
   constexpr long k_digits = 123'456'789;

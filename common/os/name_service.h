@@ -14,7 +14,7 @@ namespace maildirsync::os {
 // machine's C library lets that one do all of it.
 
 /// In a program of the bundle, keeps its C library from loading this machine's modules: host names come from /etc/hosts
-/// and by DNS (resolv.conf). Must be called before any thread is started. Nothing elsewhere.
+/// and by DNS (resolv.conf). Must be called before any thread is started. Does nothing elsewhere.
 void begin_name_service();
 
 struct User {

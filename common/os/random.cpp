@@ -25,6 +25,12 @@ bool fill_with_random(void* bytes, std::size_t count) {
   return true;
 }
 
+Result<std::string> random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  if (!fill_with_random(bytes.data(), count)) return os_failure("", "no random bytes can be had", errno);
+  return bytes;
+}
+
 }  // namespace maildirsync::os
 
 /// OpenSSL asks getentropy(3) for its seed, and the C library's own fails where the kernel lacks getrandom(2). This one

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/config/document.h"
 #include "common/control/client.h"
 #include "common/os/clock.h"
 #include "common/service/program.h"
@@ -16,6 +17,10 @@ constexpr int k_exit_unreachable = 3;
 constexpr double k_longest_seconds = 60;
 
 }  // namespace
+
+Configuration Configuration::of(const std::string& file) {
+  return {file, config::digest_of_file(file), std::time(nullptr), std::nullopt};
+}
 
 nlohmann::json Configuration::to_json() const {
   return {{"file", file},

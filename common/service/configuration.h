@@ -17,6 +17,9 @@ struct Configuration {
   std::time_t read_at = 0;
   std::optional<std::string> refused;  ///< why what the file held later was refused; the old one goes on
 
+  /// To be called before the file is read for good: what changes in between shows as a difference then.
+  static Configuration of(const std::string& file);
+
   /// {"file": …, "digest": …, "read_at": stamp, "refused": null or a sentence}
   nlohmann::json to_json() const;
   /// As the one problem of a refused file says it.

@@ -10,16 +10,15 @@ namespace maildirsync::sync {
 // What it means that two files are equal. All questions of that kind are here, because each wrong answer loses mail
 // (two that are not equal are taken for one) or sends it again (one is taken for two).
 //
-//                    compares                                              asks
-//   same_stamp       kind, size, target, mtime                             is it the same file, as far as a listing
-//   tells? same_content     same_stamp; digests, where both were read             need its content not be sent?
-//   same_message     same_stamp; inode, or base name where one is unknown  is it the same message, under whatever name
-//   and flags? same_record      mtime, inode, mode, owner                             is there nothing to tell of it,
-//   its content being equal? same_version     same_stamp; inode                                     does a digest that
-//   was read earlier still hold? is_as_scanned    regular; size, mtime, uid                             is what was
-//   opened what the scan has seen? is_intended      size, mtime                                           is it what we
-//   were about to create? is_torn          size, mtime, digest                                   is it what a power cut
-//   left of our file?
+//                  compares                                    asks
+//   same_stamp     kind, size, target, mtime                   is it the same file, as far as a listing tells?
+//   same_content   same_stamp; digests, where both were read   need its content not be sent?
+//   same_message   same_stamp; inode, or else base name        is it the same message, whatever its name and flags?
+//   same_record    mtime, inode, mode, owner                   of equal content: is there nothing to tell of it?
+//   same_version   same_stamp; inode                           does a digest that was read earlier still hold?
+//   is_as_scanned  regular; size, mtime, uid                   is what was opened what the scan has seen?
+//   is_intended    size, mtime                                 is it what we were about to create?
+//   is_torn        size, mtime, digest                         is it what a power cut left of our file?
 //
 // The stamp of a symbolic link has no mtime: no destination keeps it. Whether an inode may have been given to another
 // file meanwhile is a question of two whole accounts: see identity.h. What a file of the destination is, the receiver

@@ -39,6 +39,11 @@ FolderManifest* find_folder(std::vector<FolderManifest>& folders, std::string_vi
   return const_cast<FolderManifest*>(find_folder(std::as_const(folders), path));
 }
 
+const Entry* AccountManifest::find(std::string_view path, Area area, std::string_view name) const {
+  const auto* folder = find(path);
+  return folder == nullptr ? nullptr : find_entry(folder->entries, area, name);
+}
+
 std::string_view base_name(const Entry& entry) {
   return entry.area == Area::folder ? std::string_view(entry.name) : maildir::base_of(entry.name);
 }

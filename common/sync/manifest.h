@@ -112,6 +112,8 @@ struct AccountManifest {
 
   const FolderManifest* find(std::string_view path) const { return find_folder(folders, path); }
   FolderManifest* find(std::string_view path) { return find_folder(folders, path); }
+  /// A file of a folder; null when there is none.
+  const Entry* find(std::string_view path, Area area, std::string_view name) const;
 };
 
 /// The message's identity within a folder: what stands before the flags. For files in Area::folder, the whole name.

@@ -118,10 +118,7 @@ class Planner {
     return operation;
   }
 
-  bool is_replaced(const Location& at) const {
-    const auto* folder = after_.find(at.folder);
-    return folder != nullptr && find_entry(folder->entries, at.area, at.name) != nullptr;
-  }
+  bool is_replaced(const Location& at) const { return after_.find(at.folder, at.area, at.name) != nullptr; }
 
   bool speaks_of(const Present& folder) const { return after_.structure_whole || after_.find(folder.path) != nullptr; }
 

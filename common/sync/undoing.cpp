@@ -41,11 +41,6 @@ bool is_equal(const Entry& left, const Entry& right) {
   return left.kind == right.kind && left.size == right.size && *left.digest == *right.digest;
 }
 
-const Entry* control_file(const AccountManifest& account, std::string_view folder, std::string_view name) {
-  const auto* found = account.find(folder);
-  return found == nullptr ? nullptr : find_entry(found->entries, Area::folder, name);
-}
-
 class Undoing {
  public:
   Undoing(const AccountManifest& listed, const AccountManifest& known, const AccountManifest& after,
@@ -102,9 +97,9 @@ class Undoing {
   }
 
   bool was_changed(std::string_view folder, std::string_view name) const {
-    const Entry* there = control_file(listed_, folder, name);
-    const Entry* acknowledged = control_file(known_, folder, name);
-    const Entry* wanted = control_file(after_, folder, name);
+    const Entry* there = listed_.find(folder, Area::folder, name);
+    const Entry* acknowledged = known_.find(folder, Area::folder, name);
+    const Entry* wanted = after_.find(folder, Area::folder, name);
     if (there == nullptr) return acknowledged != nullptr && wanted != nullptr;
     if (acknowledged == nullptr && given_until_ == 0) return false;  // it may be on its way for the first time
     return (acknowledged == nullptr || !is_equal(*there, *acknowledged)) &&

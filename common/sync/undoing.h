@@ -8,7 +8,7 @@
 namespace maildirsync::sync {
 
 /// What users did at the destination, for a person who is asked whether a mirror may undo it: what cannot be told from
-/// a loss counts as users' work here. Beside what what_users_did() counts, that is what is missing with its folder or
+/// a loss counts as users' work here. Besides what what_users_did() counts, that is what is missing with its folder or
 /// with the account, a message that is missing while another of its base name lies in another folder, and control files
 /// that are neither as they were acknowledged nor as the source has them. Mail that came to the source before
 /// `given_until` (ns since the epoch, 0: nothing is known) had been given, on record or not: what is missing of it was

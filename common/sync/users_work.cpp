@@ -9,8 +9,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "common/maildir/name.h"
 #include "common/sync/control_files.h"
 #include "common/sync/drain.h"
@@ -19,10 +17,6 @@
 namespace maildirsync::sync {
 
 namespace {
-
-constexpr std::uint64_t k_with_server = 2;
-constexpr std::uint64_t k_new_flags = 3;
-constexpr std::uint64_t k_written_files = 2;
 
 struct Place {
   const FolderManifest* folder = nullptr;
@@ -305,18 +299,13 @@ class Judge {
     const bool gives_uids = is_uidlist(entry.name);
     if (entry.kind != EntryKind::file || (!gives_uids && !is_users_own(entry.name))) return;
     if (our_files_.contains({entry.name, entry.size, entry.mtime})) return;  // of another folder, if it was renamed
-    const Entry* acknowledged = control_of(known_, folder.path, entry.name);
-    const Entry* wanted = control_of(after_, folder.path, entry.name);
+    const Entry* acknowledged = known_.find(folder.path, Area::folder, entry.name);
+    const Entry* wanted = after_.find(folder.path, Area::folder, entry.name);
     for (const auto* ours : {acknowledged, wanted}) {
       if (ours != nullptr && ours->mtime >= entry.mtime) return;
     }
     if (acknowledged == nullptr && wanted == nullptr) return;  // only there: nothing takes its place
     ++(gives_uids ? work_.uidlists : work_.written);
-  }
-
-  static const Entry* control_of(const AccountManifest& account, const std::string& path, const std::string& name) {
-    const auto* folder = account.find(path);
-    return folder == nullptr ? nullptr : find_entry(folder->entries, Area::folder, name);
   }
 
   const AccountManifest& listed_;
@@ -334,21 +323,6 @@ class Judge {
 
 }  // namespace
 
-UsersWork& UsersWork::operator+=(const UsersWork& other) {
-  flags += other.flags;
-  added += other.added;
-  deletions += other.deletions;
-  moves += other.moves;
-  only_there += other.only_there;
-  arrived += other.arrived;
-  uidlists += other.uidlists;
-  in_missing_folders += other.in_missing_folders;
-  written += other.written;
-  control_files += other.control_files;
-  indexed |= other.indexed;
-  return *this;
-}
-
 UsersWork what_users_did(const AccountManifest& listed, const AccountManifest& known,
                          const std::vector<Intent>& intents, const AccountManifest& after) {
   return Judge(listed, known, intents, after, suspicion(listed, known, intents, after)).run();
@@ -365,18 +339,6 @@ std::int64_t had_until(const AccountManifest& listed, const AccountManifest& aft
   return youngest;
 }
 
-bool is_evident(const UsersWork& work, const Surroundings& around) {
-  const bool server = work.indexed || work.uidlists > 0;
-  const std::uint64_t missing = work.deletions + work.in_missing_folders;
-  const std::uint64_t changes = work.flags + missing + work.moves + work.arrived;
-  if (server && (changes >= k_with_server || work.written > 0)) return true;
-  if (work.added >= k_new_flags || work.written >= k_written_files) return true;
-  if (!around.users_in_root) return false;
-  // Without a record, other flags and another folder may be what the source has changed since.
-  const std::uint64_t theirs = around.has_record ? changes : work.added + missing + work.arrived;
-  return theirs + work.written > 0;
-}
-
 std::uint64_t count_missing(const AccountManifest& known, const AccountManifest& listed) {
   std::uint64_t missing = 0;
   for (const auto& folder : known.folders) {
@@ -385,24 +347,6 @@ std::uint64_t count_missing(const AccountManifest& known, const AccountManifest&
       missing += has(bases, base) ? 0 : 1;
   }
   return missing;
-}
-
-std::string describe(const UsersWork& work) {
-  std::string text;
-  const auto add = [&](std::uint64_t count, const char* one, const char* more) {
-    if (count == 0) return;
-    if (!text.empty()) text += ", ";
-    text += fmt::format("{} {}", count, count == 1 ? one : more);
-  };
-  add(work.flags, "message with other flags", "messages with other flags");
-  add(work.deletions, "message deleted there", "messages deleted there");
-  add(work.moves, "message moved there", "messages moved there");
-  add(work.only_there, "message only there", "messages only there");
-  add(work.in_missing_folders, "message of a folder missing there", "messages of folders missing there");
-  const auto files = std::max(work.control_files, work.written);
-  add(files, "control file changed or removed there", "control files changed or removed there");
-  add(work.uidlists, "folder whose UIDs were given there", "folders whose UIDs were given there");
-  return text;
 }
 
 }  // namespace maildirsync::sync

@@ -197,4 +197,11 @@ os::KeptTimes from_wire(const KeptTimes& times) {
   return {static_cast<std::int64_t>(times.grain()), times.earliest(), times.latest()};
 }
 
+Header goodbye(ErrorCode code, const std::string& sentence) {
+  Header header;
+  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(code));
+  header.mutable_goodbye()->set_sentence(sentence);
+  return header;
+}
+
 }  // namespace maildirsync::wire

@@ -19,4 +19,7 @@ void to_wire(const os::KeptTimes& times, KeptTimes& out);
 /// Of a peer that does not tell, or tells what cannot be: every time.
 os::KeptTimes from_wire(const KeptTimes& times);
 
+/// What a side says of why it ends the connection.
+Header goodbye(ErrorCode code, const std::string& sentence);
+
 }  // namespace maildirsync::wire

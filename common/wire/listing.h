@@ -10,7 +10,7 @@ namespace maildirsync::wire {
 void pack(Listing& listing);
 
 /// The folders and accounts of a packed listing; another one stays as it is. protocol or too_big (as headers are
-/// bounded, k_max_header) when it is none of ours.
+/// bounded, k_max_header) when it is not one of ours.
 Result<> unpack(Listing& listing);
 
 }  // namespace maildirsync::wire

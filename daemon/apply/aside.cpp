@@ -22,8 +22,8 @@ bool has_no_unnamed_files(int error_number) {
   return error_number == EOPNOTSUPP || error_number == EISDIR || error_number == EINVAL;
 }
 
-/// Without CAP_FSETID, chmod(2) leaves the bit out, and says nothing, where the group is none of ours. So the mode is
-/// set while the group is ours, and then the group, which leaves the bits alone (but see attainable_file_mode).
+/// Without CAP_FSETID, chmod(2) leaves the bit out, and says nothing, where the group is not one of ours. So the mode
+/// is set while the group is ours, and then the group, which leaves the bits alone (but see attainable_file_mode).
 Result<> set_group_id_bit(int fd, const sync::Attributes& attributes, const std::string& path) {
   const mode_t mode = attributes.mode & 07777;
   struct stat status {};

@@ -196,53 +196,49 @@ class Transition {
   }
 
   Result<Outcome> link() {
-    auto from = tree_.place(path_of(operation_.from));
-    auto to = tree_.place(path_of(operation_.to));
-    if (!from) return Failure(from.error());
-    if (!to) return Failure(to.error());
-    MAILDIRSYNC_ASSIGN(auto source, expected_at(*from));
-    if (!source) return already_there(*to);
-    sync_.add(to->directory);
-    if (auto linked = names_.link(*from, *to); linked || linked.error().code != ErrorCode::exists) {
-      return settle_link(linked, *to, *source);
+    MAILDIRSYNC_ASSIGN(const auto from, tree_.place(path_of(operation_.from)));
+    MAILDIRSYNC_ASSIGN(const auto to, tree_.place(path_of(operation_.to)));
+    MAILDIRSYNC_ASSIGN(auto source, expected_at(from));
+    if (!source) return already_there(to);
+    sync_.add(to.directory);
+    if (auto linked = names_.link(from, to); linked || linked.error().code != ErrorCode::exists) {
+      return settle_link(linked, to, *source);
     }
-    MAILDIRSYNC_ASSIGN(auto there, look(*to->directory, to->name));
-    if (there && is_same_file(*there, *source)) return done(adjust(*to, *there));
-    MAILDIRSYNC_ASSIGN(auto digest, digest_at(operation_, *from));
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    if (there && is_same_file(*there, *source)) return done(adjust(to, *there));
+    MAILDIRSYNC_ASSIGN(auto digest, digest_at(operation_, from));
     const auto equal =
-        there ? has_content(*to->directory, to->name, *there, operation_.result.size, digest) : Result<bool>(false);
+        there ? has_content(*to.directory, to.name, *there, operation_.result.size, digest) : Result<bool>(false);
     if (!equal) return Failure(equal.error());
     if (*equal) {  // a copy: becomes the link
-      const Tree::Place between{to->directory, aside_name()};
-      if (const auto linked = names_.link(*from, between); !linked) {
+      const Tree::Place between{to.directory, aside_name()};
+      if (const auto linked = names_.link(from, between); !linked) {
         remove_aside(*between.directory, between.name);
         return Failure(linked.error());
       }
-      return settle(names_.move_over(between, *to), *to, *source);
+      return settle(names_.move_over(between, to), to, *source);
     }
-    return put_beside(*to, digest, [&](const Tree::Place& beside) { return names_.link(*from, beside); });
+    return put_beside(to, digest, [&](const Tree::Place& beside) { return names_.link(from, beside); });
   }
 
   Result<Outcome> rename() {
-    auto from = tree_.place(path_of(operation_.from));
-    auto to = tree_.place(path_of(operation_.to));
-    if (!from) return Failure(from.error());
-    if (!to) return Failure(to.error());
-    MAILDIRSYNC_ASSIGN(auto source, expected_at(*from));
-    if (!source) return already_there(*to);
-    sync_.add(from->directory);
-    sync_.add(to->directory);
-    if (auto renamed = names_.rename(*from, *to); renamed || renamed.error().code != ErrorCode::exists) {
-      return settle(renamed, *to, *source);
+    MAILDIRSYNC_ASSIGN(const auto from, tree_.place(path_of(operation_.from)));
+    MAILDIRSYNC_ASSIGN(const auto to, tree_.place(path_of(operation_.to)));
+    MAILDIRSYNC_ASSIGN(auto source, expected_at(from));
+    if (!source) return already_there(to);
+    sync_.add(from.directory);
+    sync_.add(to.directory);
+    if (auto renamed = names_.rename(from, to); renamed || renamed.error().code != ErrorCode::exists) {
+      return settle(renamed, to, *source);
     }
-    MAILDIRSYNC_ASSIGN(auto there, look(*to->directory, to->name));
-    MAILDIRSYNC_ASSIGN(auto digest, digest_at(operation_, *from));
+    MAILDIRSYNC_ASSIGN(auto there, look(*to.directory, to.name));
+    MAILDIRSYNC_ASSIGN(auto digest, digest_at(operation_, from));
     MAILDIRSYNC_ASSIGN(const auto equal, !there                          ? Result<bool>(false)
                                          : is_same_file(*there, *source) ? Result<bool>(true)
-                                                                         : has_content(*to->directory, to->name, *there,
+                                                                         : has_content(*to.directory, to.name, *there,
                                                                                        operation_.result.size, digest));
-    if (equal) return settle(names_.remove(*from), *to, *there);
-    return put_beside(*to, digest, [&](const Tree::Place& beside) { return names_.rename(*from, beside); });
+    if (equal) return settle(names_.remove(from), to, *there);
+    return put_beside(to, digest, [&](const Tree::Place& beside) { return names_.rename(from, beside); });
   }
 
   /// The file that a link or a rename takes from there, which is the account's own; nothing when the name is free.

@@ -127,8 +127,8 @@ void Given::insert(std::uint64_t key) {
   fresh_.clear();
 }
 
-/// What somebody else put there, or what is no such file, goes; then the agent's own record is all that there is. What
-/// cannot be read just now is tried again.
+/// What somebody else put there, or what is not such a file, goes; then the agent's own record is all that there is.
+/// What cannot be read just now is tried again.
 void Given::read(const os::Directory& root) {
   if (is_read_) return;
   const auto fd = os::open_own(root, k_name, O_RDWR);

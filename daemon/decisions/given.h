@@ -35,8 +35,7 @@ class Given {
   /// Whether the stock was taken for this drain (of an agent, a root and a decision): all that lay there then is noted.
   bool took_stock(const os::Directory& root, const std::string& drain);
   /// Notes all messages of these accounts (paths below the root), and of what else is there and looks like one, in any
-  /// folder. Ends early when `stops`; false when
-  /// somebody else is at it already.
+  /// folder. Ends early when `stops`; false when somebody else is at it already.
   Result<bool> take_stock(const os::Directory& root, const std::string& drain, const std::vector<std::string>& accounts,
                           const std::atomic<bool>& stops);
   /// The same for one account, durable when it returns.

@@ -7,6 +7,7 @@
 #include "common/decisions/file.h"
 #include "common/decisions/settle.h"
 #include "common/service/log.h"
+#include "daemon/decisions/copy_in_root.h"
 
 namespace maildirsync::daemon {
 
@@ -17,34 +18,6 @@ namespace {
 
 /// A file for each agent in the state directory: this, and the 64 hex digits of the agent's fingerprint.
 constexpr std::string_view k_prefix = "decisions-";
-/// In the root: not mail, and left out of all that is mirrored, listed and compared.
-constexpr const char* k_copy = "/.maildirsync.decisions";
-
-/// The copy in the root; an empty book where there is none, or it cannot be read: the root may not be mounted.
-Book read_copy(const std::string& place) {
-  auto found = decisions::read_book(place + k_copy, decisions::Whose::own);
-  if (!found && found.error().code == ErrorCode::permission) {
-    service::log_warning("decisions-copy path={} detail=\"{}\"", place, found.error().message());
-    return {};
-  }
-  if (!found) {
-    service::log_debug("decisions-copy path={} detail=\"{}\"", place, found.error().message());
-    return {};
-  }
-  if (!found->damage.empty()) service::log_warning("decisions-damaged path={} detail=\"{}\"", place, found->damage);
-  return std::move(found->book);
-}
-
-/// A root that was never anything but mirrored begins as it did, should all be lost.
-bool is_worth_a_copy(const Chain& chain) {
-  return chain.size() > 1 || (!chain.empty() && chain.back().word == decisions::Word::drain);
-}
-
-/// Not a mount point whose file system is away: the root has our marker.
-bool is_the_root(const std::string& place) {
-  std::error_code ignored;
-  return std::filesystem::exists(place + "/.maildirsync.root", ignored);
-}
 
 std::string hex_of(const std::string& fingerprint) {
   const auto colon = fingerprint.find(':');
@@ -404,11 +377,7 @@ void DecisionKeeper::write_copy(const Agent& agent, const std::string& root) {
   }
   const Chain& chain = copy.roots[root];
   copy.places[root] = place;
-  if (!agent.shared.contains(root) && is_worth_a_copy(chain) && is_the_root(place) && !(read_copy(place) == copy)) {
-    if (const auto written = decisions::write_book(place + k_copy, copy); !written) {
-      service::log_debug("decisions-copy root={} detail=\"{}\"", root, written.error().message());
-    }
-  }
+  if (!agent.shared.contains(root) && is_worth_a_copy(chain) && is_the_root(place)) daemon::write_copy(place, copy);
   remember_given(agent, root, chain);
 }
 

@@ -20,9 +20,9 @@
 namespace maildirsync::daemon {
 
 /// The receiver's memory of what was decided, for each agent (by its fingerprint) and root: a file for each agent in
-/// the state directory, and a copy in the root itself, which outlives that. Of the two, the newer word
-/// counts. What an agent says is on the disk before it is answered. Thread-safe; all of it blocks on files. A root
-/// whose directory does not answer holds up those who greet with it or decide about it, and nobody else.
+/// the state directory, and a copy in the root itself, which outlives that. Of the two, the newer word counts. What an
+/// agent says is on the disk before it is answered. Thread-safe; all of it blocks on files. A root whose directory does
+/// not answer holds up those who greet with it or decide about it, and nobody else.
 class DecisionKeeper {
  public:
   /// Reads what is there. Damaged files are put aside and told in the log.

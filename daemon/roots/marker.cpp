@@ -23,10 +23,10 @@ constexpr std::string_view k_digits = "0123456789abcdef";
 }  // namespace
 
 Result<Marker> new_marker() {
-  std::array<unsigned char, k_id_bytes> random{};
-  if (!os::fill_with_random(random.data(), random.size())) return os_failure("", "no random bytes can be had", errno);
+  MAILDIRSYNC_ASSIGN(const auto random, os::random_bytes(k_id_bytes));
   Marker marker;
-  for (const unsigned char byte : random) {
+  for (const char one : random) {
+    const auto byte = static_cast<unsigned char>(one);
     marker.id += k_digits[byte >> 4];
     marker.id += k_digits[byte & 15];
   }

@@ -5,10 +5,8 @@
 #include <cstdio>
 #include <ctime>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/os/path.h"
 #include "common/os/replace_file.h"

@@ -7,7 +7,7 @@
 
 namespace maildirsync::daemon {
 
-/// What an agent is told of operations that are done, in their order; more than one frame where much is to be said.
+/// What an agent is told of operations that are done, in their order; more than one frame where there is much to say.
 /// Pure.
 std::vector<wire::Header> acks_of(const std::vector<Committed>& done);
 

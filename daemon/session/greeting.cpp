@@ -8,6 +8,7 @@
 #include "common/os/host.h"
 #include "common/os/printable.h"
 #include "common/service/log.h"
+#include "common/wire/convert.h"
 #include "common/wire/decisions.h"
 #include "daemon/session/destinations.h"
 #include "daemon/session/on_thread.h"
@@ -70,11 +71,8 @@ asio::awaitable<Result<>> Session::handshake() {
   const std::string sentence =
       "the agent shows the public key " + *shown + ", which is not a [[peer]]'s fingerprint here; our own key is " +
       services_.own_fingerprint + ". If it is the right agent, put its fingerprint into the receiver's configuration";
-  wire::Header header;
-  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(ErrorCode::tls));
-  header.mutable_goodbye()->set_sentence(sentence);
   std::string bytes;
-  wire::encode(header, {}, bytes);
+  wire::encode(wire::goodbye(ErrorCode::tls, sentence), {}, bytes);
   co_await channel_->write(bytes);
   co_await channel_->close_gently(1s);
   // Which keys are known is for our log, and nothing for a stranger.

@@ -141,8 +141,8 @@ Result<> Intake::names(const wire::Names& names) {
   return {};
 }
 
-/// The root is opened anew each time: it may have been mounted since. One that is not configured is no violation, for
-/// both sides' configurations are not changed at one moment.
+/// The root is opened anew each time: it may have been mounted since. One that is not configured does not violate the
+/// protocol, because both sides' configurations are not changed at one moment.
 Intake::OpenedRoot Intake::open_root(const std::string& name) const {
   const auto found = peer_->roots.find(name);
   if (found == peer_->roots.end()) {

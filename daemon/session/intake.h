@@ -73,7 +73,7 @@ class Intake {
   /// From the next account that is opened on, the peer's roots and owners are these.
   void use(std::shared_ptr<const Peer> peer) { peer_ = std::move(peer); }
 
-  /// Takes a frame, or a bounded part of it: false when it is to be called again with the same frame, once there is
+  /// Takes a frame, or a bounded part of it: false when it must be called again with the same frame, once there is
   /// room for more operations. Fails on a violation of the protocol, which ends the connection.
   Result<bool> handle(const wire::Frame& frame);
 

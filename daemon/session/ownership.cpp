@@ -1,17 +1,16 @@
 #include "daemon/session/ownership.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/maildir/layout.h"
 #include "common/os/printable.h"
+#include "common/os/replace_file.h"
 #include "common/service/log.h"
 
 namespace maildirsync::daemon {
@@ -92,31 +91,15 @@ Result<> Ownership::read() {
 }
 
 Result<> Ownership::write_anew() {
-  const std::string between = path_ + ".new";
-  auto written = write_anew(between);
-  if (!written) ::unlink(between.c_str());  // on a full disk it takes room
-  return written;
-}
-
-Result<> Ownership::write_anew(const std::string& between) {
-  os::Fd fd(::open(between.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600));
-  if (!fd) return os_failure(between, "cannot write to the state directory (state_dir)", errno);
   std::string text;
   for (const auto& [place, owned] : owners_)
     text += line_of(place, known_[owned.owner], owned.name);
-  MAILDIRSYNC_TRY(os::write_all(fd.get(), text, between));
+  auto file = os::replace_and_open(path_, text, O_APPEND);
+  doubtful_ = !file;  // the name may have a file already that is not the one to which we append
+  if (!file) return Failure(file.error());
+  file_ = std::make_shared<const os::Fd>(std::move(*file));
   lines_ = owners_.size();
-  if (::fsync(fd.get()) != 0 || ::rename(between.c_str(), path_.c_str()) != 0) {
-    return os_failure(path_, "cannot write to the state directory (state_dir)", errno);
-  }
-  file_ = std::make_shared<const os::Fd>(std::move(fd));
-  const auto directory = os::Directory::open_root(std::filesystem::path(path_).parent_path().string());
-  if (!directory) return Failure(directory.error());
-  if (::fsync(directory->fd()) != 0) {
-    return os_failure(path_, "cannot sync the state directory (state_dir)", errno);
-  }
   durable_ = written_;
-  doubtful_ = false;
   return {};
 }
 

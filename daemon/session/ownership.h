@@ -84,7 +84,7 @@ class Ownership {
   std::size_t lines_ = 0;      ///< of the file
   std::uint64_t written_ = 0;  ///< times that something was appended …
   std::uint64_t durable_ = 0;  ///< … and how many of these are on the disk
-  bool doubtful_ = false;      ///< a sync failed: what was written since the last one may be lost
+  bool doubtful_ = false;      ///< a sync or a replacement failed: what was written since the last one may be lost
   std::atomic<std::uint64_t> endings_{0};
   std::vector<Owner> known_;
   Owners owners_;

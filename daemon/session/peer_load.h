@@ -41,7 +41,7 @@ class PeerLoad : public std::enable_shared_from_this<PeerLoad> {
 /// One connection's part of a count, which it gives back at its end. As thread-safe as its owner.
 class Share {
  public:
-  /// `load` null: of nobody's.
+  /// `load` null: it counts for nobody.
   Share(std::shared_ptr<PeerLoad> load, std::atomic<std::size_t> PeerLoad::*count)
       : load_(std::move(load)), count_(count) {}
   Share(Share&& other) noexcept

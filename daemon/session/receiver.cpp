@@ -361,7 +361,7 @@ void Receiver::release(const std::shared_ptr<control::Reply>& reply) {
   });
 }
 
-/// Accounts are to be brought by another from now on. On the disk before it is answered.
+/// From now on another agent may bring these accounts. On the disk before it is answered.
 void Receiver::disown(const json& request, const std::shared_ptr<control::Reply>& reply) {
   const std::string peer = request.value("peer", "");
   const bool known = std::any_of(config_.peers.begin(), config_.peers.end(),

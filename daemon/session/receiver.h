@@ -70,6 +70,7 @@ class Receiver {
   void begin_with_processes();
   void look_at_processes();
   void note_presence();
+  void add_problems(nlohmann::json& problems);
   void make_room_for_one();
 
   asio::io_context& loop_;

@@ -1,6 +1,7 @@
 // What a receiver says of itself: for `status`, for systemd, as metrics.
 
 #include <algorithm>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -14,15 +15,31 @@ using nlohmann::json;
 
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point time) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
+json problem(std::string_view code, const std::string& root, const std::string& path, const std::string& detail) {
+  return {{"code", code}, {"root", root}, {"account", ""}, {"path", path}, {"detail", detail}};
 }
 
-/// As far back from now as the steady clock says.
-std::string stamp_of(std::chrono::steady_clock::time_point time) {
-  const auto then = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                                           std::chrono::steady_clock::now() - time);
-  return os::stamp_of(std::chrono::system_clock::to_time_t(then));
+bool is_held(const std::optional<Error>& trouble) {
+  return trouble && trouble->code == ErrorCode::destination_gone;
+}
+
+std::string_view state_of(const std::optional<Error>& trouble) {
+  return is_held(trouble) ? "held" : trouble ? "blocked" : "live";
+}
+
+json totals_of(const CommitTotals& totals, std::uint64_t bytes_wire) {
+  return {{"messages_received", totals.messages.load()},
+          {"operations", totals.operations.load()},
+          {"bytes_written", totals.bytes.load()},
+          {"bytes_wire", bytes_wire},
+          {"renames", totals.renames.load()},
+          {"deletes", totals.deletes.load()},
+          {"links", totals.links.load()},
+          {"deltas", totals.deltas.load()},
+          {"conflicts", totals.conflicts.load()},
+          {"refused", totals.refused.load()},
+          {"groups", totals.groups.load()},
+          {"sync_seconds", static_cast<double>(totals.sync_microseconds.load()) / 1e6}};
 }
 
 }  // namespace
@@ -49,12 +66,9 @@ void Receiver::note_presence() {
 
 json Receiver::status() {
   note_presence();
-  bool usable = true;
-  json peers = json::array();
-  json roots = json::array();
-  json problems = json::array();
+  bool usable = true, any_held = false;
+  json peers = json::array(), roots = json::array(), problems = json::array();
   std::string address;
-  bool any_held = false;
   for (const auto& peer : config_.peers) {
     std::string from;
     json clock_offset = nullptr;
@@ -67,8 +81,7 @@ json Receiver::status() {
     json peer_roots = json::array();
     for (const auto& root : peer.roots) {
       const auto trouble = directories_->find(root.path)->trouble();
-      const bool held = trouble && trouble->code == ErrorCode::destination_gone;
-      any_held |= held;
+      any_held |= is_held(trouble);
       usable &= !trouble;
       peer_roots.push_back({{"name", root.name}, {"path", root.path}, {"ok", !trouble}});
       roots.push_back({{"name", root.name},
@@ -76,101 +89,65 @@ json Receiver::status() {
                        {"path", root.path},
                        {"ok", !trouble},
                        {"trash", trash_.status_of(root.path)},
-                       {"state", held      ? "held"
-                                 : trouble ? "blocked"
-                                           : "live"}});
-      if (trouble) {
-        problems.push_back({{"code", to_string(trouble->code)},
-                            {"root", root.name},
-                            {"account", ""},
-                            {"path", root.path},
-                            {"detail", trouble->detail}});
-      }
+                       {"state", state_of(trouble)}});
+      if (trouble) problems.push_back(problem(to_string(trouble->code), root.name, root.path, trouble->detail));
     }
     const Presence& presence = presence_[peer.name];
     peers.push_back({{"name", peer.name},
                      {"connected", !from.empty()},
-                     {"since", stamp_of(presence.since)},
-                     {"since_seconds", seconds_since(presence.since)},
+                     {"since", os::stamp_of(presence.since)},
+                     {"since_seconds", os::seconds_since(presence.since)},
                      {"connections", connections_of(peer.name)},
                      {"address", from},
                      {"clock_offset_seconds", std::move(clock_offset)},
                      {"roots", std::move(peer_roots)}});
   }
-  if (configuration_.refused) {
-    problems.push_back({{"code", to_string(ErrorCode::config)},
-                        {"root", ""},
-                        {"account", ""},
-                        {"path", configuration_.file},
-                        {"detail", configuration_.refusal()}});
-  }
-  if (const auto& state = state_room_.trouble()) {
-    problems.push_back({{"code", to_string(state->code)},
-                        {"root", ""},
-                        {"account", ""},
-                        {"path", state->path},
-                        {"detail", state->detail}});
-  }
-  if (const auto& landing = landing_.trouble()) {
-    problems.push_back({{"code", to_string(ErrorCode::owned_by_another)},
-                        {"root", ""},
-                        {"account", ""},
-                        {"path", ""},
-                        {"detail", landing->detail}});
-  }
-  std::set<std::pair<std::string, std::uint64_t>> told;
-  for (const auto& session : sessions_) {
-    if (session->refusal().empty() || !session->peer()) continue;
-    const std::string& peer = session->peer()->name;
-    if (!told.emplace(peer, session->process()).second) continue;
-    problems.push_back(
-        {{"code", to_string(ErrorCode::foreign_agent)},
-         {"peer", peer},
-         {"root", ""},
-         {"account", ""},
-         {"path", ""},
-         {"detail", session->refusal() +
-                        ". Nothing is taken from the latter. Stop one of the two; if the latter is to go "
-                        "on, then there: maildirsync mirror ROOT --adopt, or drain ROOT --adopt"}});
-  }
-  for (const auto& [where, trouble] : problems_.recent()) {
-    const auto& [peer, root, account, path] = where;
-    problems.push_back({{"code", to_string(trouble.code)},
-                        {"peer", peer},
-                        {"root", root},
-                        {"account", account},
-                        {"path", path},
-                        {"detail", trouble.detail}});
-  }
-  const CommitTotals& totals = committers_.totals();
+  add_problems(problems);
+  const char* state = any_held ? "held" : address.empty() ? "waiting" : usable ? "live" : "blocked";
   return {{"role", "receiver"},
           {"version", MAILDIRSYNC_VERSION},
           {"confinement", os::to_string(os::confinement())},
-          {"state", any_held          ? "held"
-                    : address.empty() ? "waiting"
-                    : usable          ? "live"
-                                      : "blocked"},
+          {"state", state},
           {"lag_seconds", nullptr},
           {"pending", {{"messages", 0}, {"bytes", 0}}},
           {"peer", {{"address", address}, {"connected", !address.empty()}}},
           {"peers", std::move(peers)},
           {"fingerprint", services_.own_fingerprint},
           {"configuration", configuration_.to_json()},
-          {"totals",
-           {{"messages_received", totals.messages.load()},
-            {"operations", totals.operations.load()},
-            {"bytes_written", totals.bytes.load()},
-            {"bytes_wire", services_.bytes_read.load()},
-            {"renames", totals.renames.load()},
-            {"deletes", totals.deletes.load()},
-            {"links", totals.links.load()},
-            {"deltas", totals.deltas.load()},
-            {"conflicts", totals.conflicts.load()},
-            {"refused", totals.refused.load()},
-            {"groups", totals.groups.load()},
-            {"sync_seconds", static_cast<double>(totals.sync_microseconds.load()) / 1e6}}},
+          {"totals", totals_of(committers_.totals(), services_.bytes_read.load())},
           {"roots", std::move(roots)},
           {"problems", std::move(problems)}};
+}
+
+/// Those that are not of a root's directory.
+void Receiver::add_problems(json& problems) {
+  if (configuration_.refused) {
+    problems.push_back(problem(to_string(ErrorCode::config), "", configuration_.file, configuration_.refusal()));
+  }
+  if (const auto& state = state_room_.trouble()) {
+    problems.push_back(problem(to_string(state->code), "", state->path, state->detail));
+  }
+  if (const auto& landing = landing_.trouble()) {
+    problems.push_back(problem(to_string(ErrorCode::owned_by_another), "", "", landing->detail));
+  }
+  std::set<std::pair<std::string, std::uint64_t>> told;
+  for (const auto& session : sessions_) {
+    if (session->refusal().empty() || !session->peer()) continue;
+    if (!told.emplace(session->peer()->name, session->process()).second) continue;
+    json one = problem(to_string(ErrorCode::foreign_agent), "", "",
+                       session->refusal() +
+                           ". Nothing is taken from the latter. Stop one of the two; if the latter is to go "
+                           "on, then there: maildirsync mirror ROOT --adopt, or drain ROOT --adopt");
+    one["peer"] = session->peer()->name;
+    problems.push_back(std::move(one));
+  }
+  for (const auto& [where, trouble] : problems_.recent()) {
+    const auto& [peer, root, account, path] = where;
+    json one = problem(to_string(trouble.code), root, path, trouble.detail);
+    one["peer"] = peer;
+    one["account"] = account;
+    problems.push_back(std::move(one));
+  }
 }
 
 std::string Receiver::summary() {

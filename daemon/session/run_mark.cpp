@@ -4,11 +4,12 @@
 #include <cerrno>
 #include <charconv>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/os/directory.h"
+#include "common/os/path.h"
+#include "common/os/replace_file.h"
 
 namespace maildirsync::daemon {
 
@@ -21,25 +22,6 @@ constexpr std::size_t k_most = 128;
 
 std::string mark_of(const std::string& state_dir) {
   return state_dir + "/running";
-}
-
-Result<> sync_directory(const std::string& path) {
-  const os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return os_failure(path, "cannot sync the state directory (state_dir)", errno);
-  return {};
-}
-
-/// Whole or not at all.
-Result<os::Fd> write_file(const std::string& state_dir, const std::string& path, const std::string& text) {
-  const std::string between = path + ".new";
-  os::Fd fd(::open(between.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return os_failure(between, "cannot write to the state directory (state_dir)", errno);
-  MAILDIRSYNC_TRY(os::write_all(fd.get(), text, between));
-  if (::fsync(fd.get()) != 0 || ::rename(between.c_str(), path.c_str()) != 0) {
-    return os_failure(path, "cannot write to the state directory (state_dir)", errno);
-  }
-  MAILDIRSYNC_TRY(sync_directory(state_dir));
-  return fd;
 }
 
 /// "2 1700000000000000000". One that cannot be read has us begin with a number that no agent knows.
@@ -66,10 +48,9 @@ Result<RunMark> RunMark::begin(const std::string& state_dir, const std::string& 
     if (::stat(mark.c_str(), &status) != 0) return os_failure(mark, "cannot stat", errno);
     const auto since = std::max<std::int64_t>(0, os::nanoseconds(status.st_mtim) - k_look_back);
     last = UncleanEnd{last ? last->number + 1 : 1, since};
-    MAILDIRSYNC_TRY(
-        write_file(state_dir, told, std::to_string(last->number) + " " + std::to_string(last->since) + "\n"));
+    MAILDIRSYNC_TRY(os::replace_file(told, std::to_string(last->number) + " " + std::to_string(last->since) + "\n"));
   }
-  MAILDIRSYNC_ASSIGN(auto own, write_file(state_dir, mark, boot));
+  MAILDIRSYNC_ASSIGN(auto own, os::replace_and_open(mark, boot));
   return RunMark(state_dir, std::move(own), last, is_unclean);
 }
 
@@ -80,7 +61,7 @@ void RunMark::live() const {
 
 void RunMark::end() {
   ::unlink(mark_of(state_dir_).c_str());
-  const auto synced = sync_directory(state_dir_);  // if not: an end that is taken for an unclean one
+  const auto synced = os::sync_directory(state_dir_);  // if not: an end that is taken for an unclean one
   static_cast<void>(synced);
 }
 

@@ -22,8 +22,7 @@ struct UncleanEnd {
 class RunMark {
  public:
   /// Looks at the mark of the last run and sets our own; durable when it returns. `boot`: names this boot of the
-  /// machine,
-  /// "" when that cannot be told.
+  /// machine, "" when that cannot be told.
   static Result<RunMark> begin(const std::string& state_dir, const std::string& boot);
 
   /// The last one, if there ever was one.

@@ -11,6 +11,7 @@
 #include "common/os/clock.h"
 #include "common/service/event.h"
 #include "common/service/log.h"
+#include "common/wire/convert.h"
 #include "daemon/session/acks.h"
 #include "daemon/session/destinations.h"
 
@@ -119,10 +120,7 @@ asio::awaitable<void> Session::run() {
 
 void Session::end(ErrorCode code, const std::string& sentence) {
   if (violation_) return;
-  wire::Header header;
-  header.mutable_goodbye()->set_code(static_cast<std::uint32_t>(code));
-  header.mutable_goodbye()->set_sentence(sentence);
-  send(header);
+  send(wire::goodbye(code, sentence));
   violation_ = Error{code, "", sentence, 0};
   room_.cancel();
   wake_.cancel();

@@ -61,3 +61,15 @@ class HungMountTest(LabTest):
 
     def assert_arrive(self, messages: list[bytes]):
         wait_until(lambda: all(map(os.path.exists, messages)), f"all of {messages[:1]}… arrive", alive=self.lab.daemons)
+
+
+class HungDestinationTest(HungMountTest):
+    """The one at the destination."""
+
+    def start_and_hang(self) -> HungMount:
+        self.lab.start()
+        self.lab.flush()
+        self.lab.assert_equal()
+        mount = self.hang(self.hung.destination)
+        self.deliver_to(self.hung)
+        return mount

@@ -7,67 +7,11 @@ import shutil
 import subprocess
 import unittest
 
-from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
-from maildir_trees import make_maildir, read_tree
+from maildirsync_testing import TreeSpec, deliver, make_tree, wait_until
+from brakes_lab import BrakeTest
 
 
-class Brakes(LabTest):
-    def setUp(self):
-        super().setUp()
-        self.root = self.lab.add_root()
-
-    def copied(self):
-        self.lab.start()
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.held_tree = read_tree(self.root.destination)
-
-    def account(self, name: str, messages: int, domain: str = "example.org") -> bytes:
-        account = os.path.join(os.fsencode(self.root.source), domain.encode(), name.encode(), b"Maildir")
-        os.makedirs(os.path.dirname(account), 0o755, exist_ok=True)
-        make_maildir(account, (5000, 5000), is_account=True)
-        for i in range(messages):
-            deliver(account, b"1700000000.M%dP1.mx:2,S" % i, area=b"cur")
-        return account
-
-    def one_account(self, messages: int) -> bytes:
-        return self.account("a", messages)
-
-    @staticmethod
-    def delete(account: bytes, count: int, area: bytes = b"cur"):
-        directory = os.path.join(account, area)
-        for name in sorted(os.listdir(directory))[:count]:
-            os.unlink(os.path.join(directory, name))
-
-    def problems(self, code: str) -> dict:
-        return {problem["account"]: problem["detail"] for problem in self.lab.agent.problems(code)}
-
-    def wait_problems(self, code: str, count: int) -> dict:
-        return wait_until(lambda: (found := self.problems(code)) and len(found) == count and found, f"{count} × {code}", alive=self.lab.daemons)
-
-    def count_at_destination(self, account: bytes, area: bytes = b"cur") -> int:
-        return len(os.listdir(self.root.at_destination(os.path.join(account, area))))
-
-    def in_trash(self) -> list[str]:
-        found = []
-        for directory, _, files in os.walk(os.path.join(self.root.destination, ".maildirsync.trash")):
-            found += [os.path.join(directory, name) for name in files if not name.startswith(".maildirsync.")]
-        return found
-
-    def assert_untouched(self):
-        self.assertEqual(self.held_tree, read_tree(self.root.destination))
-        self.assertEqual([], self.in_trash())
-
-    def assert_held(self, code: str):
-        status = self.lab.agent.wait_state("held")
-        self.lab.agent.wait_problem(code)
-        self.assert_exit(2, self.lab.agent.cli("status"))
-        result = self.lab.agent.flush("--timeout", "2", complete=False)
-        self.assertFalse(result["complete"])
-        self.assertNotEqual([], result["left_out"])
-        self.assertEqual(self.held_tree, read_tree(self.root.destination))
-        return status
-
+class Brakes(BrakeTest):
     def test_a_release_outlives_the_agent_until_it_was_made_use_of(self):
         make_tree(self.root.source, TreeSpec(accounts=4, messages=60, seed=46))
         self.copied()
@@ -279,70 +223,6 @@ class Brakes(LabTest):
 
     # -- what users do
 
-    def test_what_a_user_deletes_goes_through_and_lies_in_the_trash(self):
-        account = self.account("a", 140)
-        other = self.account("b", 300)
-        for folder, count in ((b".Trash", 60), (b".Junk", 45), (b".Old", 12)):
-            make_maildir(os.path.join(account, folder), (5000, 5000))
-            for i in range(count):
-                deliver(os.path.join(account, folder), b"1600000000.M%dP2.mx:2,S" % i, area=b"cur")
-        self.copied()
-        self.delete(os.path.join(account, b".Trash"), 60)
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.delete(os.path.join(account, b".Junk"), 45)  # a spam purge
-        shutil.rmtree(os.path.join(account, b".Old"))  # a folder deleted by IMAP
-        self.delete(other, 300)  # all fetched by POP3
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assertEqual([], self.lab.agent.problems())
-        self.assertEqual(60 + 45 + 12 + 300, len([path for path in self.in_trash() if "/cur/" in path]))
-
-    def test_few_messages_leave_nothing_in_the_trash(self):
-        account = self.account("a", 30)
-        self.copied()
-        self.delete(account, 9)
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assertEqual([], self.in_trash())
-
-    def test_a_little_of_each_account_again_and_again_lies_in_the_trash(self):
-        """No account loses much, and the root loses all."""
-        accounts = [self.account(f"u{i}", 4) for i in range(60)]
-        self.copied()
-        for account in accounts:
-            self.delete(account, 2)
-        self.lab.flush()
-        before = len(self.in_trash())
-        for account in accounts:
-            self.delete(account, 1)
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assertEqual([], self.lab.agent.problems())
-        self.assertEqual(60, len(self.in_trash()) - before)
-
-    def test_nightly_expiry_over_all_accounts(self):
-        accounts = [self.account(f"u{i}", 30) for i in range(25)]
-        self.copied()
-        for account in accounts:
-            self.delete(account, 10)
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assertEqual([], self.lab.agent.problems())
-
-    def test_a_mass_deletion_while_the_agent_is_away(self):
-        account = self.account("a", 100)
-        self.copied()
-        self.lab.agent.stop()
-        self.delete(account, 60)
-        self.lab.agent.start()
-        self.lab.agent.wait_state("live")
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assertEqual(60, len(self.in_trash()))
-
-    # -- settings
-
     def test_accounts_that_may_go_by_themselves_after_some_time(self):
         self.root.options["removed_accounts"] = "3s"
         domain = self.domains()
@@ -374,15 +254,6 @@ class Brakes(LabTest):
         self.lab.assert_equal()
         self.assertTrue(os.path.exists(self.root.at_destination(new)))
         self.assertFalse(os.path.exists(os.path.join(self.root.destination, ".maildirsync.trash")))
-
-    def test_moving_everything_to_another_folder_is_no_deletion(self):
-        account = self.one_account(100)
-        make_maildir(os.path.join(account, b".Archive"), (5000, 5000))
-        self.copied()
-        for name in os.listdir(os.path.join(account, b"cur")):
-            os.rename(os.path.join(account, b"cur", name), os.path.join(account, b".Archive", b"cur", name))
-        self.lab.flush()
-        self.lab.assert_equal()
 
 
 if __name__ == "__main__":

@@ -7,17 +7,16 @@ import re
 import shutil
 import signal
 import socket
-import ssl
-import subprocess
-import threading
 import unittest
 
+from between import Between
 from maildir_trees import make_maildir, read_tree, write_file
 from maildirsync_testing import OWNER, LabTest, deliver, free_port, keygen, wait_until
-from network import HEADER_HELLO, connect, field, frame, read_frame
+from network import HEADER_HELLO, field, fields, frame
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 MESSAGES = 20
+HEADER_OPEN_ACCOUNT = 3
 
 
 class DecisionTest(LabTest):
@@ -668,57 +667,13 @@ class RenamedRoots(DecisionTest):
             self.assertEqual([], self.agent.problems())
 
 
-class Between:
-    """Stands between agent and receiver with the keys of both, and makes both neighbours of an earlier release: what that did not say is left
-    out of their greetings."""
+class Earlier(Between):
+    """Makes both neighbours of an earlier release: what that did not say is left out of their greetings, and of a turn's beginning."""
 
-    def __init__(self, lab):
-        self._lab = lab
-        self._listener = socket.create_server(("127.0.0.1", lab.agent.port))
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(lab.receiver.identity.certificate, lab.receiver.identity.key)
-        self._ends: list[socket.socket] = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        try:
-            while True:
-                agent = self._context.wrap_socket(self._listener.accept()[0], server_side=True)
-                receiver = connect(self._lab.receiver.port, self._lab.agent.identity.certificate, self._lab.agent.identity.key)
-                receiver.settimeout(None)
-                self._ends += [agent, receiver]
-                for source, target in ((agent, receiver), (receiver, agent)):
-                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
-        except OSError:
-            pass  # closed
-
-    def _pump(self, source, target) -> None:
-        try:
-            while True:
-                header, payload = read_frame(source)
-                text = b"".join(field(kind, self.earlier(kind, message)) for kind, messages in header.items() for message in messages)
-                target.sendall(frame(text, payload))
-        except (EOFError, OSError, ValueError):
-            self._end(source, target)
-
-    @staticmethod
-    def earlier(kind: int, message: bytes) -> bytes:
-        from network import fields
-
-        if kind not in (HEADER_HELLO, 3):  # of a turn: open_account
+    def changed_message(self, kind: int, message: bytes) -> bytes:
+        if kind not in (HEADER_HELLO, HEADER_OPEN_ACCOUNT):
             return message
         return b"".join(field(number, value) for number, values in fields(message).items() if number < 21 for value in values)
-
-    def close(self) -> None:
-        self._end(*self._ends)
-
-    @staticmethod
-    def _end(*sockets) -> None:
-        for end in sockets:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 class LateAnswers(Between):
@@ -731,21 +686,15 @@ class LateAnswers(Between):
         self.held: list[tuple[socket.socket, bytes]] = []
         super().__init__(lab)
 
-    def _pump(self, source, target) -> None:
-        try:
-            while True:
-                header, payload = read_frame(source)
-                text = frame(b"".join(field(kind, message) for kind, messages in header.items() for message in messages), payload)
-                if self.holds and self.DECIDED in header and not self.held:
-                    self.held.append((target, text))
-                    continue
-                target.sendall(text)
-                if self.DECIDE in header and self.held:
-                    self.holds = False
-                    held_for, answer = self.held.pop()
-                    held_for.sendall(answer)
-        except (EOFError, OSError, ValueError):
-            self._end(source, target)
+    def forward(self, header: dict[int, list], payload: bytes, target: socket.socket) -> None:
+        if self.holds and self.DECIDED in header and not self.held:
+            self.held.append((target, frame(self.changed(header), payload)))
+            return
+        super().forward(header, payload, target)
+        if self.DECIDE in header and self.held:
+            self.holds = False
+            held_for, answer = self.held.pop()
+            held_for.sendall(answer)
 
 
 class AnswersThatComeLate(LabTest):
@@ -784,7 +733,7 @@ class EarlierRelease(LabTest):
         deliver(account, b"1700000000.M1P1.mx")
         self.lab.agent.port = free_port()
         self.lab.agent.extra["transfer"] = {"compression": "off"}
-        between = Between(self.lab)
+        between = Earlier(self.lab)
         self.addCleanup(between.close)
         self.lab.start()
         self.lab.flush()

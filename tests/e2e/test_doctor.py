@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from maildirsync_testing import PATIENCE, LabTest, TreeSpec, cli, free_port, keygen, make_tree, program, wait_until
+from maildirsync_testing import PATIENCE, LabTest, TreeSpec, cli, keygen, make_tree, program, wait_until
 from maildir_trees import make_maildir
 from network import HEADER_HELLO, connect, field, frame, read_frame
 

@@ -65,6 +65,26 @@ class FirstCopy(LabTest):
         self.lab.assert_equal()
         self.assertEqual(0, self.lab.agent.totals()["messages_sent"])
 
+    def test_a_damaged_state_is_put_aside_and_said(self):
+        root = self.lab.add_root()
+        make_tree(root.source, scaled_spec(accounts=2, messages=40, seed=13))
+        self.lab.start()
+        self.lab.flush()
+        sent = self.lab.agent.totals()["messages_sent"]
+        self.assertGreater(sent, 0)
+        self.lab.agent.stop()
+        for name in ("state.db-wal", "state.db-shm"):
+            if os.path.exists(os.path.join(self.lab.agent.state_dir, name)):
+                os.unlink(os.path.join(self.lab.agent.state_dir, name))
+        with open(os.path.join(self.lab.agent.state_dir, "state.db"), "wb") as state:
+            state.write(b"not a database" * 1000)
+        self.lab.agent.start()
+        self.lab.agent.wait_log(r"state-damaged file=\S*/state\.db ")
+        self.assertTrue([name for name in os.listdir(self.lab.agent.state_dir) if name.startswith("state.db.corrupt-")])
+        self.lab.flush()
+        self.lab.assert_equal()
+        self.assertEqual(0, self.lab.agent.totals()["messages_sent"])
+
     def test_what_was_changed_while_the_agent_was_away_arrives(self):
         root = self.lab.add_root()
         make_tree(root.source, scaled_spec(accounts=6, messages=400, seed=13))

@@ -1,7 +1,6 @@
 """Owners, groups and modes: what the tables say, exactly, for files and directories, as root and as the service user.
 
-Each test of Ownership runs twice: with both daemons as root, and with both as their units start them, with the service
-users, their few capabilities and a umask of 077.
+Each test of Ownership runs twice: here with both daemons as root, and in test_ownership_as_service.py.
 """
 
 import os
@@ -12,7 +11,6 @@ import unittest
 
 from maildirsync_testing import LabTest, TreeSpec, deliver, make_tree, wait_until
 from maildir_trees import make_directory, make_maildir, write_file
-from service_units import check_privileges, run_as_service_user
 
 BASE = b"1700000000.M%dP1.mx"
 # Names that every Debian has, with the same numbers.
@@ -431,18 +429,6 @@ class SeveralNames(LabTest):
 
 class AsRoot(Ownership, LabTest):
     is_service = False
-
-
-class AsServiceUser(Ownership, LabTest):
-    is_service = True
-
-    def prepare(self):
-        for daemon in self.lab.daemons:
-            run_as_service_user(daemon)
-
-    def check(self):
-        for daemon in self.lab.daemons:
-            check_privileges(daemon)
 
 
 if __name__ == "__main__":

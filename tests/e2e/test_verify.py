@@ -1,75 +1,14 @@
 """`verify`: each fault at the destination is found and named, nothing else is, and what can be mended is."""
 
-import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 import unittest
 
-from maildirsync_testing import LIMIT, SCALE, SECONDS, LabTest, deliver, duplicates, make_tree, program, scaled_spec, wait_until
-from maildir_trees import account_path, make_maildir, read_tree, write_file
-
-KINDS = {"missing", "extra", "content", "name", "size", "time", "owner", "mode", "control"}
-
-
-class VerifyTest(LabTest):
-    def setUp(self):
-        super().setUp()
-        self.root = self.lab.add_root()
-
-    def verify(self, *arguments: str, status: int | None = None) -> dict:
-        done = self.lab.agent.cli("--json", "verify", *arguments, limit=LIMIT)
-        try:
-            answer = json.loads(done.stdout)
-        except json.JSONDecodeError:
-            self.fail(f"exit {done.returncode}: {done.stdout!r}, {done.stderr!r}\n{self.lab.tails()}")
-        self.assert_exit(status if status is not None else 0 if answer["equal"] else 1, done)
-        self.assertTrue({difference["kind"] for difference in answer["differences"]} <= KINDS, answer)
-        return answer
-
-    def assert_found(self, expected, *arguments: str) -> dict:
-        """Exactly these (kind, account, folder, name)."""
-        answer = self.verify(*arguments, status=1 if expected else 0)
-        found = sorted((d["kind"], d["account"], d["folder"], d["name"]) for d in answer["differences"])
-        self.assertEqual(sorted(expected), found, json.dumps(answer, indent=1))
-        self.assertEqual(not expected, answer["equal"])
-        return answer
-
-    def copied(self, **options) -> None:
-        make_tree(self.root.source, scaled_spec(**options))
-        self.lab.start()
-        self.lab.agent.wait_state("live", limit=600)
-        self.lab.flush(limit=600)
-
-    def account(self, number: int) -> tuple[str, bytes]:
-        """Its name, and its path at the destination."""
-        path = account_path(self.root.layout, number)
-        domain, local = path.split("/")[:2]
-        return f"{local}@{domain}", os.fsencode(os.path.join(self.root.destination, path))
-
-    def message(self, number: int, nth: int = 0, area: bytes = b"cur") -> tuple[str, str, bytes]:
-        """Account, name and path at the destination."""
-        account, path = self.account(number)
-        name = sorted(os.listdir(os.path.join(path, area)))[nth]
-        return account, os.fsdecode(name), os.path.join(path, area, name)
-
-
-def rewrite(path: bytes, change) -> None:
-    """Other bytes, the same times."""
-    status = os.stat(path)
-    with open(path, "r+b") as file:
-        content = change(file.read())
-        file.seek(0)
-        file.truncate()
-        file.write(content)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def flip_one_byte(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+from maildirsync_testing import SCALE, SECONDS, deliver, make_tree, scaled_spec
+from maildir_trees import make_maildir, write_file
+from verify_lab import VerifyTest, flip_one_byte, rewrite
 
 
 class Faults(VerifyTest):
@@ -245,91 +184,6 @@ class Mapped(VerifyTest):
         self.assertEqual(0, answer["repaired"])
 
 
-class Said(VerifyTest):
-    """What cannot be compared is said in a sentence."""
-
-    def test_no_such_account(self):
-        self.copied(accounts=3, messages=60, seed=62)
-        done = self.lab.agent.cli("verify", "--account", "nobody@*")
-        self.assert_exit(2, done)
-        self.assertIn("no account matches", done.stderr)
-        self.assertEqual("", done.stdout)
-
-    def test_the_receiver_is_away(self):
-        self.copied(accounts=3, messages=60, seed=63)
-        self.lab.receiver.stop()
-        done = self.lab.agent.cli("verify", limit=LIMIT)
-        self.assert_exit(1, done)
-        self.assertIn("refuses the connection", done.stderr)
-        self.lab.receiver.start()
-        self.assertTrue(self.verify()["equal"])
-
-    def hanging(self) -> subprocess.Popen:
-        """A verification that waits for a receiver that does not answer."""
-        self.copied(accounts=3, messages=60, seed=69)
-        self.lab.receiver.signal(signal.SIGSTOP)
-        command = subprocess.Popen(
-            [program("maildirsync"), "--control", self.lab.agent.control, "verify"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self.addCleanup(command.stderr.close)
-        self.addCleanup(command.stdout.close)
-        self.addCleanup(command.wait)
-        self.addCleanup(command.kill)
-        self.lab.agent.wait_log("verify-begin")
-        return command
-
-    def test_the_agent_ends_meanwhile(self):
-        command = self.hanging()
-        self.assertEqual(0, self.lab.agent.stop())
-        self.lab.receiver.signal(signal.SIGCONT)
-        self.assertIn(command.wait(LIMIT), (1, 3))
-
-    def test_nobody_waits_for_it_any_more(self):
-        command = self.hanging()
-        self.assertIn("another verification", self.lab.agent.cli("verify").stderr)
-        command.kill()
-        self.lab.agent.wait_log("given_up=true")
-        self.lab.receiver.signal(signal.SIGCONT)
-        self.assertTrue(self.verify()["equal"])
-
-    def test_a_drained_root_is_not_mended(self):
-        self.copied(accounts=3, messages=60, seed=70)
-        gone = self.message(0)[2]
-        os.unlink(gone)
-        self.assert_exit(0, self.lab.agent.cli("drain", self.root.name))
-        answer = self.verify("--repair", status=0)
-        self.assertEqual(0, answer["repaired"])
-        self.assertEqual([], answer["differences"], "what was given is its user's to remove")
-        self.assertEqual([self.root.name], [root["root"] for root in answer["drained"]])
-        self.assertFalse(os.path.exists(gone))
-
-    def test_the_receiver_is_asked(self):
-        self.copied(accounts=3, messages=60, seed=64)
-        done = self.lab.receiver.cli("verify")
-        self.assert_exit(2, done)
-        self.assertIn("agent", done.stderr)
-
-    def test_paused_and_held(self):
-        self.copied(accounts=3, messages=300, seed=65)
-        self.assert_exit(0, self.lab.agent.cli("pause"))
-        path = deliver(self.root.account(0), b"1700000001.M1P1.mx")
-        wait_until(lambda: self.lab.agent.status()["pending"]["messages"] > 0, "the delivery is seen")
-        answer = self.verify(status=1)
-        self.assertEqual([("missing", "1700000001.M1P1.mx")], [(d["kind"], d["name"]) for d in answer["differences"]])
-        self.assertIn("paused", json.dumps(answer["left_out"]))
-        self.assertIn("paused", self.lab.agent.cli("verify").stdout)
-        self.assert_exit(0, self.lab.agent.cli("resume"))
-        self.assertTrue(self.verify()["equal"])
-        self.assertTrue(os.path.exists(self.root.at_destination(path)))
-
-        # The directory of an account is gone, which no user does.
-        os.rename(self.root.account(0), self.root.account(0) + b".away")
-        self.lab.agent.wait_state("held")
-        answer = self.verify(status=1)
-        self.assertIn("release", json.dumps(answer["left_out"]))
-        self.assertTrue(all(d["kind"] in ("extra", "control") for d in answer["differences"]), answer["differences"][:3])
-
-
 class Live(VerifyTest):
     def test_nothing_is_reported_while_a_writer_runs(self):
         self.copied(accounts=6, messages=600, seed=66)
@@ -346,98 +200,6 @@ class Live(VerifyTest):
         self.lab.flush()
         self.lab.assert_equal()
         self.assertTrue(self.verify("--deep")["equal"])
-
-
-class Indexes(VerifyTest):
-    """A Dovecot that served the destination before the cutover."""
-
-    def setUp(self):
-        super().setUp()
-        self.copied(accounts=3, messages=60, seed=68)
-        self.name, self.path = self.account(1)
-        self.assertEqual([], self.lab.agent.problems())
-        for where in (b"dovecot.list.index.log", b"dovecot.index.log", b".Sent/dovecot.index.cache"):
-            write_file(os.path.join(self.path, where), b"what it remembers", (5000, 5000), 0o600)
-
-    def test_are_noticed_at_the_next_uidlist(self):
-        source = self.root.account(1)
-        uidlist = os.path.join(source, b"dovecot-uidlist")
-        with open(uidlist, "ab") as file:
-            file.write(b"999 :gone\n")
-        self.assertIn(self.name, self.lab.agent.wait_problem("stale-index")["account"])
-        self.lab.flush()
-        self.assertEqual(1, len(self.lab.agent.problems()))
-        self.assertIn("repair-index", self.lab.agent.cli("status").stdout)
-
-    def test_are_noticed_by_a_comparison_and_put_right(self):
-        self.assertTrue(self.verify()["equal"], "what is left out of the mirror is no difference")
-        self.lab.agent.wait_problem("stale-index", self.name)
-        other = os.path.join(self.account(2)[1], b"dovecot.index.log")
-        write_file(other, b"another account's", (5000, 5000), 0o600)
-        # What it wrote itself has no other trace than its bytes.
-        rewrite(os.path.join(self.path, b"dovecot-uidlist"), flip_one_byte)
-        self.assert_exit(0, self.lab.agent.cli("repair-index", "--account", self.name))
-        left = [name for _, _, files in os.walk(self.path) for name in files if name.startswith((b"dovecot.index", b"dovecot.list.index"))]
-        self.assertEqual([], left)
-        self.assertTrue(os.path.exists(other))
-        self.assertEqual([], self.lab.agent.problems())
-        self.lab.flush()
-        self.lab.assert_equal()
-        self.assert_exit(2, self.lab.agent.cli("repair-index", "--account", "nobody@*"))
-        self.assert_exit(2, self.lab.receiver.cli("repair-index"))
-
-
-class Adoption(VerifyTest):
-    """A destination that was filled by another tool before the first start."""
-
-    def adopt(self) -> None:
-        tree = read_tree(self.root.source)
-        total = sum(entry.size for entry in tree.values() if entry.kind == "file")
-        self.lab.start()
-        self.lab.agent.wait_state("live", limit=600)
-        self.lab.flush(limit=600)
-        totals = self.lab.agent.totals()
-        self.assertEqual(0, totals["messages_sent"])
-        self.assertLess(totals["bytes_source"], total / 100)
-        self.assertLess(totals["bytes_wire"], total / 100)
-        self.assertEqual({}, {k: v for k, v in duplicates(self.root.destination).items() if k not in duplicates(self.root.source)})
-        self.lab.assert_equal()
-        self.assertTrue(self.verify("--deep")["equal"])
-        self.assertEqual([], self.lab.agent.problems())
-
-    def seed(self, *command: str) -> None:
-        make_tree(self.root.source, scaled_spec(accounts=10, messages=2000, seed=67))
-        if shutil.which(command[0]) is None:
-            self.skipTest(f"{command[0]} is not installed")
-        for directory, _, files in os.walk(self.root.source):
-            for name in files:
-                if name.startswith("dovecot.index"):
-                    os.utime(os.path.join(directory, name), (1_600_000_000, 1_600_000_000))
-        subprocess.run([*command, self.root.source + "/.", self.root.destination], check=True)
-
-    def test_filled_by_rsync(self):
-        self.seed("rsync", "-a", "-H")
-        self.adopt()
-
-    def test_filled_by_cp(self):
-        self.seed("cp", "-a")
-        self.adopt()
-
-    def test_filled_days_ago(self):
-        self.seed("cp", "-a")
-        source = self.root.account(0)
-        deliver(source, b"1700000001.M1P1.mx")
-        cur = os.path.join(source, b"cur")
-        names = sorted(os.listdir(cur))
-        os.rename(os.path.join(cur, names[0]), os.path.join(cur, names[0] + b"T"))
-        os.unlink(os.path.join(cur, names[1]))
-        self.lab.start()
-        self.lab.agent.wait_state("live", limit=600)
-        self.lab.flush(limit=600)
-        self.assertEqual(1, self.lab.agent.totals()["messages_sent"])
-        # What went meanwhile is for us no different from what others put there.
-        answer = self.verify(status=1)
-        self.assertEqual([("extra", os.fsdecode(names[1]))], [(d["kind"], d["name"]) for d in answer["differences"]])
 
 
 if __name__ == "__main__":

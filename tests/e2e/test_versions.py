@@ -6,6 +6,7 @@ import ssl
 import threading
 import unittest
 
+from between import Between
 from maildirsync_testing import LabTest, TreeSpec, deliver, free_port, make_tree
 from network import HEADER_HELLO, connect, field, fields, frame, read_frame
 
@@ -15,56 +16,19 @@ LATER = field(1000, 77) + field(1001, "what a later version says " * 8)
 HEADER_OPERATION, HEADER_ACK = 4, 6
 
 
-def later(header: dict[int, list]) -> bytes:
-    """The header as a later version would send it: with more in its message, and beside it."""
-    return b"".join(field(kind, message + LATER) for kind, messages in header.items() for message in messages) + LATER
-
-
-class Later:
-    """Stands between agent and receiver with the keys of both, and makes each frame that of a later version."""
+class Later(Between):
+    """Makes each frame that of a later version: with more in its message, and beside it."""
 
     def __init__(self, lab):
-        self.lab = lab
         self.kinds: set[int] = set()
-        self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", lab.agent.port))
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(lab.receiver.identity.certificate, lab.receiver.identity.key)
-        self._ends: list[socket.socket] = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(lab)
 
-    def _accept(self) -> None:
-        try:
-            while True:
-                agent = self._context.wrap_socket(self._listener.accept()[0], server_side=True)
-                receiver = connect(self.lab.receiver.port, self.lab.agent.identity.certificate, self.lab.agent.identity.key)
-                receiver.settimeout(None)
-                self._ends += [agent, receiver]
-                self.connections += 1
-                for source, target in ((agent, receiver), (receiver, agent)):
-                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
-        except OSError:
-            pass  # closed
+    def changed_message(self, kind: int, message: bytes) -> bytes:
+        self.kinds.add(kind)
+        return message + LATER
 
-    def _pump(self, source, target) -> None:
-        try:
-            while True:
-                header, payload = read_frame(source)
-                self.kinds |= header.keys()
-                target.sendall(frame(later(header), payload))
-        except (EOFError, OSError, ValueError):
-            self._end(source, target)
-
-    def close(self) -> None:
-        self._end(*self._ends)
-
-    @staticmethod
-    def _end(*sockets) -> None:
-        for end in sockets:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+    def changed(self, header: dict[int, list]) -> bytes:
+        return super().changed(header) + LATER
 
 
 class VersionTest(LabTest):

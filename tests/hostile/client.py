@@ -184,17 +184,6 @@ class Client:
         except (EOFError, OSError):
             return " ".join(sentence for sentence in sentences if sentence)
 
-    def ended(self) -> bool:
-        """Reads to the end of the connection; False when it is kept open for the socket's time limit."""
-        try:
-            while self.stream.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            pass
-        return True
-
     def close(self) -> None:
         self.stream.close()
 

@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 import unittest
 
-BIN = os.path.abspath(os.environ.get("MAILDIRSYNC_BIN", "build/release/bin"))
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from systems import MAILBOXES, make_bundle, make_system, need
+
 SYSTEMS = os.environ.get("MAILDIRSYNC_SYSTEMS", "bullseye trixie").split()
 
 # Both sides on one machine: what matters is that the programs of the bundle do all their work beside another C library.
@@ -22,12 +22,7 @@ service() { script=/etc/init.d/$1; [ -x $script ] || script=/opt/maildirsync/sha
 cd /root/maildirsync-*
 find / -xdev -path '*maildirsync*' ! -path '/root/*' | sort >/root/before
 useradd --system --uid 5000 --shell /sbin/nologin vmail
-for user in anna bert; do
-  box=/var/vmail/example.org/$user/Maildir
-  mkdir -p $box/cur $box/new $box/tmp
-  for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
-done
-chown -R vmail:vmail /var/vmail
+@MAILBOXES@
 # Somebody whom only a module of this system's name service knows.
 sed -i -E 's/^(passwd|group):.*/\1: files extrausers/' /etc/nsswitch.conf
 echo 'carla:x:70001:70000::/nonexistent:/sbin/nologin' >/var/lib/extrausers/passwd
@@ -75,18 +70,13 @@ rm -rf /var/vmail /srv/mail
 find / -xdev -path '*maildirsync*' ! -path '/root/*' | sort >/root/after
 diff /root/before /root/after
 echo "all of it worked"
-"""
+""".replace("@MAILBOXES@\n", MAILBOXES)
 
 # A system of BusyBox alone: no C library, no systemd, no /etc/init.d, no getent, and a prefix that is not the usual one.
 BUSYBOX_WORK = r"""
 set -eu
 cd /root/maildirsync-*
-for user in anna bert; do
-  box=/var/vmail/example.org/$user/Maildir
-  mkdir -p $box/cur $box/new $box/tmp
-  for n in 1 2 3; do printf 'Subject: %s\n\nx\n' $n >$box/cur/170000000$n.M1P1.mx:2,S; done
-done
-chown -R vmail:vmail /var/vmail
+@MAILBOXES@
 ./install receiver --prefix /usr/local/lib/maildirsync
 ./install agent --prefix /usr/local/lib/maildirsync
 maildirsync setup receiver --yes --listen 127.0.0.1:4465 --address 127.0.0.1 --path /srv/mail >/root/line
@@ -105,7 +95,7 @@ test "$(cd /var/vmail && find . -type f | sort | xargs sha256sum)" = "$(cd /srv/
 test ! -e /usr/local/lib/maildirsync && test ! -e /usr/local/bin/maildirsync
 ! pidof maildirsyncd maildirsync-agent
 echo "all of it worked"
-"""
+""".replace("@MAILBOXES@\n", MAILBOXES)
 BUSYBOX_USERS = """root:x:0:0:root:/root:/bin/sh
 vmail:x:5000:5000::/var/vmail:/bin/false
 maildirsync-agent:x:201:201::/nonexistent:/bin/false
@@ -115,16 +105,10 @@ maildirsyncd:x:202:202::/nonexistent:/bin/false
 
 class Bundle(unittest.TestCase):
     def setUp(self):
-        if os.geteuid() != 0:
-            self.skipTest("only root can enter another system")
-        for tool in ("patchelf", "mmdebstrap"):
-            if not shutil.which(tool):
-                self.skipTest(f"{tool} is not installed")
+        need("patchelf", "mmdebstrap")
         self.base = tempfile.mkdtemp(prefix="maildirsync-bundle-")
         self.addCleanup(shutil.rmtree, self.base)
-        made = subprocess.run([os.path.join(REPOSITORY, "packaging", "bundle"), "--programs", BIN, self.base], capture_output=True, text=True)
-        self.assertEqual(0, made.returncode, made.stderr)
-        self.archive = next(os.path.join(self.base, name) for name in os.listdir(self.base) if name.endswith(".tar.gz"))
+        self.archive = make_bundle(self.base) + ".gz"
 
     def enter(self, system: str, script: str, shell: str = "/bin/bash") -> str:
         with open(os.path.join(system, "root", "work"), "w", encoding="utf-8") as file:
@@ -140,9 +124,7 @@ class Bundle(unittest.TestCase):
         for release in SYSTEMS:
             with self.subTest(release=release):
                 system = os.path.join(self.base, release)
-                made = subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "--include=libnss-extrausers", release, system], capture_output=True, text=True)
-                if made.returncode != 0:
-                    self.skipTest(f"no {release} can be had: {made.stderr[-300:]}")
+                make_system(release, system, "libnss-extrausers")
                 subprocess.run(["tar", "-C", os.path.join(system, "root"), "-xf", self.archive], check=True)
                 self.assertIn("all of it worked", self.enter(system, WORK))
 

@@ -148,10 +148,7 @@ TEST(ControlClient, a_daemon_that_ends_meanwhile_is_unreachable) {
   const TemporaryDirectory directory;
   asio::io_context loop;
   std::shared_ptr<Reply> held;
-  auto server = Server::listen(loop, directory / "s", [&](const Json&, std::shared_ptr<Reply> reply) {
-    held = std::move(reply);
-    loop.stop();
-  });
+  auto server = Server::listen(loop, directory / "s", hold_and_stop(held, loop));
   ASSERT_TRUE(server);
   std::thread daemon([&] {
     loop.run();

@@ -35,6 +35,14 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+/// Keeps the reply, and ends the loop: a daemon that ends while it works for a client.
+inline Handler hold_and_stop(std::shared_ptr<Reply>& held, asio::io_context& loop) {
+  return [&](const Json&, std::shared_ptr<Reply> reply) {
+    held = std::move(reply);
+    loop.stop();
+  };
+}
+
 /// A server whose loop runs in a thread until the end of the test.
 class RunningServer {
  public:

@@ -262,10 +262,7 @@ TEST(ControlServer, a_server_may_go_while_a_reply_is_held_and_clients_wait) {
   const TemporaryDirectory directory;
   asio::io_context loop;
   std::shared_ptr<Reply> held;
-  auto server = Server::listen(loop, directory / "s", [&](const Json&, std::shared_ptr<Reply> reply) {
-    held = std::move(reply);
-    loop.stop();
-  });
+  auto server = Server::listen(loop, directory / "s", hold_and_stop(held, loop));
   ASSERT_TRUE(server);
   RawClient waiting(directory / "s");
   RawClient asking(directory / "s");

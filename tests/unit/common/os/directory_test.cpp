@@ -1,9 +1,7 @@
 #include "common/os/directory.h"
 
 #include <algorithm>
-#include <atomic>
 #include <set>
-#include <thread>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,6 +9,7 @@
 #include <rapidcheck/gtest.h>
 #include <sys/socket.h>
 
+#include "tests/unit/support/swapper.h"
 #include "tests/unit/support/tree.h"
 
 namespace maildirsync::os {
@@ -62,20 +61,13 @@ TEST_F(DirectoryTest, creates_nothing_through_a_link) {
 TEST_F(DirectoryTest, never_reads_outside_while_a_directory_and_a_link_change_places) {
   outside.file("1.x:2,S", "not yours");
   tree.link(outside.path(), "trap");
-  std::atomic<bool> stop = false;
-  std::thread swapper([&] {
-    while (!stop) {
-      ::renameat2(AT_FDCWD, tree.path("cur").c_str(), AT_FDCWD, tree.path("trap").c_str(), RENAME_EXCHANGE);
-    }
-  });
+  const maildirsync::testing::Swapper swapper(tree.path("cur"), tree.path("trap"));
   for (int i = 0; i < 2000; ++i) {
     const auto fd = directory.open_for_reading("cur/1.x:2,S");
     if (fd) {
       EXPECT_EQ(read_all(fd->get(), 100, "x").value(), "hello");
     }
   }
-  stop = true;
-  swapper.join();
 }
 
 TEST_F(DirectoryTest, does_not_wait_for_the_writer_of_a_fifo) {

@@ -1,10 +1,8 @@
 #include "common/os/open_beneath.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,6 +12,7 @@
 
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "tests/unit/support/swapper.h"
 #include "tests/unit/support/tree.h"
 
 namespace maildirsync::os {
@@ -113,20 +112,13 @@ TEST_P(OpenBeneathTest, refuses_what_leads_out) {
 TEST_P(OpenBeneathTest, never_opens_what_lies_outside_while_a_directory_and_a_link_change_places) {
   outside.file("1.x:2,S", "not yours");
   tree.link(outside.path(), "trap");
-  std::atomic<bool> stop = false;
-  std::thread swapper([&] {
-    while (!stop) {
-      ::renameat2(AT_FDCWD, tree.path("cur").c_str(), AT_FDCWD, tree.path("trap").c_str(), RENAME_EXCHANGE);
-    }
-  });
+  const maildirsync::testing::Swapper swapper(tree.path("cur"), tree.path("trap"));
   for (int i = 0; i < 5000; ++i) {
     const Fd fd = open("cur/1.x:2,S");
     if (fd) {
       EXPECT_EQ(read_all(fd.get(), 100, "").value(), "hello");
     }
   }
-  stop = true;
-  swapper.join();
 }
 
 TEST_P(OpenBeneathTest, follows_no_link_to_the_directory_that_a_dot_names) {

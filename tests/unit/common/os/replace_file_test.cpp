@@ -2,9 +2,11 @@
 
 #include <csignal>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/os/directory.h"
 #include "common/os/path.h"
@@ -50,6 +52,44 @@ TEST(ReplaceFile, leaves_nothing_beside_it_where_the_disk_is_full) {
   EXPECT_FALSE(replace_file(tree.path("kept"), "more than ten bytes"));
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
   std::signal(SIGXFSZ, before);
+  EXPECT_EQ(read_file(tree.path("kept"), 100).value(), "old");
+  EXPECT_FALSE(exists(tree.path("kept.new")));
+}
+
+TEST(ReplaceFile, gives_the_new_file_to_whoever_writes_on) {
+  maildirsync::testing::Tree tree;
+  tree.file("kept", "old");
+  const auto file = replace_and_open(tree.path("kept"), "new", O_APPEND);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(write_all(file->get(), " and more", "kept"));
+  EXPECT_EQ(read_file(tree.path("kept"), 100).value(), "new and more");
+}
+
+TEST(ReplaceFile, an_administrators_keeps_its_owner_and_mode) {
+  maildirsync::testing::Tree tree;
+  tree.file("kept", "old");
+  ASSERT_EQ(::chmod(tree.path("kept").c_str(), 0640), 0);
+  const bool may_give = ::chown(tree.path("kept").c_str(), 7, 9) == 0;
+  ASSERT_TRUE(replace_file_of_others(tree.path("kept"), "new"));
+  ASSERT_TRUE(replace_file_of_others(tree.path("anew"), "new"));
+  struct stat kept {
+  }, anew{};
+  ASSERT_EQ(::stat(tree.path("kept").c_str(), &kept), 0);
+  ASSERT_EQ(::stat(tree.path("anew").c_str(), &anew), 0);
+  EXPECT_EQ(kept.st_mode & 07777U, 0640U);
+  EXPECT_EQ(kept.st_uid, may_give ? 7U : ::geteuid());
+  EXPECT_EQ(anew.st_mode & 07777U, 0644U);
+}
+
+TEST(ReplaceFile, an_administrators_stays_when_the_new_one_is_found_bad) {
+  maildirsync::testing::Tree tree;
+  tree.file("kept", "old");
+  const auto replaced = replace_file_of_others(tree.path("kept"), "new", [](const std::string& aside) -> Result<> {
+    EXPECT_EQ(read_file(aside, 100).value(), "new");
+    return failure(ErrorCode::config, aside, "bad");
+  });
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().detail, "bad");
   EXPECT_EQ(read_file(tree.path("kept"), 100).value(), "old");
   EXPECT_FALSE(exists(tree.path("kept.new")));
 }

@@ -360,16 +360,7 @@ RC_GTEST_PROP(ReconcileProperties, never_has_extra_files_in_before, (const Steps
 /// Whatever of a turn reached the destination, its intents and the state make the next turn end in the right place.
 RC_GTEST_PROP(ReconcileProperties, resumes_a_turn_that_broke_off_anywhere,
               (const Steps& history, const Steps& changes, const Steps& meanwhile, std::uint16_t reached)) {
-  Source source;
-  source.steps(history);
-  const auto known = source.manifest();
-  source.steps(changes);
-  auto operations = plan(known, source.manifest());
-  const auto intents = intents_of(operations);
-  operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
-  const auto there = sync::apply(known, operations);
-  source.steps(meanwhile);
-  const auto after = source.manifest();
+  const auto [known, intents, there, after] = testing::break_off(history, changes, meanwhile, reached);
   const auto result = reconciled(at_destination(there), known, intents, after);
   const auto rest = plan(result.before, after);
   RC_LOG() << "known:\n"

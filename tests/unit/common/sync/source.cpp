@@ -4,6 +4,9 @@
 #include <array>
 #include <set>
 
+#include "common/sync/plan.h"
+#include "common/sync/reconcile.h"
+
 namespace maildirsync::sync::testing {
 
 namespace {
@@ -415,6 +418,22 @@ void Source::forget_unlinked() {
 
 std::int64_t Source::tick() {
   return clock_ += 1'000'000'007;
+}
+
+BrokenTurn break_off(const std::vector<Step>& history, const std::vector<Step>& changes,
+                     const std::vector<Step>& meanwhile, std::uint16_t reached) {
+  BrokenTurn turn;
+  Source source;
+  source.steps(history);
+  turn.known = source.manifest();
+  source.steps(changes);
+  auto operations = plan(turn.known, source.manifest());
+  turn.intents = intents_of(operations);
+  operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
+  turn.there = sync::apply(turn.known, operations);
+  source.steps(meanwhile);
+  turn.after = source.manifest();
+  return turn;
 }
 
 }  // namespace maildirsync::sync::testing

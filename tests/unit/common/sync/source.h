@@ -10,6 +10,7 @@
 #include <rapidcheck.h>
 
 #include "common/sync/manifest.h"
+#include "common/sync/operation.h"
 
 namespace maildirsync::sync::testing {
 
@@ -81,6 +82,17 @@ class Source {
   std::uint64_t last_message_ = 0;
   std::int64_t clock_ = 1'700'000'000'000'000'000;
 };
+
+/// What is there when a turn broke off: of its operations, only the first few reached the destination, and no answer
+/// came back.
+struct BrokenTurn {
+  AccountManifest known;  ///< what was acknowledged before it
+  std::vector<Intent> intents;
+  AccountManifest there;  ///< at the destination
+  AccountManifest after;  ///< at the source, where more has happened meanwhile
+};
+BrokenTurn break_off(const std::vector<Step>& history, const std::vector<Step>& changes,
+                     const std::vector<Step>& meanwhile, std::uint16_t reached);
 
 }  // namespace maildirsync::sync::testing
 

@@ -15,7 +15,6 @@ using testing::account;
 using testing::file;
 using testing::folder;
 using testing::listed;
-using testing::Source;
 using Steps = std::vector<testing::Step>;
 
 /// A file that the destination's server wrote after ours.
@@ -236,20 +235,13 @@ TEST(UsersWork, without_a_record_flags_and_moves_still_show) {
 /// Folders are renamed, messages moved and flagged, turn for turn, and the acknowledgements of the last turn were lost.
 RC_GTEST_PROP(UsersWorkProperties, are_nothing_after_a_turn_that_broke_off_anywhere,
               (const Steps& history, const Steps& changes, const Steps& meanwhile, std::uint16_t reached)) {
-  Source source;
-  source.steps(history);
-  const auto known = source.manifest();
-  source.steps(changes);
-  auto operations = plan(known, source.manifest());
-  const auto intents = intents_of(operations);
-  operations.resize(operations.empty() ? 0 : reached % (operations.size() + 1));
-  const auto there = listed(sync::apply(known, operations));
-  source.steps(meanwhile);
-  const auto work = what_users_did(there, known, intents, source.manifest());
+  const auto [known, intents, reached_there, after] = testing::break_off(history, changes, meanwhile, reached);
+  const auto there = listed(reached_there);
+  const auto work = what_users_did(there, known, intents, after);
   RC_LOG() << "known:\n"
            << testing::describe(known) << "there:\n"
            << testing::describe(there) << "after:\n"
-           << testing::describe(source.manifest()) << describe(work) << "\n";
+           << testing::describe(after) << describe(work) << "\n";
   RC_ASSERT(!work.any());
 }
 
