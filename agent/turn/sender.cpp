@@ -132,6 +132,8 @@ Sender::Step Sender::send_one(sync::Operation& operation) {
 void Sender::fill(const sync::Operation& operation, wire::Operation& out) const {
   put_on_wire(operation, *aliases_, out);
   if (is_foreign_) out.set_foreign(true);
+  // What a mail server has written there since is not replaced before the account was looked at.
+  if (operation.kind == sync::OperationKind::put_control && !turn_->report.compared) out.set_unless_written(true);
 }
 
 Sent Sender::record(sync::Operation operation, std::uint64_t sequence) {

@@ -40,7 +40,7 @@ bool is_evident(const UsersWork& work, const Surroundings& around) {
   if (!around.users_in_root) return false;
   // Without a record, other flags and another folder may be what the source has changed since.
   const std::uint64_t theirs = around.has_record ? changes : work.added + missing + work.arrived;
-  return theirs + work.written > 0;
+  return theirs + work.written + work.uidlists > 0;
 }
 
 std::string describe(const UsersWork& work) {

@@ -58,6 +58,7 @@ Result<std::optional<StagedOperation>> Stager::operation(Arrival arrival, const 
   current.basis = arrival.basis;
   staged.delta = arrival.basis.has_value();
   staged.foreign = arrival.foreign;
+  staged.unless_written = arrival.unless_written;
   if (!arrival.operation) {
     staged.error = arrival.operation.error();
   } else {

@@ -29,6 +29,7 @@ struct StagedOperation {
   std::optional<std::uint32_t> lesser_mode;  ///< given instead of the one that was asked for
   std::optional<OwnerId> former_owner;       ///< of what the operation expects to find, where that is mapped
   bool foreign = false;                      ///< refused where it would belong to the owner of its directory
+  bool unless_written = false;               ///< refused where what it replaces is younger than expected
   bool touched = false;                      ///< something of it may have been done, even when it fails
 };
 
@@ -47,6 +48,7 @@ class Stager {
     bool more = false;
     std::optional<sync::Digest> basis;
     bool foreign = false;
+    bool unless_written = false;
   };
   /// Nothing while pieces are to come.
   Result<std::optional<StagedOperation>> operation(Arrival arrival, const PeerNames& names);

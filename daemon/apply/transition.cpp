@@ -69,6 +69,21 @@ Result<> keep_from_owner(const StagedOperation& staged, const Tree::Place& to) {
       "could here; left out. Take it away or chown it at the source, or say owners = \"mixed\" for its root");
 }
 
+/// What a mail server has written there since is kept, until the agent has looked at it.
+Result<> keep_younger(const StagedOperation& staged, const Tree::Place& to, const std::optional<struct stat>& there) {
+  const sync::Operation& operation = staged.operation;
+  if (!staged.unless_written || !there || !S_ISREG(there->st_mode)) return {};
+  const auto is_as = [&](const sync::Entry& entry) {
+    return static_cast<std::uint64_t>(there->st_size) == entry.size && os::nanoseconds(there->st_mtim) == entry.mtime;
+  };
+  if (is_as(operation.result)) return {};
+  if (operation.expected) {
+    const auto& expected = *operation.expected;
+    if (is_as(expected) || os::nanoseconds(there->st_mtim) <= expected.mtime) return {};
+  }
+  return failure(ErrorCode::unexpected, path_of(operation.to), "the file was written at the destination since then");
+}
+
 Result<sync::Digest> digest_at(const sync::Operation& operation, const Tree::Place& at) {
   if (operation.result.digest) return *operation.result.digest;
   MAILDIRSYNC_ASSIGN(auto fd, at.directory->open_for_reading(at.name));
@@ -188,6 +203,7 @@ class Transition {
     if (there && S_ISDIR(there->st_mode)) {
       return failure(ErrorCode::conflict, path_of(operation_.to), "a directory has the name at the destination");
     }
+    MAILDIRSYNC_TRY(keep_younger(staged_, to, there));
     sync_.add(to.directory);
     MAILDIRSYNC_TRY(names_.replace(to));
     Outcome outcome;

@@ -252,7 +252,8 @@ Result<> Intake::operation(const wire::Operation& operation, std::string_view pa
                                                      .piece = payload,
                                                      .more = operation.more(),
                                                      .basis = basis,
-                                                     .foreign = operation.foreign()},
+                                                     .foreign = operation.foreign(),
+                                                     .unless_written = operation.unless_written()},
                                                     names_));
   if (staged) staged_.push_back(std::move(*staged));
   return {};

@@ -160,5 +160,33 @@ class SnapshotsOfADrainedRoot(BothTreesTest):
         self.assertEqual(0, self.given_again())
 
 
+class OlderVolume(BothTreesTest):
+    def test_one_that_is_mounted_at_a_drained_root_while_all_runs(self):
+        """What the receiver remembers of mail that its users had is as old as the volume, too."""
+        image = self.volume()
+        self.copied()
+        self.assert_exit(0, self.lab.agent.cli("drain", "vhosts"))
+        self.lab.receiver.wait_log("stock-taken")
+        removed = os.path.join(self.root.at_destination(self.account), b"cur", b"1700000000.M3P1.mx:2,")
+        os.unlink(removed)
+        self.lab.receiver.stop()
+        self.unmount()
+        self.run_command("cp", "--sparse=always", image, image + ".older")
+        self.mount(image)
+        self.lab.receiver.start()
+        late = [self.straggler() for _ in range(3)]
+        self.lab.agent.flush()
+        self.assertTrue(all(os.path.exists(path) for path in late))
+        self.unmount("--lazy")
+        self.mount(image + ".older")
+        self.lab.receiver.wait_log("destination-older")
+        wait_until(lambda: "destination-changed" in self.lab.agent.log_text(), "the agent hears of it", alive=self.lab.daemons)
+        self.lab.agent.wait_state("draining")
+        self.lab.agent.flush()
+        self.assertEqual([], [path for path in late if not os.path.exists(path)])
+        self.assertFalse(os.path.exists(removed))
+        self.assertIn("given-again root=vhosts account=a@example.org messages=3", self.lab.agent.log_text())
+
+
 if __name__ == "__main__":
     unittest.main()

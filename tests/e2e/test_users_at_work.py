@@ -6,7 +6,7 @@ import shutil
 import unittest
 
 from maildir_trees import make_maildir, read_tree, write_file
-from maildirsync_testing import OWNER, LabTest, deliver
+from maildirsync_testing import OWNER, LabTest, deliver, wait_until
 
 SENT, DRAFTS, INBOX = 6, 4, 12
 
@@ -115,6 +115,30 @@ class UsersAtWork(LabTest):
         write_file(os.path.join(self.there[0], b"dovecot.index.log"), b"x" * 100, OWNER, 0o600)
         self.replaced(os.path.join(self.there[0], b"sieve", b"main.sieve"), b"discard;\n")
         self.assert_asked("1 control file changed or removed there")
+
+    def late_mail(self):
+        """The new server gives a UID; then the old one takes one more message, and gives it one, before anybody flushes."""
+        self.replaced(os.path.join(self.there[0], b"dovecot-uidlist"), b"99 :1790000000.M5P5.new\n")
+        late = deliver(self.accounts[0], b"1780000000.M7P7.late")
+        self.replaced(os.path.join(self.accounts[0], b"dovecot-uidlist"), b"13 :1780000000.M7P7.late\n")
+        wait_until(lambda: os.path.exists(self.root.at_destination(late)), "the message arrives", alive=self.lab.daemons)
+
+    def uidlist(self) -> bytes:
+        with open(os.path.join(self.there[0], b"dovecot-uidlist"), "rb") as file:
+            return file.read()
+
+    def test_the_uids_that_users_know_are_not_replaced_by_late_mail(self):
+        self.users_work()
+        self.late_mail()
+        self.agent.wait_problem("users-at-destination", "a@example.org")
+        self.assertIn(b"M5P5.new", self.uidlist())
+        self.assertNotIn(b"M7P7.late", self.uidlist())
+
+    def test_uids_that_nobody_knows_are_replaced_by_late_mail(self):
+        self.late_mail()
+        wait_until(lambda: b"M7P7.late" in self.uidlist(), "the source's uidlist arrives", alive=self.lab.daemons)
+        self.lab.flush()
+        self.lab.assert_equal()
 
     def test_what_is_missing_of_others_where_some_users_are_at_work(self):
         """One account is gone, another has lost a folder, and only a third one shows users."""
