@@ -360,6 +360,7 @@ void Walks::take_over(std::size_t index, const Discovery::Found& found, Account&
   account.messages = from.messages;
   account.bytes = from.bytes;
   account.wanted_generation = from.wanted_generation;
+  account.put_back = root.put_back;
   account.drained_since = is_drained_now ? os::wall_clock() : from.drained_since;
   account.work.structure = true;
   account.work.compare = true;

@@ -17,6 +17,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Hooks(unittest.TestCase):
     def test_they_can_be_run_and_say_what_they_are_for(self):
         for name in os.listdir(HOOKS):
@@ -72,7 +77,7 @@ class DoorChanged(unittest.TestCase):
         self.addCleanup(sshd.wait)
         self.addCleanup(sshd.terminate)
         end = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+        while not answers(port):
             self.assertLess(time.monotonic(), end, "sshd does not come up")
             time.sleep(0.05)
 
