@@ -164,7 +164,7 @@ class Copies(KeyTest):
         self.assert_goes_on(clone)
         self.assert_held(self.agent)
         self.deliver_to(self.agent)
-        self.assert_exit(0, self.agent.cli("mirror", "vhosts", "--adopt"))
+        self.assert_exit(0, self.agent.cli("mirror", "vhosts", "--adopt", "--undo-what-users-did"))
         self.assert_goes_on(self.agent)
         self.assert_held(clone)
         for daemon in self.lab.daemons:
