@@ -116,6 +116,7 @@ class Destination(OverlapTest):
         place = os.path.join(self.root.source, "example.org", "backups", "2026", "11", "new")
         self.land_in(place)
         self.lab.start()
+        self.lab.agent.wait_state("live")  # it is too deep for the walk before the first mail
         self.lab.agent.flush("--full", limit=20, complete=False)
         self.lab.agent.wait_problem(CODE, place)
         after = picture(self.root.source)
