@@ -86,7 +86,7 @@ void Walks::walk(std::size_t index) {
     pulse->begin();
     auto found =
         std::make_shared<Discovery>(discover(config, static_cast<std::uint32_t>(index), layout, watcher_, search));
-    meet_again(found->markers, look.known);
+    meet_again(found->markers, look.known, found->real_path);
     pulse->end();
     asio::post(loop_, [this, index, found, look, search] {
       if (!roster_.stopping) overlaps_.walked(index, look, *found);

@@ -20,8 +20,9 @@ std::optional<MetMarker> meet_marker(const os::Directory& directory, MetMarker::
   return met;
 }
 
-void meet_again(std::vector<MetMarker>& found, const std::vector<MetMarker>& known) {
+void meet_again(std::vector<MetMarker>& found, const std::vector<MetMarker>& known, const std::string& root) {
   for (const auto& one : known) {
+    if (one.where != MetMarker::Where::below || !one.directory.starts_with(root + '/')) continue;
     const auto is_same = [&](const MetMarker& other) { return other.directory == one.directory; };
     if (std::any_of(found.begin(), found.end(), is_same)) continue;
     const auto directory = os::Directory::open_root(one.directory);

@@ -25,8 +25,8 @@ struct MetMarker {
 /// In a directory; nothing where there is none. Blocking, as what follows.
 std::optional<MetMarker> meet_marker(const os::Directory& directory, MetMarker::Where where, const std::string& path);
 
-/// Adds those of the known ones that are there still, and were not found.
-void meet_again(std::vector<MetMarker>& found, const std::vector<MetMarker>& known);
+/// Adds those of the known ones that lie below the root, by its absolute path, are there still, and were not found.
+void meet_again(std::vector<MetMarker>& found, const std::vector<MetMarker>& known, const std::string& root);
 
 /// In the directories above an absolute path without links.
 std::vector<MetMarker> meet_markers_above(const std::string& path);

@@ -84,8 +84,9 @@ class Destination(OverlapTest):
         self.assert_goes_on_to(os.path.join(self.lab.base, "right"))
 
     def a_message(self) -> str:
+        """One without another name, whose stamps would tell of its removal."""
         cur = os.path.join(os.fsdecode(self.root.account(1)), "cur")
-        return os.path.join(cur, sorted(os.listdir(cur))[0])
+        return next(path for path in (os.path.join(cur, name) for name in sorted(os.listdir(cur))) if os.lstat(path).st_nlink == 1)
 
     def test_is_empty_and_lies_in_the_source(self):
         """Where it would be walked as a domain."""
