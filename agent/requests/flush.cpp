@@ -128,7 +128,7 @@ void Flush::mark_accounts() {
     parts_.schedule.add(account);
   }
   parts_.schedule.dispatch();
-  if (!glob_.empty() || !parts_.lanes.is_connected()) return;
+  if (!accounts_.is_all() || !parts_.lanes.is_connected()) return;
   lists_accounts_ = true;
   parts_.checks.list_accounts([self = shared_from_this(), this] {
     lists_accounts_ = false;

@@ -70,7 +70,7 @@ Result<> keep_from_owner(const StagedOperation& staged, const Tree::Place& to) {
 }
 
 /// What a mail server has written there since is kept, until the agent has looked at it.
-Result<> keep_younger(const StagedOperation& staged, const Tree::Place& to, const std::optional<struct stat>& there) {
+Result<> keep_younger(const StagedOperation& staged, const std::optional<struct stat>& there) {
   const sync::Operation& operation = staged.operation;
   if (!staged.unless_written || !there || !S_ISREG(there->st_mode)) return {};
   const auto is_as = [&](const sync::Entry& entry) {
@@ -203,7 +203,7 @@ class Transition {
     if (there && S_ISDIR(there->st_mode)) {
       return failure(ErrorCode::conflict, path_of(operation_.to), "a directory has the name at the destination");
     }
-    MAILDIRSYNC_TRY(keep_younger(staged_, to, there));
+    MAILDIRSYNC_TRY(keep_younger(staged_, there));
     sync_.add(to.directory);
     MAILDIRSYNC_TRY(names_.replace(to));
     Outcome outcome;
