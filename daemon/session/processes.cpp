@@ -137,6 +137,17 @@ void Receiver::begin_with_processes() {
   services_.look_at_processes = [this] { look_at_processes(); };
 }
 
+/// A connection of each agent that is not obeyed, because another one with its key is.
+std::vector<std::shared_ptr<Session>> Receiver::held_agents() const {
+  std::vector<std::shared_ptr<Session>> held;
+  std::set<std::pair<std::string, std::uint64_t>> known;
+  for (const auto& session : sessions_) {
+    if (session->refusal().empty() || !session->peer() || session->has_ended()) continue;
+    if (known.emplace(session->peer()->name, session->process()).second) held.push_back(session);
+  }
+  return held;
+}
+
 /// Each second, and when a person has said which is to be obeyed.
 void Receiver::look_at_processes() {
   std::set<std::string> to_be_asked;

@@ -69,6 +69,7 @@ class Receiver {
   bool is_of_holder(const Session& session, const std::string& fingerprint) const;
   void begin_with_processes();
   void look_at_processes();
+  std::vector<std::shared_ptr<Session>> held_agents() const;
   void note_presence();
   void add_problems(nlohmann::json& problems);
   void make_room_for_one();

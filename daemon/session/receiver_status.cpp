@@ -74,6 +74,7 @@ json Receiver::status() {
     json clock_offset = nullptr;
     for (const auto& session : sessions_) {
       if (!session->peer() || session->peer()->name != peer.name) continue;
+      if (!from.empty() && !session->refusal().empty()) continue;  // the address is that of the one that is obeyed
       from = session->address();
       if (const auto offset = session->clock_offset()) clock_offset = *offset;
     }
@@ -130,10 +131,7 @@ void Receiver::add_problems(json& problems) {
   if (const auto& landing = landing_.trouble()) {
     problems.push_back(problem(to_string(ErrorCode::owned_by_another), "", "", landing->detail));
   }
-  std::set<std::pair<std::string, std::uint64_t>> told;
-  for (const auto& session : sessions_) {
-    if (session->refusal().empty() || !session->peer()) continue;
-    if (!told.emplace(session->peer()->name, session->process()).second) continue;
+  for (const auto& session : held_agents()) {
     json one = problem(to_string(ErrorCode::foreign_agent), "", "",
                        session->refusal() +
                            ". Nothing is taken from the latter. Stop one of the two; if the latter is to go "
@@ -168,7 +166,8 @@ std::vector<service::Metric> Receiver::metrics() {
       {"maildirsyncd_agents_away", "Agents that are configured and not connected.", Kind::gauge,
        number(std::count_if(config_.peers.begin(), config_.peers.end(),
                             [&](const config::Peer& peer) { return connections_of(peer.name) == 0; }))},
-      {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge, number(problems_.recent().size())},
+      {"maildirsyncd_problems", "Problems as in maildirsync status.", Kind::gauge,
+       number(problems_.recent().size() + held_agents().size())},
       {"maildirsyncd_operations_total", "Operations that were answered.", Kind::counter,
        number(totals.operations.load())},
       {"maildirsyncd_refused_total", "Operations that were refused.", Kind::counter, number(totals.refused.load())},
@@ -186,6 +185,7 @@ std::vector<service::Metric> Receiver::metrics() {
   std::map<std::string, std::size_t> codes;
   for (const auto& [where, trouble] : problems_.recent())
     ++codes[std::string(to_string(trouble.code))];
+  if (const auto held = held_agents().size(); held > 0) codes[std::string(to_string(ErrorCode::foreign_agent))] += held;
   for (const auto& [code, count] : codes) {
     metrics.push_back({"maildirsyncd_problems_by_code",
                        "Problems as in maildirsync status, by their code.",

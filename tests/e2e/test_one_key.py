@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import unittest
+import urllib.request
 
 from maildir_trees import read_tree
 from maildirsync_testing import LabTest, deliver, free_port, wait_until
@@ -95,6 +96,8 @@ class KeyTest(LabTest):
 
 class Copies(KeyTest):
     def test_one_beside_the_agent_is_held_and_stays_so(self):
+        port = free_port()
+        self.receiver.extra["metrics"] = {"listen": f"127.0.0.1:{port}"}
         self.begin()
         clone = self.clone()
         clone.start()
@@ -105,6 +108,8 @@ class Copies(KeyTest):
         self.assertEqual("agent", problem["peer"])
         self.assertIn("--adopt", problem["detail"])
         self.assertEqual(1, self.receiver.cli("status").returncode)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as metrics:
+            self.assertIn('maildirsyncd_problems_by_code{code="foreign-agent"} 1\n', metrics.read().decode())
         self.assert_only_the_agents()
         # Again, in any order; also where the receiver begins anew, and where the agent is not there.
         clone.restart()
