@@ -1,6 +1,7 @@
 #include "agent/destination/own_place.h"
 
 #include <sstream>
+#include <utility>
 
 #include <asio/post.hpp>
 #include <sys/stat.h>
@@ -52,7 +53,8 @@ bool are_equal(const wire::Lease& left, const wire::Lease& right) {
 
 }  // namespace
 
-OwnPlace::OwnPlace(asio::io_context& loop, const std::string& state_dir) : loop_(loop), path_(state_dir + "/lease") {
+OwnPlace::OwnPlace(asio::io_context& loop, const std::string& state_dir, std::function<void()> kept)
+    : loop_(loop), path_(state_dir + "/lease"), kept_(std::move(kept)) {
   place_.set_home(digest_of(home_of(state_dir)));
   place_.set_machine(digest_of(os::machine_id()));
   place_.set_hardware(digest_of(os::hardware_id()));
@@ -84,7 +86,8 @@ void OwnPlace::take(const wire::Lease& given) {
       writing_ = false;
       if (written) {
         *place_.mutable_lease() = lease;
-        if (!are_equal(lease, wanted_)) take(wanted_);
+        if (!are_equal(lease, wanted_)) return take(wanted_);
+        kept_();
       } else {
         service::log_warning("lease-unwritten detail=\"{}\"", written.error().message());
       }

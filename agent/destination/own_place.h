@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,9 @@ class OwnPlace {
  public:
   /// Reads the file; one that cannot be read counts as lost, which only makes this agent one without a past. Blocks;
   /// before the loop runs, with the state directory open (State): nobody else has it open then.
-  OwnPlace(asio::io_context& loop, const std::string& state_dir);
+  /// `kept`: another lease is on the disk, and the receiver should hear of it soon: until then it cannot tell a copy of
+  /// this state from the state itself.
+  OwnPlace(asio::io_context& loop, const std::string& state_dir, std::function<void()> kept);
   ~OwnPlace();
   OwnPlace(const OwnPlace&) = delete;
   OwnPlace& operator=(const OwnPlace&) = delete;
@@ -30,6 +33,7 @@ class OwnPlace {
  private:
   asio::io_context& loop_;
   const std::string path_;
+  const std::function<void()> kept_;
   wire::Place place_;
   wire::Lease wanted_;  ///< the last that was given
   bool writing_ = false;

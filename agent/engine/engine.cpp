@@ -42,7 +42,10 @@ Engine::Engine(asio::io_context& loop, Given given)
       watcher_(std::move(given.watcher.watcher)),
       watcher_reason_(std::move(given.watcher.reason)),
       compare_all_(given.compare_all),
-      own_place_(loop, config_.state_dir),
+      own_place_(loop, config_.state_dir,
+                 [this] {
+                   if (const auto link = lanes_.up()) link->ping();
+                 }),
       keeper_(loop, *state_, [this](AccountId id) { checks_.compare(id); }),
       lanes_(std::move(given.link)),
       schedule_(loop, roster_, lanes_),

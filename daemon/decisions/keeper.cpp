@@ -214,13 +214,13 @@ Result<> DecisionKeeper::take_pause(const Agent& agent, const Chain& told) {
 
 /// What a process hears of a root whose agent another process is.
 DecisionKeeper::Known DecisionKeeper::beside(const Agent& agent, const std::string& root, Why why) {
-  return {known(agent.fingerprint, root),
-          Error{ErrorCode::foreign_agent, place_of(agent, root),
-                describe(why, holders_.holder(agent.fingerprint), agent.process) +
-                    ". Nothing is taken from this one. Stop one of the two; if this one is to go on, then here: "
-                    "maildirsync mirror " +
-                    root + " --adopt, or maildirsync drain " + root + " --adopt",
-                0}};
+  return {known(agent.fingerprint, root), Error{ErrorCode::foreign_agent, place_of(agent, root),
+                                                describe(why, holders_.holder(agent.fingerprint), agent.process) +
+                                                    ". Nothing is taken from this one. Stop one of the two, or give it "
+                                                    "a key of its own; if this one is to go on, then here: "
+                                                    "maildirsync mirror " +
+                                                    root + " --adopt, or maildirsync drain " + root + " --adopt",
+                                                0}};
 }
 
 /// The root has been filled by another agent than this one.

@@ -40,7 +40,7 @@ KeyJudgement judge_process(const KeyHolder& holder, const Speaker& speaker, bool
 }
 
 std::string describe(Why why, const Speaker& holder, const Speaker& speaker) {
-  const std::string cloned = "the old server was cloned, or its state is in use on a second one";
+  const std::string cloned = "the old server was cloned, or its key or state is in use on a second one";
   const std::string other = fmt::format("the one that goes on is on host {} ({}), this one on host {} ({})",
                                         holder.host, holder.address, speaker.host, speaker.address);
   switch (why) {

@@ -43,6 +43,7 @@ struct KeyHolder {
     bool operator==(const Copy&) const = default;
   };
   std::vector<Copy> copies;  ///< that were seen beside the holder
+  std::vector<Copy> unsure;  ///< the same; the holder itself could be taken for one until it keeps another lease
 };
 
 /// Whether that lease may be the one of the holder's state, as far as it is known to be kept.

@@ -48,11 +48,22 @@ Lease lease_of(const json& text) {
   return {text.at("number").get<std::uint64_t>(), text.at("id").get<std::string>()};
 }
 
+json to_json(const std::vector<KeyHolder::Copy>& copies) {
+  json list = json::array();
+  for (const auto& copy : copies)
+    list.push_back({{"instance", hex(copy.instance)}, {"lease", to_json(copy.lease)}});
+  return list;
+}
+
+std::vector<KeyHolder::Copy> copies_of(const json& list) {
+  std::vector<KeyHolder::Copy> copies;
+  for (const auto& copy : list)
+    copies.push_back({bytes_of(copy.at("instance").get<std::string>()), lease_of(copy.at("lease"))});
+  return copies;
+}
+
 json to_json(const KeyHolder& holder) {
   const Speaker& who = holder.who;
-  json copies = json::array();
-  for (const auto& copy : holder.copies)
-    copies.push_back({{"instance", hex(copy.instance)}, {"lease", to_json(copy.lease)}});
   return {{"session", who.session},
           {"instance", hex(who.instance)},
           {"host", who.host},
@@ -64,7 +75,8 @@ json to_json(const KeyHolder& holder) {
           {"given", to_json(holder.given)},
           {"before", to_json(holder.before)},
           {"kept", holder.kept},
-          {"copies", std::move(copies)}};
+          {"copies", to_json(holder.copies)},
+          {"unsure", to_json(holder.unsure)}};
 }
 
 /// Throws what the library and the standard throw for text that is not as to_json() gave it.
@@ -83,8 +95,8 @@ KeyHolder holder_of(const json& text) {
   holder.given = lease_of(text.at("given"));
   holder.before = lease_of(text.at("before"));
   holder.kept = text.at("kept").get<bool>();
-  for (const auto& copy : text.at("copies"))
-    holder.copies.push_back({bytes_of(copy.at("instance").get<std::string>()), lease_of(copy.at("lease"))});
+  holder.copies = copies_of(text.at("copies"));
+  holder.unsure = copies_of(text.at("unsure"));
   return holder;
 }
 
@@ -151,7 +163,7 @@ KeyJudgement KeyHolders::greet(const std::string& fingerprint, const Speaker& sp
   Known& known = this->known(fingerprint);
   auto judgement = judge_process(known.holder, speaker, is_here, known.followed.contains(speaker.session));
   if (known.displaced.contains(speaker.session)) judgement = {Standing::refused, Why::seen_beside};
-  if (judgement.standing == Standing::waits && contains(known.unsure, {speaker.instance, speaker.lease})) {
+  if (judgement.standing == Standing::waits && contains(known.holder.unsure, {speaker.instance, speaker.lease})) {
     judgement.why = Why::seen_beside;
   }
   if (judgement.standing != Standing::obeyed) {
@@ -206,10 +218,10 @@ void KeyHolders::adopt(const std::string& fingerprint, const Speaker& speaker) {
   Known& known = this->known(fingerprint);
   if (known.holder.who.session == speaker.session) return;
   const KeyHolder former = known.holder;
-  std::erase(known.unsure, KeyHolder::Copy{speaker.instance, speaker.lease});
-  known.unsure.push_back({former.who.instance, former.given});
-  if (!former.kept) known.unsure.push_back({former.who.instance, former.before});
-  KeyHolder next = known.holder;
+  KeyHolder next = former;
+  std::erase(next.unsure, KeyHolder::Copy{speaker.instance, speaker.lease});
+  next.unsure.push_back({former.who.instance, former.given});
+  if (!former.kept) next.unsure.push_back({former.who.instance, former.before});
   std::erase(next.copies, KeyHolder::Copy{speaker.instance, speaker.lease});
   next.who = speaker;
   give_lease(next, speaker.lease);
@@ -217,7 +229,7 @@ void KeyHolders::adopt(const std::string& fingerprint, const Speaker& speaker) {
   known.followed.erase(speaker.session);
   known.displaced.insert(former.who.session);
   known.displaced.erase(speaker.session);
-  sort_out(known, next);
+  sort_out(next);
   put(fingerprint, known, std::move(next));
 }
 
@@ -226,13 +238,13 @@ void KeyHolders::note_copy(const std::string& fingerprint, const Speaker& speake
   Known& known = this->known(fingerprint);
   const KeyHolder::Copy copy{speaker.instance, speaker.lease};
   if (speaker.session == known.holder.who.session || contains(known.holder.copies, copy)) return;
-  if (contains(known.unsure, copy)) return;
+  if (contains(known.holder.unsure, copy)) return;
   service::log_warning("agent-copy fingerprint={} host={} address={} holder_host={} holder_address={}", fingerprint,
                        speaker.host, speaker.address, known.holder.who.host, known.holder.who.address);
-  known.unsure.push_back(copy);
   known.refused[speaker.session] = Why::seen_beside;
   KeyHolder next = known.holder;
-  sort_out(known, next);
+  next.unsure.push_back(copy);
+  sort_out(next);
   put(fingerprint, known, std::move(next));
 }
 
@@ -242,15 +254,15 @@ void KeyHolders::note_kept(const std::string& fingerprint, std::uint64_t session
   if (known.holder.who.session != session || !(known.holder.given == lease) || known.holder.kept) return;
   KeyHolder next = known.holder;
   next.kept = true;
-  sort_out(known, next);
+  sort_out(next);
   put(fingerprint, known, std::move(next));
 }
 
 /// A copy that shows what the holder itself could show is told apart by another lease, once the holder keeps that.
-void KeyHolders::sort_out(Known& known, KeyHolder& next) {
+void KeyHolders::sort_out(KeyHolder& next) {
   if (!next.who.tells_place) return;
   bool is_mistakable = false;
-  std::erase_if(known.unsure, [&](const KeyHolder::Copy& copy) {
+  std::erase_if(next.unsure, [&](const KeyHolder::Copy& copy) {
     if (may_be_holders(next, copy)) {
       is_mistakable = true;
       return false;

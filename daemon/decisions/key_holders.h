@@ -40,16 +40,15 @@ class KeyHolders {
  private:
   struct Known {
     KeyHolder holder;
-    std::vector<KeyHolder::Copy> unsure;  ///< copies that the holder itself could be taken for until it keeps its lease
-    std::set<std::uint64_t> followed;     ///< processes after which another one was obeyed
-    std::set<std::uint64_t> displaced;    ///< processes whose place another one took by a person's word
+    std::set<std::uint64_t> followed;   ///< processes after which another one was obeyed
+    std::set<std::uint64_t> displaced;  ///< processes whose place another one took by a person's word
     std::map<std::uint64_t, Why> refused;
     std::shared_ptr<Tenure> tenure = std::make_shared<Tenure>();
   };
 
   Known& known(const std::string& fingerprint);
   void follow(const std::string& fingerprint, Known& known, const Speaker& speaker);
-  void sort_out(Known& known, KeyHolder& next);
+  static void sort_out(KeyHolder& next);
   void put(const std::string& fingerprint, Known& known, KeyHolder next);
 
   const std::string state_dir_;

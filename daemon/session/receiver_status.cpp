@@ -132,10 +132,11 @@ void Receiver::add_problems(json& problems) {
     problems.push_back(problem(to_string(ErrorCode::owned_by_another), "", "", landing->detail));
   }
   for (const auto& session : held_agents()) {
-    json one = problem(to_string(ErrorCode::foreign_agent), "", "",
-                       session->refusal() +
-                           ". Nothing is taken from the latter. Stop one of the two; if the latter is to go "
-                           "on, then there: maildirsync mirror ROOT --adopt, or drain ROOT --adopt");
+    json one =
+        problem(to_string(ErrorCode::foreign_agent), "", "",
+                session->refusal() +
+                    ". Nothing is taken from the latter. Stop one of the two, or give it a key of its own; if "
+                    "the latter is to go on, then there: maildirsync mirror ROOT --adopt, or drain ROOT --adopt");
     one["peer"] = session->peer()->name;
     problems.push_back(std::move(one));
   }

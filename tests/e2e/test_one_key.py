@@ -132,6 +132,21 @@ class Copies(KeyTest):
         wait_until(lambda: not self.receiver.problems(), "the receiver has no problem any more", alive=[self.receiver])
         self.assert_only_the_agents()
 
+    def test_one_that_comes_first_after_a_power_cut_everywhere(self):
+        self.begin()
+        clone = self.clone()
+        clone.start()
+        self.assert_held(clone)
+        for daemon in self.lab.daemons:
+            daemon.kill()
+        self.receiver.start(), clone.start()
+        self.assert_held(clone)
+        self.changes(clone)
+        self.agent.start()
+        self.assert_goes_on(self.agent)
+        self.assert_held(clone)
+        self.assert_only_the_agents()
+
     def test_one_without_a_state(self):
         self.begin()
         clone = self.clone(with_state=False)
