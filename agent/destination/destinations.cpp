@@ -21,6 +21,16 @@ std::string key_of(const LinkSettings& settings, const std::string& root) {
   return "destination:" + settings.receiver_fingerprint + ":" + root;
 }
 
+/// In the state: the ids that the marker had before, the newest first.
+std::string key_of_earlier(const LinkSettings& settings, const std::string& root) {
+  return key_of(settings, root) + ":earlier";
+}
+
+/// Whether one of the ids, with a space between each two, is that one.
+bool has_id(const std::string& ids, const std::string& id) {
+  return (" " + ids + " ").find(" " + id + " ") != std::string::npos;
+}
+
 /// In the state, "1": the root's destination was put back, and not all of it was compared since.
 std::string key_of_put_back(const std::string& root) {
   return "put-back:" + root;
@@ -41,9 +51,11 @@ DestinationMarker marker_of(const std::string& text) {
 
 }  // namespace
 
-Result<> Destinations::recall(Root& root) const {
+Result<> Destinations::recall(Root& root) {
   MAILDIRSYNC_ASSIGN(auto text, state_.value(key_of(lanes_.settings(), root.config.name)));
   root.destination = text ? marker_of(*text) : DestinationMarker{};
+  MAILDIRSYNC_ASSIGN(const auto earlier, state_.value(key_of_earlier(lanes_.settings(), root.config.name)));
+  earlier_[root.config.name] = earlier.value_or("");
   MAILDIRSYNC_ASSIGN(const auto put_back, state_.value(key_of_put_back(root.config.name)));
   root.put_back = put_back && !put_back->empty();
   root.overlap.id = root.destination.id;
@@ -73,13 +85,14 @@ void Destinations::learn(const wire::Destination& told) {
   if (told.id().empty()) return;
   const DestinationMarker now{told.id(), std::max(told.counter(), root->destination.counter)};
   if (!root->destination.id.empty() && root->destination.id != now.id) {
-    const bool is_older = told.former_id() == root->destination.id;
+    const bool is_older = is_put_back(*root, told);
     service::log_warning("destination-changed root={}{} action=\"every account is compared with what it holds\"",
                          root->config.name, is_older ? " reason=\"it is as it was at an earlier time\"" : "");
     if (is_older) set_put_back(*root, true);
     compare_all_accounts(*root);
   }
   if (root->destination != now) {
+    if (root->destination.id != now.id) remember_earlier(*root);
     root->destination = now;
     keeper_.set_value(key_of(lanes_.settings(), root->config.name), to_text(now));
   }
@@ -87,6 +100,22 @@ void Destinations::learn(const wire::Destination& told) {
   root->destination_hold.clear();
   service::log_info("root-resumed root={} reason=\"its destination is back\"", root->config.name);
   schedule_.add_all();
+}
+
+/// It says that it was found to be older than with the marker that we know; or it has one that it had before.
+bool Destinations::is_put_back(const Root& root, const wire::Destination& told) const {
+  const auto earlier = earlier_.find(root.config.name);
+  return has_id(told.former_id(), root.destination.id) ||
+         (earlier != earlier_.end() && has_id(earlier->second, told.id()));
+}
+
+void Destinations::remember_earlier(const Root& root) {
+  constexpr std::size_t k_most = 16 * 33;  // bytes
+  if (root.destination.id.empty()) return;
+  std::string& earlier = earlier_[root.config.name];
+  if (!has_id(earlier, root.destination.id)) earlier = root.destination.id + (earlier.empty() ? "" : " ") + earlier;
+  if (earlier.size() > k_most) earlier.resize(earlier.rfind(' ', k_most));
+  keeper_.set_value(key_of_earlier(lanes_.settings(), root.config.name), earlier);
 }
 
 void Destinations::set_put_back(Root& root, bool is_so) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include <asio/io_context.hpp>
@@ -29,7 +30,7 @@ class Destinations {
         overlaps_(overlaps) {}
 
   /// At the start of a root, and for another receiver.
-  Result<> recall(Root& root) const;
+  Result<> recall(Root& root);
   /// Adds to our greeting what we remember.
   void greet(wire::Hello& hello) const;
   /// What a greeting or a heartbeat says.
@@ -52,6 +53,8 @@ class Destinations {
   void ask_for_new();
 
  private:
+  bool is_put_back(const Root& root, const wire::Destination& told) const;
+  void remember_earlier(const Root& root);
   void set_put_back(Root& root, bool is_so);
 
   asio::io_context& loop_;
@@ -62,7 +65,8 @@ class Destinations {
   Lanes& lanes_;
   Schedule& schedule_;
   Overlaps& overlaps_;
-  bool has_asked_ = false;  ///< since the receiver was connected
+  std::map<std::string, std::string> earlier_;  ///< by root: ids that its marker had before, the newest first
+  bool has_asked_ = false;                      ///< since the receiver was connected
 };
 
 /// No flush is satisfied by what was found before, nor by the turn that is under way.

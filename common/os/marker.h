@@ -15,7 +15,8 @@ namespace maildirsync::os {
 struct Marker {
   std::string id;             ///< 32 hexadecimal digits, drawn when it was made
   std::uint64_t counter = 0;  ///< only grows; an older one stands in a copy or a snapshot of the directory
-  /// The id before this one, if the directory was then found to be as it was at an earlier time; else "".
+  /// The ids before this one, with a space between each two, the newest first, if the directory was then found to be as
+  /// it was at an earlier time; else "".
   std::string former;
   bool operator==(const Marker&) const = default;
 };

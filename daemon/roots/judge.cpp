@@ -6,6 +6,10 @@ namespace maildirsync::daemon {
 
 namespace {
 
+bool is_among(const std::string& id, const std::string& ids) {
+  return (" " + ids + " ").find(" " + id + " ") != std::string::npos;
+}
+
 Judgement held(std::string reason) {
   return {Verdict::held, std::move(reason)};
 }
@@ -30,7 +34,8 @@ Judgement judge(const std::optional<KnownDirectory>& known, const std::optional<
     return held(found.is_empty ? "is empty, and the mail that was put there is not in it"
                                : "lacks the file .maildirsync.root, by which maildirsyncd knows it again");
   }
-  if (found.marker->id != known->marker.id)
+  const bool was_put_back = is_among(found.marker->id, known->marker.former);
+  if (found.marker->id != known->marker.id && !was_put_back)
     return held("is another one: its file .maildirsync.root is that of another directory");
   if (os::is_another_file_system(known->file_system, found.file_system))
     return held("is on another file system (" + found.file_system + ") than before (" + known->file_system + ")");
@@ -40,7 +45,7 @@ Judgement judge(const std::optional<KnownDirectory>& known, const std::optional<
     if (is == found.mounts.end()) return held("lacks the file system that was mounted in it at " + path);
     if (is->second != was) return held("has another file system mounted in it at " + path + " than before");
   }
-  const bool is_older = found.marker->counter < known->marker.counter ||
+  const bool is_older = was_put_back || found.marker->counter < known->marker.counter ||
                         (agent && agent->id == found.marker->id && found.marker->counter < agent->counter);
   return is_older ? Judgement{Verdict::older, "is as it was at an earlier time"} : Judgement{Verdict::known, ""};
 }

@@ -29,6 +29,20 @@ std::map<std::string, std::uint64_t> mounts_in(const os::Directory& directory) {
   return mounts;
 }
 
+/// All that an agent may have heard of: that of the directory, and that of the one which it was since.
+std::string ids_before(const Marker& found, const std::optional<KnownDirectory>& known) {
+  constexpr std::size_t k_most = 32 * (os::k_marker_digits + 1);  // bytes
+  std::string ids = found.id;
+  const auto add = [&](const std::string& more) {
+    if (!more.empty()) ids += ' ' + more;
+  };
+  add(found.former);
+  if (known && known->marker.id != found.id) add(known->marker.id);
+  if (known && known->marker.former != found.former) add(known->marker.former);
+  if (ids.size() > k_most) ids.resize(ids.rfind(' ', k_most));
+  return ids;
+}
+
 Result<> check_writable(const os::Directory& directory, const std::string& path) {
   struct statvfs status {};
   if (::fstatvfs(directory.fd(), &status) != 0 || (status.f_flag & ST_RDONLY) == 0) return {};
@@ -255,7 +269,7 @@ Result<> ServedDirectory::keep(const os::Directory& directory, const FoundDirect
   const bool rested = !raised_ || Clock::now() - *raised_ > k_raise_after;
   if (verdict == Verdict::older || !found.marker) {
     // Another name, so that every agent that knew the former one compares all that it has here.
-    const std::string former = verdict == Verdict::older ? marker.id : "";
+    const std::string former = verdict == Verdict::older ? ids_before(marker, before) : "";
     MAILDIRSYNC_ASSIGN(marker, new_marker());
     marker.former = former;
   } else if (verdict == Verdict::taken || (due && rested)) {

@@ -66,12 +66,13 @@ class SnapshotsOfADrainedRoot(BothTreesTest):
         self.agent.wait_state(*(["draining"] if self.drains() else ["live"]))
 
     def put_back(self, *paths: str):
+        told = self.agent.log_text().count("destination-changed")
         self.receiver.stop()
         for path in paths or (self.there, self.receiver.state_dir):
             shutil.rmtree(path)
-            os.rename(path + ".snapshot", path)
+            self.run_command("cp", "-a", path + ".snapshot", path)
         self.receiver.start()
-        wait_until(lambda: "destination-changed" in self.agent.log_text(), "the agent hears of it", alive=self.lab.daemons)
+        wait_until(lambda: self.agent.log_text().count("destination-changed") > told, "the agent hears of it", alive=self.lab.daemons)
 
     def drains(self) -> bool:
         return self.agent.status()["roots"][0]["mode"] == "drain"
@@ -103,6 +104,19 @@ class SnapshotsOfADrainedRoot(BothTreesTest):
         self.assertEqual(4, self.given_again())
         self.agent.wait_state("draining")
         self.lab.assert_equal()
+
+    def test_the_same_one_again_and_again(self):
+        self.drain()
+        self.snapshot()
+        lost = self.given(b"1900000001.M1P1.lost", b"1900000001.M2P1.lost")
+        for paths in ((), (), (self.there,), (self.there,), ()):
+            with self.subTest(paths):
+                before = self.given_again()
+                self.put_back(*paths)
+                self.agent.wait_state("draining")
+                self.agent.flush()
+                self.assertEqual([], [path for path in lost if not os.path.exists(path)])
+                self.assertEqual(2, self.given_again() - before)
 
     def test_one_from_the_drain_keeps_what_users_had_removed(self):
         self.drain()

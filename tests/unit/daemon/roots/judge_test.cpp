@@ -55,6 +55,14 @@ TEST(Judge, an_emptied_one_is_held_unless_it_was_empty) {
   EXPECT_EQ(judge(known, k_marker, {k_marker, "uuid:01", true}).verdict, Verdict::known);
 }
 
+TEST(Judge, a_snapshot_from_before_an_earlier_one_was_put_back_is_older) {
+  auto known = k_known;
+  known.marker = {std::string(32, 'c'), 1, k_other.id + ' ' + k_marker.id};
+  EXPECT_EQ(judge(known, known.marker, k_found).verdict, Verdict::older);
+  EXPECT_EQ(judge(known, known.marker, {k_marker, "uuid:02", false}).verdict, Verdict::held) << "on another disk";
+  EXPECT_EQ(judge(known, known.marker, {k_marker, "uuid:01", true}).verdict, Verdict::held) << "emptied";
+}
+
 TEST(Judge, a_snapshot_is_older_than_either_memory) {
   EXPECT_EQ(judge(k_known, k_marker, {with_counter(6), "uuid:01", false}).verdict, Verdict::older);
   // The receiver's memory was put back with it, or lost.

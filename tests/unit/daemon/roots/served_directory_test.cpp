@@ -107,6 +107,19 @@ TEST_F(ServedDirectoryTest, what_was_put_back_is_told_at_once_and_known_over_res
   EXPECT_EQ(marker().former, "") << "a person took it as it is";
 }
 
+TEST_F(ServedDirectoryTest, names_all_that_an_agent_may_know_when_it_is_put_back_again) {
+  ASSERT_TRUE(directory_->open());
+  const Marker first = marker();
+  directory_->greet(Marker{first.id, first.counter + 10, ""});
+  const Marker second = marker();
+  ASSERT_TRUE(write_marker(os::Directory::open_root(root_.path()).value(), first));
+  directory_->look();
+  const Marker third = marker();
+  EXPECT_EQ(directory_->trouble(), std::nullopt);
+  EXPECT_NE(third.id, first.id);
+  EXPECT_TRUE(third.former.starts_with(first.id + ' ' + second.id)) << third.former;
+}
+
 TEST_F(ServedDirectoryTest, a_greeting_that_remembers_nothing_does_not_take_away_what_another_said) {
   std::filesystem::remove_all(root_.path());
   std::filesystem::create_directory(root_.path());
