@@ -119,6 +119,9 @@ Result<> Engine::reload_root(Root& root, const config::Agent& config) {
   MAILDIRSYNC_ASSIGN(auto layout, maildir::Layout::parse(kept->accounts));
   const std::size_t index = roster_.index_of(root);
   const bool other_mode = root.config.mode != kept->mode;
+  const bool other_places = root.config.path != kept->path || root.config.accounts != kept->accounts ||
+                            root.config.include != kept->include || root.config.exclude != kept->exclude;
+  if (other_places) root.found_everywhere.clear();  // by that configuration
   root.config = *kept;
   root.layout = std::move(layout);
   walks_.drop_accounts_of_other_layout(index);

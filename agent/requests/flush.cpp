@@ -27,6 +27,7 @@ constexpr auto k_progress = std::chrono::milliseconds(500);
 /// Where a flush stands at a moment.
 struct Survey {
   std::uint64_t accounts = 0, folders = 0, messages = 0;
+  std::uint64_t drained_roots = 0, mirrored_roots = 0;
   json left_out = json::array();  ///< what cannot end, and the problems
   json waits = json::array();     ///< what ends by itself: that of roots, then of accounts
   std::uint64_t waiting_accounts = 0;
@@ -215,6 +216,7 @@ void Flush::survey_root(std::size_t index, Survey& survey) const {
     survey.waits_for(root.config.name, "", "the root is being walked");
   }
   const bool may_be_empty = parts_.roster.may_be_empty(root);
+  ++(root.mode == config::Mode::drain ? survey.drained_roots : survey.mirrored_roots);
   const bool has_accounts = parts_.roster.has_accounts(index);
   if (!may_be_empty && ((thorough_ && !root.is_held() && !has_accounts) || root.is_left_empty(has_accounts))) {
     survey.left_out.push_back({{"code", "no-accounts"}, {"root", root.config.name}, {"detail", no_accounts(root)}});
@@ -333,6 +335,8 @@ void Flush::finish(Survey survey) {
        {"messages", survey.messages},
        {"extra", extra.files},
        {"extra_whole_accounts", extra.whole_accounts},
+       {"mirrored_roots", survey.mirrored_roots},
+       {"drained_roots", survey.drained_roots},
        {"extras", std::move(extra.first)},
        {"left_out", std::move(survey.left_out)}});
 }

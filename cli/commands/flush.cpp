@@ -34,11 +34,19 @@ std::string first_extras(const Json& answer, bool whole) {
 }
 
 /// What "complete" was found by, so that nobody takes it for more.
-std::string looked_at(bool full) {
+std::string looked_at_both(bool full) {
   return full ? "looked at: name, size and dates of each file on both sides (contents: maildirsync verify --deep)\n"
               : "looked at: each folder's stamps on both sides; a file altered in place at the destination changes "
                 "none of "
                 "them: flush --full or verify finds it\n";
+}
+
+std::string looked_at(const Json& answer, bool full) {
+  const bool any_drained = count_of(answer, "drained_roots") > 0;
+  if (any_drained && count_of(answer, "mirrored_roots") == 0)
+    return "looked at: the source; what is at the destination of a drained root is its users'\n";
+  return looked_at_both(full) +
+         (any_drained ? "of drained roots, the source only: what is at their destination is their users'\n" : "");
 }
 
 std::string text_of_answer(const Json& answer, bool full) {
@@ -61,10 +69,10 @@ std::string text_of_answer(const Json& answer, bool full) {
         format_plural(whole, "account"), first_extras(answer, true));
   }
   const std::string elapsed = format_seconds(number_of(answer, "elapsed_seconds").value_or(0));
-  return text +
-         (flag_of(answer, "complete")
-              ? fmt::format("complete after {}: {}, all durable at the receiver\n", elapsed, what) + looked_at(full)
-              : fmt::format("incomplete after {}: {} in all\n", elapsed, what));
+  return text + (flag_of(answer, "complete")
+                     ? fmt::format("complete after {}: {}, all durable at the receiver\n", elapsed, what) +
+                           looked_at(answer, full)
+                     : fmt::format("incomplete after {}: {} in all\n", elapsed, what));
 }
 
 int flush(const Options& options, const Arguments& arguments) {

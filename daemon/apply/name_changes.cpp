@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "common/os/explained.h"
 #include "daemon/apply/links.h"
 
 namespace maildirsync::daemon {
@@ -14,6 +15,16 @@ namespace {
 
 Failure last_error(const Tree::Place& at, const char* what) {
   return os_failure(os::join(at.directory->path(), at.name), what, errno);
+}
+
+/// Of a name that was not given for what the file is under its other one: that is named, if it is the cause.
+Failure last_error(const Tree::Place& from, const Tree::Place& to, const char* what) {
+  const int error_number = errno;
+  const std::string source = os::join(from.directory->path(), from.name);
+  const bool is_flagged =
+      error_number == EPERM &&
+      os::explained(os_error(source, what, EPERM), os::Side::destination).code == ErrorCode::immutable;
+  return os_failure(is_flagged ? source : os::join(to.directory->path(), to.name), what, error_number);
 }
 
 }  // namespace
@@ -49,7 +60,7 @@ Result<> NameChanges::link(const Tree::Place& from, const Tree::Place& to) {
   if (::linkat(from.directory->fd(), from.name.c_str(), to.directory->fd(), to.name.c_str(), 0) == 0) {
     return touch({});
   }
-  return touch(last_error(to, "cannot link the message"));
+  return touch(last_error(from, to, "cannot link the message"));
 }
 
 Result<> NameChanges::rename(const Tree::Place& from, const Tree::Place& to) {
@@ -57,7 +68,7 @@ Result<> NameChanges::rename(const Tree::Place& from, const Tree::Place& to) {
       0) {
     return touch({});
   }
-  if (errno != EINVAL) return touch(last_error(to, "cannot rename the message"));
+  if (errno != EINVAL) return touch(last_error(from, to, "cannot rename the message"));
   // The file system knows no RENAME_NOREPLACE (NFS): a link never replaces.
   MAILDIRSYNC_TRY(link(from, to));
   return remove(from);

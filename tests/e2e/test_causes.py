@@ -107,6 +107,17 @@ class Immutable(CauseTest):
         self.mend(sentence)
         self.assert_goes_on()
 
+    def test_a_message_whose_flags_change(self):
+        """The flag is the file's, which has its former name there."""
+        self.copied()
+        there = os.fsdecode(self.root.at_destination(self.messages[3]))
+        if subprocess.run(["chattr", "+i", there], capture_output=True, check=False).returncode:
+            self.skipTest("this file system has no such flag")
+        self.addCleanup(lambda: subprocess.run(["chattr", "-i", there], capture_output=True, check=False))
+        os.rename(self.messages[3], self.messages[3] + b"S")
+        self.mend(self.assert_said("immutable", f"{there} has the flag immutable"))
+        self.assert_goes_on()
+
     def test_a_folder_that_only_takes_more(self):
         self.copied()
         there = os.fsdecode(self.root.at_destination(os.path.join(self.account, b"cur")))

@@ -148,6 +148,26 @@ class Reload(LabTest):
         accounts = [name for name in os.listdir(os.fsencode(many.destination)) if not name.startswith(b".maildirsync.")]
         self.assertEqual(24, len(accounts))
 
+    def test_a_mistyped_pattern_is_said_until_it_is_put_right(self):
+        """All accounts left out are no finished mirror; and nothing that the wrong pattern found stays a problem."""
+        agent = self.lab.agent
+        for wrong in ({"layout": "%n/Maildir"}, {"options": {"include": ["*@exmaple.org"]}}):
+            right = {key: getattr(self.root, key) for key in wrong}
+            for key, value in wrong.items():
+                setattr(self.root, key, value)
+            self.reload(agent)
+            self.assertIn("holds no account of the form", agent.wait_problem("no-accounts")["detail"])
+            self.assert_exit(1, agent.cli("status"))
+            flushed = agent.flush(complete=False)
+            self.assertEqual((False, ["no-accounts"]), (flushed["complete"], sorted({one["code"] for one in flushed["left_out"]} - {"mail-left-out"})))
+            self.assert_exit(1, agent.cli("verify"))  # which looks everywhere
+            for key, value in right.items():
+                setattr(self.root, key, value)
+            self.reload(agent)
+            wait_until(lambda: not agent.problems(), "no problem is left", alive=self.lab.daemons)
+            self.lab.flush()
+        self.lab.assert_equal()
+
     def test_peers_come_and_go(self):
         second = self.lab.add_agent("second")
         root = self.lab.add_root("vhosts", agent=second)

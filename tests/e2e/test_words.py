@@ -262,11 +262,14 @@ class Words(LabTest):
         done = agent.cli("verify")
         self.assert_exit(1, done)
         self.assertRegex(done.stdout, "(?s)3 differences are at the destination only: .*maildirsync verify --repair --aside-extra.*not equal: 3 differences")
+        self.assertIn("a file altered in place at the destination changes none of them", agent.cli("flush").stdout)
+        self.assertIn("looked at: name, size and dates of each file on both sides", agent.cli("flush", "--full").stdout)
         # Of a drained root it is its users' own.
         self.assert_exit(0, agent.cli("drain", "vhosts"))
         status = agent.status()
         self.assertEqual((0, ""), (status["extra"], status["extra_detail"]))
         self.assertNotIn("at the destination only", agent.cli("status").stdout)
+        self.assertIn("looked at: the source; what is at the destination of a drained root is its users'", agent.cli("flush").stdout)
         self.assertNotRegex(agent.cli("status").stdout, "only the destination|EXTRA")
 
     def test_the_receiver_is_away(self):

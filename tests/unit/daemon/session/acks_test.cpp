@@ -32,7 +32,7 @@ TEST(Acks, what_was_refused_is_named_with_a_sentence_that_is_not_too_long) {
   const auto& failed = acks[0].ack().failed(0);
   EXPECT_EQ(failed.sequence(), 2U);
   EXPECT_EQ(failed.code(), static_cast<std::uint32_t>(ErrorCode::conflict));
-  EXPECT_EQ(failed.detail().size(), 400U);
+  EXPECT_EQ(failed.detail().size(), 800U);
   EXPECT_TRUE(failed.untouched());
   EXPECT_FALSE(failed.whole_root());
 }
