@@ -1,5 +1,7 @@
 // `door`: the configured maps, and what stands in them: which account is at which server, as far as this agent knows.
+// Of ten thousand accounts the answer is long: whoever asks about some names them.
 
+#include "agent/requests/chosen_accounts.h"
 #include "agent/requests/commands.h"
 #include "agent/requests/requests.h"
 #include "common/os/printable.h"
@@ -20,7 +22,8 @@ json to_json(const std::optional<config::Door>& door) {
 
 }  // namespace
 
-void door(Requests& requests, const json& /*request*/, Reply reply) {
+void door(Requests& requests, const json& request, Reply reply) {
+  const ChosenAccounts chosen(request);
   const Parts& parts = requests.parts();
   json roots = json::array(), accounts = json::array();
   for (const auto& root : parts.roster.roots) {
@@ -32,6 +35,7 @@ void door(Requests& requests, const json& /*request*/, Reply reply) {
                      {"exclude_file", root.config.exclude_file}});
   }
   for (const auto& [id, account] : parts.roster.accounts) {
+    if (!chosen.contains(account.name)) continue;
     const Root& root = parts.roster.root_of(account);
     if (root.removed || os::printable(account.name) != account.name) continue;  // no map can hold such a name
     accounts.push_back({{"name", account.name},

@@ -19,11 +19,10 @@ std::int64_t drained_since(const decisions::Decision& drain);
 /// What came to the old server after its users had moved, for the answer of `verify`. A value.
 class Stragglers {
  public:
-  /// A drained root.
+  /// A drained root, and when the last of its users moved.
   void add(const std::string& root, std::int64_t since);
   /// An account of it.
   void add(const std::string& root, const std::string& account, const std::vector<Straggler>& stragglers);
-  std::int64_t since(const std::string& root) const { return roots_.at(root).since; }
 
   /// For each root: since when, how many, how many wait, when the last came, the same by domain, and each message (the
   /// last 10,000).

@@ -188,10 +188,8 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
     return leave_out(name, root.is_held() ? root.held_because() : "the root cannot be opened");
   }
   const bool is_drained = root.mode == config::Mode::drain;
-  if (is_drained) {
-    const auto* said = decisions::newest(parts_.agreements.decided(root));
-    stragglers_.add(name, said == nullptr ? 0 : drained_since(*said));
-  }
+  const auto* said = is_drained ? decisions::newest(parts_.agreements.decided(root)) : nullptr;
+  const std::int64_t since = said == nullptr ? 0 : drained_since(*said);
   leave_out_of(root);
   if (aside_extra_ && is_drained) {
     leave_out(name, "the root is drained: what is at its destination only is its users', and is not put aside");
@@ -206,13 +204,16 @@ void Verify::add_root(std::size_t index, Verification::Order& order) {
   if (!is_drained) order.roots.push_back({name, root.config.accounts, root.layout});  // users make accounts there
   auto accounts = parts_.roster.accounts_of(index);
   std::sort(accounts.begin(), accounts.end(), [](const Account* a, const Account* b) { return a->path < b->path; });
+  std::int64_t last_moved = since;
   for (const Account* account : accounts) {
     if (!chosen_.contains(account->name)) continue;
-    order.accounts.push_back(
-        {account->id, name, account->path, account->name, root.directory,
-         is_drained ? std::optional(std::max(stragglers_.since(name), account->drained_since)) : std::nullopt});
+    const std::int64_t moved = std::max(since, account->drained_since);  // it may have come later than its root
+    last_moved = std::max(last_moved, moved);
+    order.accounts.push_back({account->id, name, account->path, account->name, root.directory,
+                              is_drained ? std::optional(moved) : std::nullopt});
     accounts_.push_back({name, account->name, account->id});
   }
+  if (is_drained) stragglers_.add(name, last_moved);
 }
 
 void Verify::tell_progress(std::size_t done, std::size_t differences) {

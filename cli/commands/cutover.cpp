@@ -106,9 +106,10 @@ tl::expected<std::vector<std::string>, std::string> roots_of(const Json& status,
   return groups.empty() ? all : groups;
 }
 
-/// Why the agent's door could not be asked for, or null where there is none.
-tl::expected<Json, std::string> ask_for_door(const Options& options) {
-  const auto answer = try_ask(options, {{"command", "door"}});
+/// The agent's door and roots, and what it knows of these accounts; or why it could not be asked.
+tl::expected<Json, std::string> ask_for_door(const Options& options, std::vector<std::string> accounts) {
+  if (accounts.empty()) accounts.emplace_back();  // of none
+  const auto answer = try_ask(options, {{"command", "door"}, {"accounts", accounts}});
   if (answer) return *answer;
   if (answer.error().exit_status == k_exit_usage) return Json::object();  // an agent of an earlier release has none
   return Not(answer.error().sentence);
@@ -280,7 +281,7 @@ int cutover(const Options& options, const CutoverArguments& arguments) {
     return refuse(options,
                   "a cutover is done at the old server, where maildirsync-agent runs; this is the receiver's socket");
   }
-  const auto door = ask_for_door(options);
+  const auto door = ask_for_door(options, arguments.order.accounts);
   if (!door) return refuse(options, door.error());
   if (const std::string wrong = wrong_usage(arguments, !object_of(*door, "door").empty()); !wrong.empty()) {
     complain(wrong);

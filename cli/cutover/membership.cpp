@@ -84,14 +84,14 @@ std::string reload(const Options& options) {
 }
 
 std::string list_of_root(const Options& options, const std::string& root) {
-  const auto answer = try_ask(options, {{"command", "door"}});
+  const auto answer = try_ask(options, {{"command", "door"}, {"accounts", {""}}});  // of no account
   const Json* found = answer ? find_named(list_of(*answer, "roots"), root) : nullptr;
   return found == nullptr ? "" : text_of(*found, "include_file");
 }
 
 /// How many of the accounts the agent has in that root.
 std::size_t arrived(const Options& options, const CutoverOrder& order) {
-  const auto answer = try_ask(options, {{"command", "door"}});
+  const auto answer = try_ask(options, {{"command", "door"}, {"accounts", order.accounts}});
   if (!answer) return 0;
   return static_cast<std::size_t>(
       std::count_if(order.accounts.begin(), order.accounts.end(), [&](const std::string& name) {

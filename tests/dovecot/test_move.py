@@ -87,7 +87,7 @@ class Deliveries(threading.Thread):
         number = 0
         while not self.ends.is_set():
             number += 1
-            subject = f"mail-{self.user.split('@')[0]}-{number}"
+            subject = f"from-outside-{number}-to-{self.user.split('@')[0]}"  # not found by a search for a client's
             while (server := self.test.next_hop(self.user)) is None and not self.ends.is_set():
                 time.sleep(0.02)
             if server is not None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 import unittest
 
 from maildirsync_testing import OWNER, deliver, wait_until, write_text
@@ -115,6 +116,14 @@ class Lists(ListTest):
         done = self.lab.agent.cli("--json", "drain", "--report")
         (root,) = json.loads(done.stdout)["drained"]
         self.assertEqual(["new/1800000000.M3P7.mx"], [one["path"] for one in root["named"]])
+        # The week of quiet begins with the last one that moved.
+        moved = root["since_unix"]
+        time.sleep(1.1)
+        self.put_on_list(A, B)
+        self.wait_members([], [A, B])
+        (root,) = json.loads(self.lab.agent.cli("--json", "drain", "--report").stdout)["drained"]
+        self.assertGreater(root["since_unix"], moved)
+        self.assertEqual(1, root["messages"])
 
     def test_one_that_is_taken_off_the_list_is_not_mirrored_again_without_a_word(self):
         self.put_on_list(A)

@@ -50,7 +50,6 @@ TEST_F(AccountsTest, an_account_moves_to_another_root_with_all_that_is_known_of_
   ASSERT_TRUE(state->set_complete(account, true));
   const auto there = state->account("moved", "example.org/ann").value();
   ASSERT_TRUE(state->move_account(account, "moved"));
-  open();
   EXPECT_TRUE(state->accounts("vhosts").value().empty());
   ASSERT_EQ(state->accounts("moved").value().size(), 1U);
   EXPECT_EQ(state->account("moved", "example.org/ann").value(), account);
