@@ -35,6 +35,24 @@ json difference_json(const std::string& root, const std::string& account, const 
           {"name", os::printable(difference.name)}, {"detail", os::printable(difference.detail)}};
 }
 
+json left_out_json(const std::string& root, const std::string& account, const LeftOut& doubt) {
+  return {{"root", root},
+          {"account", os::printable(account)},
+          {"code", doubt.code == ErrorCode::unexpected ? "not-compared" : to_string(doubt.code)},
+          {"path", os::printable(doubt.path)},
+          {"detail", os::printable(doubt.detail)}};
+}
+
+json unknown_json(const Verification::Unknown& unknown) {
+  return {{"kind", "extra"},
+          {"root", unknown.root},
+          {"account", os::printable(unknown.account)},
+          {"folder", ""},
+          {"name", ""},
+          {"detail", "the account is at the destination only"},
+          {"can_be_put_aside", false}};
+}
+
 void log_verified(const std::string& root, const std::string& account, bool deep, const Verdict& verdict) {
   const bool equal = verdict.differences.empty() && verdict.left_out.empty();
   service::log_event({service::Severity::info,
@@ -285,22 +303,11 @@ json Verify::answer(const Verification::Outcome& outcome) {
         differences.back()["can_be_put_aside"] = can_put_aside(id, difference);
     }
     for (const auto& doubt : verdict.left_out) {
-      left_out.push_back({{"root", root},
-                          {"account", os::printable(account)},
-                          {"code", doubt.code == ErrorCode::unexpected ? "not-compared" : to_string(doubt.code)},
-                          {"path", os::printable(doubt.path)},
-                          {"detail", os::printable(doubt.detail)}});
+      left_out.push_back(left_out_json(root, account, doubt));
     }
   }
-  for (const auto& unknown : outcome.unknown) {
-    differences.push_back({{"kind", "extra"},
-                           {"root", unknown.root},
-                           {"account", os::printable(unknown.account)},
-                           {"folder", ""},
-                           {"name", ""},
-                           {"detail", "the account is at the destination only"},
-                           {"can_be_put_aside", false}});
-  }
+  for (const auto& unknown : outcome.unknown)
+    differences.push_back(unknown_json(unknown));
   for (const auto& [root, why] : outcome.unlisted)
     left_out.push_back({{"root", root}, {"detail", why}});
   if (all > differences.size()) {

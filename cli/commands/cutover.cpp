@@ -14,6 +14,7 @@
 #include "cli/ask/ask.h"
 #include "cli/ask/terminal.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/report_page.h"
 #include "cli/cutover/kept_record.h"
 #include "cli/cutover/membership.h"
 #include "cli/cutover/obstacles.h"
@@ -21,7 +22,6 @@
 #include "cli/cutover/page.h"
 #include "cli/cutover/run.h"
 #include "cli/report/format.h"
-#include "cli/report/html.h"
 #include "common/os/host.h"
 #include "common/os/name_service.h"
 #include "common/os/process.h"
@@ -260,12 +260,10 @@ int refuse(const Options& options, const std::string& why) {
   return k_exit_incomplete;
 }
 
-/// With what the accounts hold now. False when it is not written, which was said.
-bool write_page(const Options& options, ReportFile& page, const Json& answer) {
+/// With what the accounts hold now.
+std::string page_of(const Options& options, const Json& answer) {
   const auto status = try_ask(options, {{"command", "status"}, {"account", "*"}});
-  const auto done = page.write(cutover_html(answer, status ? *status : Json::object(), os::host_name()));
-  if (!done) complain(done.error().message());
-  return done.has_value();
+  return cutover_html(answer, status ? *status : Json::object(), os::host_name());
 }
 
 }  // namespace
@@ -304,15 +302,12 @@ int cutover(const Options& options, const CutoverArguments& arguments) {
     complain("not begun");
     return k_exit_incomplete;
   }
-  auto page = ReportFile::open(arguments.html);
-  if (!page) {
-    complain(page.error().message());
-    return k_exit_usage;
-  }
+  auto page = Page::open(arguments.html);
+  if (!page) return k_exit_usage;
   const Json answer = run_cutover(options, std::move(beginning->record), text_of(*found, "holder"), beginning->way);
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(answer) : cutover_text(answer, colour));
-  if (page->is_wanted() && !write_page(options, *page, answer)) return k_exit_incomplete;
+  if (!page->write([&] { return page_of(options, answer); })) return k_exit_incomplete;
   const bool done = flag_of(answer, "complete") || (arguments.undo && flag_of(answer, "undone_all"));
   return done ? k_exit_done : k_exit_incomplete;
 }
@@ -342,7 +337,7 @@ void add_cutover_options(Parser& command, CutoverArguments& given) {
   resume->excludes(undo);
   rehearse->excludes(resume);
   rehearse->excludes(undo);
-  command.add_option("--html", arguments->html, "write the record as a page, too")->type_name("FILE");
+  Page::add(command, arguments->html, "write the record as a page, too");
   command.add_flag("--yes", arguments->yes, "do not ask at a terminal before beginning");
   command.footer(
       "Exit status: 0 done, 1 stopped, with what was undone, 2 wrong usage, 3 the daemon cannot be reached.");

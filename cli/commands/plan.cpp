@@ -8,7 +8,7 @@
 #include "cli/ask/progress.h"
 #include "cli/ask/terminal.h"
 #include "cli/commands/commands.h"
-#include "cli/report/html.h"
+#include "cli/commands/report_page.h"
 #include "cli/report/plan_report.h"
 #include "common/os/host.h"
 
@@ -22,11 +22,8 @@ struct Arguments {
 };
 
 int plan(const Options& options, const Arguments& arguments) {
-  auto report = ReportFile::open(arguments.html);
-  if (!report) {
-    complain(report.error().message());
-    return k_exit_usage;
-  }
+  auto page = Page::open(arguments.html);
+  if (!page) return k_exit_usage;
   const std::time_t began = std::time(nullptr);
   const auto answer = [&] {
     ProgressBar bar(options);
@@ -44,13 +41,8 @@ int plan(const Options& options, const Arguments& arguments) {
   }
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(*answer) : plan_text(*answer, colour));
-  if (report->is_wanted()) {
-    const PlanHead head{os::host_name(), arguments.glob, format_stamp(began)};
-    if (const auto done = report->write(plan_html(*answer, head)); !done) {
-      complain(done.error().message());
-      return k_exit_incomplete;
-    }
-  }
+  const PlanHead head{os::host_name(), arguments.glob, format_stamp(began)};
+  if (!page->write([&] { return plan_html(*answer, head); })) return k_exit_incomplete;
   return flag_of(*answer, "ready") ? k_exit_done : k_exit_incomplete;
 }
 
@@ -59,11 +51,10 @@ int plan(const Options& options, const Arguments& arguments) {
 Run add_plan(Parser& command) {
   auto arguments = std::make_shared<Arguments>();
   command.add_accounts(arguments->glob);
-  command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
+  Page::add(command, arguments->html, "write a report as a page of its own, too");
   command.footer(
-      "Exit status: 0 ready, 1 something must be put right first, each thing named, 2 wrong usage, 3 the daemon cannot "
-      "be "
-      "reached.");
+      "Exit status: 0 ready, 1 something must be put right first, each thing named, 2 wrong usage, "
+      "3 the daemon cannot be reached.");
   return [arguments](const Options& options) { return plan(options, *arguments); };
 }
 

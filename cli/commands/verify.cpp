@@ -7,7 +7,7 @@
 #include "cli/ask/ask.h"
 #include "cli/ask/progress.h"
 #include "cli/commands/commands.h"
-#include "cli/report/html.h"
+#include "cli/commands/report_page.h"
 #include "cli/report/verify_report.h"
 #include "common/os/host.h"
 
@@ -40,11 +40,8 @@ int verify(const Options& options, const Arguments& arguments) {
     if (!known) return known.error();
     status = std::move(*known);
   }
-  auto report = ReportFile::open(arguments.html);
-  if (!report) {
-    complain(report.error().message());
-    return k_exit_usage;
-  }
+  auto page = Page::open(arguments.html);
+  if (!page) return k_exit_usage;
   const std::time_t began = std::time(nullptr);
   const auto answer = [&] {
     ProgressBar bar(options);
@@ -59,12 +56,7 @@ int verify(const Options& options, const Arguments& arguments) {
   if (!answer) return answer.error();
   const Colour colour = is_decorated(STDOUT_FILENO, options) ? Colour::on : Colour::off;
   print(options.json ? to_line(*answer) : verify_text(*answer, colour));
-  if (report->is_wanted()) {
-    if (const auto done = report->write(verify_html(*answer, compared(status, arguments, began))); !done) {
-      complain(done.error().message());
-      return k_exit_incomplete;
-    }
-  }
+  if (!page->write([&] { return verify_html(*answer, compared(status, arguments, began)); })) return k_exit_incomplete;
   return flag_of(*answer, "equal") ? k_exit_done : k_exit_incomplete;
 }
 
@@ -79,7 +71,7 @@ Run add_verify(Parser& command) {
       .add_flag("--aside-extra", arguments->aside_extra,
                 "move what only the destination has, in accounts that are mirrored, into its trash")
       ->needs(repair);
-  command.add_option("--html", arguments->html, "write a report as a page of its own, too")->type_name("FILE");
+  Page::add(command, arguments->html, "write a report as a page of its own, too");
   command.footer("Exit status: 0 equal, 1 differences, each named, 2 wrong usage, 3 the daemon cannot be reached.");
   return [arguments](const Options& options) { return verify(options, *arguments); };
 }

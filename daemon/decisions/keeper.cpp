@@ -1,12 +1,12 @@
 #include "daemon/decisions/keeper.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <vector>
 
 #include "common/decisions/file.h"
 #include "common/decisions/settle.h"
 #include "common/service/log.h"
+#include "daemon/decisions/book_files.h"
 #include "daemon/decisions/copy_in_root.h"
 
 namespace maildirsync::daemon {
@@ -15,19 +15,6 @@ using decisions::Book;
 using decisions::Chain;
 
 namespace {
-
-/// A file for each agent in the state directory: this, and the 64 hex digits of the agent's fingerprint.
-constexpr std::string_view k_prefix = "decisions-";
-
-std::string hex_of(const std::string& fingerprint) {
-  const auto colon = fingerprint.find(':');
-  return colon == std::string::npos ? fingerprint : fingerprint.substr(colon + 1);
-}
-
-/// Not one that was put aside, nor one that was being written.
-bool is_book(const std::string& name) {
-  return name.starts_with(k_prefix) && name.find('.') == std::string::npos;
-}
 
 std::string without_slashes(std::string place) {
   while (place.size() > 1 && place.back() == '/')
@@ -62,29 +49,12 @@ bool has_place(const Book& book, const std::string& root, const std::string& pla
 
 Result<std::unique_ptr<DecisionKeeper>> DecisionKeeper::open(const std::string& state_dir) {
   std::unique_ptr<DecisionKeeper> keeper(new DecisionKeeper(state_dir));
-  std::vector<std::string> paths;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(state_dir, error)) {
-    if (is_book(entry.path().filename().string())) paths.push_back(entry.path().string());
-  }
-  if (error) return os_failure(state_dir, "the state directory cannot be read", error.value());
-  for (const auto& path : paths) {
-    MAILDIRSYNC_ASSIGN(auto found, decisions::read_book(path));
-    if (!found.damage.empty()) {
-      service::log_warning(
-          "decisions-damaged path={} detail=\"{}\" action=\"the agent's word counts, and the copy in the root\"", path,
-          found.damage);
-    }
-    if (!found.exists) continue;
-    for (const auto& [root, chain] : found.book.roots)
-      keeper->fence_of(found.book.agent, root)->set(chain, std::nullopt);
-    keeper->books_[found.book.agent] = std::move(found.book);
+  MAILDIRSYNC_ASSIGN(keeper->books_, read_books(state_dir));
+  for (const auto& [fingerprint, book] : keeper->books_) {
+    for (const auto& [root, chain] : book.roots)
+      keeper->fence_of(fingerprint, root)->set(chain, std::nullopt);
   }
   return keeper;
-}
-
-std::string DecisionKeeper::path_of(const std::string& fingerprint) const {
-  return state_dir_ + '/' + std::string(k_prefix) + hex_of(fingerprint);
 }
 
 std::shared_ptr<Fence> DecisionKeeper::fence_of(const std::string& fingerprint, const std::string& root) {
@@ -119,7 +89,7 @@ Result<> DecisionKeeper::put(const std::string& fingerprint, Book book) {
   Book& kept = books_[fingerprint];
   book.agent = fingerprint;
   if (book == kept) return {};
-  MAILDIRSYNC_TRY(decisions::write_book(path_of(fingerprint), book));
+  MAILDIRSYNC_TRY(decisions::write_book(book_file(state_dir_, fingerprint), book));
   kept = std::move(book);
   return {};
 }

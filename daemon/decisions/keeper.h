@@ -82,7 +82,6 @@ class DecisionKeeper {
   explicit DecisionKeeper(const std::string& state_dir)
       : state_dir_(state_dir), holders_(state_dir), cutovers_(state_dir) {}
 
-  std::string path_of(const std::string& fingerprint) const;
   std::shared_ptr<Fence> fence_of(const std::string& fingerprint, const std::string& root);
   void number_run(const Agent& agent, Answer& answer);
   /// What a root's directory says of itself.

@@ -40,6 +40,13 @@ struct ListRequest {
   std::shared_ptr<Given> given;  ///< … what users have had in the root's directory
 };
 
+/// Names an account for the committers. Of each agent its own: of two that would bring one account, neither takes over
+/// what the other began.
+std::string key_of(const Peer& peer, const std::string& root, const std::string& account);
+
+/// Whether that can be an account's path below its root; `protocol` when not.
+Result<> check_account(const std::string& account);
+
 /// Takes the frames of one connection in their order: stages operations, learns names of ids, answers what needs no
 /// commit. Blocks on files and on the name service. Belongs to the connection's strand.
 class Intake {
