@@ -25,6 +25,9 @@ KeyJudgement judge_process(const KeyHolder& holder, const Speaker& speaker, bool
   if (!speaker.tells_place && was_followed) return {Standing::refused, Why::later_one_came};
   if (!speaker.tells_place && !holder.who.tells_place) return obeyed;
   const KeyHolder::Copy shown{speaker.instance, speaker.lease};
+  if (std::find(holder.beside.begin(), holder.beside.end(), speaker.session) != holder.beside.end()) {
+    return {Standing::refused, Why::seen_beside};
+  }
   if (std::find(holder.copies.begin(), holder.copies.end(), shown) != holder.copies.end()) {
     return {Standing::refused, Why::seen_beside};
   }

@@ -44,6 +44,7 @@ struct KeyHolder {
   };
   std::vector<Copy> copies;  ///< that were seen beside the holder
   std::vector<Copy> unsure;  ///< the same; the holder itself could be taken for one until it keeps another lease
+  std::vector<std::uint64_t> beside;  ///< processes that were seen beside the holder, or whose place it took
 };
 
 /// Whether that lease may be the one of the holder's state, as far as it is known to be kept.

@@ -76,7 +76,8 @@ json to_json(const KeyHolder& holder) {
           {"before", to_json(holder.before)},
           {"kept", holder.kept},
           {"copies", to_json(holder.copies)},
-          {"unsure", to_json(holder.unsure)}};
+          {"unsure", to_json(holder.unsure)},
+          {"beside", holder.beside}};
 }
 
 /// Throws what the library and the standard throw for text that is not as to_json() gave it.
@@ -97,6 +98,7 @@ KeyHolder holder_of(const json& text) {
   holder.kept = text.at("kept").get<bool>();
   holder.copies = copies_of(text.at("copies"));
   holder.unsure = copies_of(text.at("unsure"));
+  holder.beside = text.at("beside").get<std::vector<std::uint64_t>>();
   return holder;
 }
 
@@ -161,11 +163,7 @@ KeyJudgement KeyHolders::greet(const std::string& fingerprint, const Speaker& sp
   if (speaker.session == 0) return {};
   const std::lock_guard lock(mutex_);
   Known& known = this->known(fingerprint);
-  auto judgement = judge_process(known.holder, speaker, is_here, known.followed.contains(speaker.session));
-  if (known.displaced.contains(speaker.session)) judgement = {Standing::refused, Why::seen_beside};
-  if (judgement.standing == Standing::waits && contains(known.holder.unsure, {speaker.instance, speaker.lease})) {
-    judgement.why = Why::seen_beside;
-  }
+  const auto judgement = judge_process(known.holder, speaker, is_here, known.followed.contains(speaker.session));
   if (judgement.standing != Standing::obeyed) {
     known.refused[speaker.session] = judgement.why;
   } else {
@@ -187,7 +185,7 @@ void KeyHolders::follow(const std::string& fingerprint, Known& known, const Spea
   if (known.holder.who.session == speaker.session) return;
   const KeyHolder& last = known.holder;
   const bool is_offered_again =
-      last.given.number > 0 && !last.kept && may_be_holders(last, {speaker.instance, speaker.lease});
+      last.given.number > 0 && !last.kept && speaker.instance == last.who.instance && speaker.lease == last.before;
   known.followed.insert(last.who.session);
   known.followed.erase(speaker.session);
   KeyHolder next = last;
@@ -227,8 +225,8 @@ void KeyHolders::adopt(const std::string& fingerprint, const Speaker& speaker) {
   give_lease(next, speaker.lease);
   known.followed.insert(former.who.session);
   known.followed.erase(speaker.session);
-  known.displaced.insert(former.who.session);
-  known.displaced.erase(speaker.session);
+  std::erase(next.beside, speaker.session);
+  next.beside.push_back(former.who.session);
   sort_out(next);
   put(fingerprint, known, std::move(next));
 }
@@ -237,13 +235,15 @@ void KeyHolders::note_copy(const std::string& fingerprint, const Speaker& speake
   const std::lock_guard lock(mutex_);
   Known& known = this->known(fingerprint);
   const KeyHolder::Copy copy{speaker.instance, speaker.lease};
-  if (speaker.session == known.holder.who.session || contains(known.holder.copies, copy)) return;
-  if (contains(known.holder.unsure, copy)) return;
+  const auto& beside = known.holder.beside;
+  if (speaker.session == known.holder.who.session) return;
+  if (std::find(beside.begin(), beside.end(), speaker.session) != beside.end()) return;
   service::log_warning("agent-copy fingerprint={} host={} address={} holder_host={} holder_address={}", fingerprint,
                        speaker.host, speaker.address, known.holder.who.host, known.holder.who.address);
   known.refused[speaker.session] = Why::seen_beside;
   KeyHolder next = known.holder;
-  next.unsure.push_back(copy);
+  next.beside.push_back(speaker.session);
+  if (!contains(next.copies, copy) && !contains(next.unsure, copy)) next.unsure.push_back(copy);
   sort_out(next);
   put(fingerprint, known, std::move(next));
 }
@@ -260,6 +260,7 @@ void KeyHolders::note_kept(const std::string& fingerprint, std::uint64_t session
 
 /// A copy that shows what the holder itself could show is told apart by another lease, once the holder keeps that.
 void KeyHolders::sort_out(KeyHolder& next) {
+  if (next.beside.size() > k_most_copies) next.beside.erase(next.beside.begin());
   if (!next.who.tells_place) return;
   bool is_mistakable = false;
   std::erase_if(next.unsure, [&](const KeyHolder::Copy& copy) {

@@ -40,8 +40,7 @@ class KeyHolders {
  private:
   struct Known {
     KeyHolder holder;
-    std::set<std::uint64_t> followed;   ///< processes after which another one was obeyed
-    std::set<std::uint64_t> displaced;  ///< processes whose place another one took by a person's word
+    std::set<std::uint64_t> followed;  ///< processes after which another one was obeyed
     std::map<std::uint64_t, Why> refused;
     std::shared_ptr<Tenure> tenure = std::make_shared<Tenure>();
   };

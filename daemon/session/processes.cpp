@@ -161,8 +161,6 @@ void Receiver::look_at_processes() {
     } else if (session->judgement().standing == Standing::waits) {
       if (!services_.holder_is_here(fingerprint, session->process())) {
         session->end(ErrorCode::cancelled, "the other agent with the same key is gone; this one goes on");
-      } else if (session->judgement().why == Why::seen_beside) {
-        continue;
       } else if (services_.holder_lives(fingerprint, session->begun())) {
         session->note_copy();
         session->end(ErrorCode::cancelled, "another agent with the same key is there, too");

@@ -133,6 +133,8 @@ TEST(KeyHolders, a_copy_that_shows_the_holders_lease_is_known_once_the_holder_ke
   const Lease copied = known.lease();
   known.holders->note_copy("sha256:1", process(2, copied));
   EXPECT_FALSE(known.lease() == copied);
+  known.restart();
+  EXPECT_EQ(known.greet(process(2, copied)), Standing::refused) << "the same process again";
   EXPECT_EQ(known.greet(process(3, copied)), Standing::obeyed)
       << "it may be the holder, restarted before it kept the other";
   known.restart();
