@@ -163,6 +163,7 @@ struct Root {
   std::optional<Problem> distant_trouble;  ///< why the destination cannot use its directory of the root
   bool looks_refused = false;              ///< the receiver said so to the last look there, whether or not mail waits
   std::string file_system;                 ///< of the directory when it was last healthy (os::file_system_of)
+  std::uint64_t inode = 0;                 ///< of the directory then
   MountsAbove mounts;                      ///< of the directories between it and its accounts, then
   DestinationMarker destination;
   bool put_back = false;          ///< it is as it was at an earlier time, and not all accounts were compared since

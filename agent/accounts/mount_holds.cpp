@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <set>
 
 #include "common/service/event.h"
@@ -50,13 +51,15 @@ std::uint64_t at(const MountsAbove& mounts, const std::string& path) {
 Result<> MountHolds::recall(Root& root) const {
   MAILDIRSYNC_ASSIGN(auto file_system, state_.value("file-system:" + root.config.name));
   root.file_system = file_system.value_or("");
+  MAILDIRSYNC_ASSIGN(const auto inode, state_.value("directory:" + root.config.name));
+  root.inode = inode ? std::strtoull(inode->c_str(), nullptr, 10) : 0;
   MAILDIRSYNC_ASSIGN(auto mounts, state_.value("mounts:" + root.config.name));
   root.mounts = mounts_of(mounts.value_or(""));
   return {};
 }
 
 /// What is away stays in mind while accounts are held for it.
-void MountHolds::remember(Root& root, const MountsAbove& now, const std::string& file_system) {
+void MountHolds::remember(Root& root, const MountsAbove& now, const std::string& file_system, std::uint64_t inode) {
   MountsAbove mounts = now;
   for (const Account* account : roster_.accounts_of(roster_.index_of(root))) {
     if (!account->held || account->hold_code != ErrorCode::mount_gone) continue;
@@ -64,10 +67,15 @@ void MountHolds::remember(Root& root, const MountsAbove& now, const std::string&
       if (is_below(account->path, path)) mounts[path] = mount;
     }
   }
-  const bool is_same = mounts == root.mounts && (file_system.empty() || file_system == root.file_system);
+  const bool is_same =
+      mounts == root.mounts && (file_system.empty() || (file_system == root.file_system && inode == root.inode));
   if (is_same) return;
   root.mounts = std::move(mounts);
-  if (!file_system.empty()) root.file_system = file_system;
+  if (!file_system.empty()) {
+    root.file_system = file_system;
+    root.inode = inode;
+    keeper_.set_value("directory:" + root.config.name, std::to_string(inode));
+  }
   keeper_.set_value("mounts:" + root.config.name, to_text(root.mounts));
   keeper_.set_value("file-system:" + root.config.name, root.file_system);
 }

@@ -16,8 +16,9 @@ class MountHolds {
 
   /// At the start of a root.
   Result<> recall(Root& root) const;
-  /// After a walk that holds nothing back. `file_system` is the root's, "" when it is not known.
-  void remember(Root& root, const MountsAbove& now, const std::string& file_system);
+  /// After a walk that holds nothing back. `file_system` is the root's, "" when it is not known; `inode` that of its
+  /// directory.
+  void remember(Root& root, const MountsAbove& now, const std::string& file_system, std::uint64_t inode);
   /// Whether what was mounted above an account is not mounted there any more, so that nothing of it can be believed.
   bool hold(Account& account, const MountsAbove& known, const MountsAbove& now);
   /// Roots with accounts that wait for a mount.

@@ -18,6 +18,10 @@ std::string reason_to_hold(const WalkedRoot& root) {
     return "the root " + root.path + " is on another file system (" + root.file_system + ") than before (" +
            root.file_system_then + ")";
   }
+  // Inode numbers last where the file system is known again.
+  if (!root.file_system_then.empty() && root.inode_then != 0 && root.inode != root.inode_then) {
+    return "the root " + root.path + " is another directory than before, a copy or one that was put back";
+  }
   return "";
 }
 

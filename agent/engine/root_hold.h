@@ -21,6 +21,8 @@ struct WalkedRoot {
   std::size_t found = 0;         ///< accounts that the walk found
   std::string file_system;       ///< os::file_system_of; "" when it is not known
   std::string file_system_then;  ///< when it was last healthy
+  std::uint64_t inode = 0;       ///< of the directory; 0 when it is not known
+  std::uint64_t inode_then = 0;  ///< when it was last healthy
 };
 
 /// Why the root waits for a person, rather than have its accounts deleted: an unmounted or emptied root must not look

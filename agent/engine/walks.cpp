@@ -129,7 +129,9 @@ bool Walks::must_hold(Root& root, const Discovery& discovery) {
                                              .known = expected,
                                              .found = discovery.accounts.size(),
                                              .file_system = discovery.file_system,
-                                             .file_system_then = root.file_system});
+                                             .file_system_then = root.file_system,
+                                             .inode = discovery.identity.inode,
+                                             .inode_then = root.inode});
   const bool hold = !reason.empty() && !(root.released && discovery.directory);
   if (hold && !root.held) service::log_warning("root-held root={} reason=\"{}\"", root.config.name, reason);
   if (!hold && root.held) service::log_info("root-resumed root={}", root.config.name);
@@ -240,7 +242,7 @@ std::vector<Discovery::Found> Walks::find_accounts(std::size_t index, const Disc
     }
     schedule_.add(*account);  // also what waited while the root was held
   }
-  mounts_.remember(root, discovery.mounts, discovery.directory ? discovery.file_system : "");
+  if (discovery.directory) mounts_.remember(root, discovery.mounts, discovery.file_system, discovery.identity.inode);
   std::vector<Discovery::Found> added;
   std::copy_if(discovery.accounts.begin(), discovery.accounts.end(), std::back_inserter(added),
                [&](const auto& account) { return found.contains(account.path) && is_ours(root, account); });

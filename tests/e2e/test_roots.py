@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import time
 import unittest
 
@@ -32,6 +33,46 @@ class Roots(LabTest):
         os.rename(os.path.join(nested.account(1), b"Archive"), os.path.join(nested.account(1), b"Attic"))
         self.lab.flush()
         self.lab.assert_equal()
+
+    def test_a_copy_in_the_roots_place_is_held(self):
+        """An older copy, by a path that is wrong or a restore of the old server: what it lacks is not deleted."""
+        root = self.lab.add_root("vhosts")
+        make_tree(root.source, TreeSpec(accounts=3, messages=30, seed=91))
+        self.lab.start()
+        self.lab.flush()
+        right, copy = root.source, root.source + ".copy"
+        subprocess.run(["cp", "-a", right, copy], check=True)
+        self.addCleanup(shutil.rmtree, copy)
+        late = [root.at_destination(deliver(root.account(number), b"1700000000.M1P1.mx")) for number in range(3)]
+        self.lab.flush()
+        for change in ("reload", "restart"):
+            with self.subTest(change=change):
+                root.source = copy
+                self.change_path(change)
+                problem = self.lab.agent.wait_problem("root-gone", "is another directory than before")
+                self.assertIn("nothing is deleted", problem["detail"])
+                self.assertFalse(self.lab.agent.flush(limit=5, complete=False)["complete"])
+                self.assertEqual([], [path for path in late if not os.path.exists(path)])
+                root.source = right
+                self.change_path(change)
+                wait_until(lambda: not self.lab.agent.problems("root-gone"), "it goes on", alive=self.lab.daemons)
+                self.lab.flush()
+                self.lab.assert_equal()
+        root.source = copy
+        self.change_path("restart")
+        self.lab.agent.wait_problem("root-gone", "is another directory than before")
+        self.assert_exit(0, self.lab.agent.cli("release"))
+        self.lab.flush()
+        self.lab.assert_equal()
+        root.source = right
+
+    def change_path(self, how: str):
+        agent = self.lab.agent
+        agent.write_config()
+        if how == "restart":
+            agent.restart()
+        else:
+            self.assert_exit(0, agent.cli("reload"))
 
     def test_include_and_exclude(self):
         root = self.lab.add_root("vhosts", include=["*@example.org", "*@example.net"], exclude=["user003@*"])

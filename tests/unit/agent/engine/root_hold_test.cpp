@@ -57,6 +57,26 @@ TEST(RootHold, a_root_on_another_file_system_is_held_whatever_is_there) {
   EXPECT_EQ(reason_to_hold(walked), "the root /mail is on another file system (uuid:b) than before (uuid:a)");
 }
 
+TEST(RootHold, another_directory_on_the_same_file_system_is_held) {
+  auto walked = root();
+  walked.inode_then = 7;
+  walked.inode = 7;
+  EXPECT_EQ(reason_to_hold(walked), "");
+  walked.inode = 8;
+  EXPECT_EQ(reason_to_hold(walked), "the root /mail is another directory than before, a copy or one that was put back");
+  walked.known = 0;
+  EXPECT_EQ(reason_to_hold(walked), "");
+}
+
+TEST(RootHold, a_directory_whose_number_was_not_known_or_does_not_last_is_no_other_one) {
+  auto walked = root();
+  walked.inode = 8;
+  EXPECT_EQ(reason_to_hold(walked), "");
+  walked.inode_then = 7;
+  walked.file_system = walked.file_system_then = "";
+  EXPECT_EQ(reason_to_hold(walked), "");
+}
+
 TEST(RootHold, a_file_system_that_was_not_known_is_no_other_one) {
   auto walked = root();
   walked.file_system_then.clear();
