@@ -166,10 +166,11 @@ void ModeChange::refuse(const std::string& why, json would_undo) {
 void ModeChange::preview() {
   const std::string& name = root().config.name;
   const auto link = parts_.lanes.up();
-  const char* why = !link                                     ? "the receiver is not connected"
-                    : !root().directory || !root().discovered ? "the root cannot be walked"
-                                                              : nullptr;
-  if (why != nullptr) {
+  const std::string why = !link                                     ? "the receiver is not connected"
+                          : root().held                             ? root().hold_reason
+                          : !root().directory || !root().discovered ? "the root cannot be walked"
+                                                                    : "";
+  if (!why.empty()) {
     return refuse(
         fmt::format("root {}: what a mirror would undo of its users' work at the destination cannot be seen: "
                     "{}. Without asking: maildirsync mirror {} --undo-what-users-did",

@@ -36,8 +36,8 @@ Result<> make_state_directory(const std::string& path);
 void answer_reload(control::Reply& reply, const std::string& file, const Result<>& done);
 
 /// A daemon's main function. Program has `static Result<Config> read(file)`, `static Result<> check(const Config&)`
-/// (what --check-config finds out beyond the file itself), a constructor from Options, `Result<> start(Config)`, and `run()`,
-/// which returns when the daemon has ended.
+/// (what --check-config finds out beyond the file itself), a constructor from Options, `Result<> start(Config)`, and
+/// `run()`, which returns when the daemon has ended.
 template <class Program>
 int run_daemon(int argc, char** argv, const Daemon& daemon) try {
   auto [options, exit_status] = parse_options(argc, argv, daemon.name, daemon.description, daemon.config);

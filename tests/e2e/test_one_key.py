@@ -1,9 +1,11 @@
 """One key, one agent: a copy of it (its server cloned, its state in use on a second machine) is held and changes nothing, whichever
 of the two comes first or again; the other one goes on, and a person can say which it is to be."""
 
+import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 import unittest
@@ -42,6 +44,9 @@ class KeyTest(LabTest):
         self.agent.stop()
         if with_state:
             shutil.copytree(self.agent.state_dir, clone.state_dir)
+            # On a copy of the disk the root's directory has the number that it had.
+            with contextlib.closing(sqlite3.connect(os.path.join(clone.state_dir, "state.db"))) as state, state:
+                state.execute("DELETE FROM setting WHERE CAST(key AS TEXT) LIKE 'directory:%'")
         source = os.path.join(self.lab.base, "source-" + name)
         subprocess.run(["cp", "-a", self.root.source, source], check=True)
         root = type(self.root)(self.root.name, source, self.root.destination)
@@ -84,6 +89,10 @@ class KeyTest(LabTest):
         self.arrives(agent)
         self.assertTrue(agent.flush()["complete"])
 
+    def metrics(self, port: int) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as metrics:
+            return metrics.read().decode()
+
     def assert_only_the_agents(self):
         """The destination is as the agent's source, and nothing of another one's is there."""
         self.agent.flush("--full")
@@ -108,8 +117,7 @@ class Copies(KeyTest):
         self.assertEqual("agent", problem["peer"])
         self.assertIn("--adopt", problem["detail"])
         self.assertEqual(1, self.receiver.cli("status").returncode)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as metrics:
-            self.assertIn('maildirsyncd_problems_by_code{code="foreign-agent"} 1\n', metrics.read().decode())
+        wait_until(lambda: 'maildirsyncd_problems_by_code{code="foreign-agent"} 1\n' in self.metrics(port), "the metrics tell of it")
         self.assert_only_the_agents()
         # Again, in any order; also where the receiver begins anew, and where the agent is not there.
         clone.restart()
