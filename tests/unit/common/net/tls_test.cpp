@@ -3,12 +3,11 @@
 #include <asio/co_spawn.hpp>
 #include <asio/connect.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
-#include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
+#include "common/net/await.h"
 #include "common/net/channel.h"
 #include "common/net/identity.h"
 #include "tests/unit/support/tree.h"
@@ -17,8 +16,6 @@ namespace maildirsync::net {
 namespace {
 
 using maildirsync::testing::Tree;
-
-constexpr auto k_await = asio::experimental::as_tuple(asio::use_awaitable);
 
 /// Two sides with an identity each, and a connection over the loopback.
 class TlsTest : public ::testing::Test {
