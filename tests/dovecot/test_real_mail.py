@@ -1,6 +1,6 @@
 """Mail that nobody here wrote: the samples of Python's e-mail tests, with all their oddities, through Dovecot.
 
-They come with Debian's libpython3.11-testsuite.
+They come with Debian's libpython3-testsuite.
 """
 
 import glob
@@ -24,7 +24,7 @@ def read_samples() -> list[bytes]:
     return found
 
 
-@unittest.skipUnless(SAMPLES, "needs Debian's libpython3.11-testsuite")
+@unittest.skipUnless(SAMPLES, "needs Debian's libpython3-testsuite")
 class RealMail(DovecotTest):
     def test_delivered_and_appended(self):
         samples = read_samples()
