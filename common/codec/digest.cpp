@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "common/os/hex.h"
+
 namespace maildirsync::codec {
 
 namespace {
@@ -66,14 +68,7 @@ sync::Digest Digester::finish() const {
 }
 
 std::string to_hex(const sync::Digest& digest) {
-  constexpr std::string_view k_digits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * digest.bytes.size());
-  for (const std::uint8_t byte : digest.bytes) {
-    text.push_back(k_digits[byte >> 4]);
-    text.push_back(k_digits[byte & 0xf]);
-  }
-  return text;
+  return os::to_hex(digest.bytes);
 }
 
 }  // namespace maildirsync::codec

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -19,6 +20,7 @@
 
 #include "common/os/directory.h"
 #include "common/os/fd.h"
+#include "common/os/hex.h"
 #include "common/os/host.h"
 
 namespace maildirsync::net {
@@ -43,16 +45,6 @@ Failure openssl_failure(const std::string& what) {
   ERR_clear_error();
   const char* reason = code != 0 ? ERR_reason_error_string(code) : nullptr;
   return failure(ErrorCode::tls, "", what + (reason != nullptr ? std::string(": ") + reason : ""));
-}
-
-std::string hex(const unsigned char* bytes, std::size_t size) {
-  constexpr std::string_view k_digits = "0123456789abcdef";
-  std::string text;
-  for (std::size_t i = 0; i < size; ++i) {
-    text.push_back(k_digits[bytes[i] >> 4]);
-    text.push_back(k_digits[bytes[i] & 0xf]);
-  }
-  return text;
 }
 
 bool set_serial(X509* certificate) {
@@ -155,7 +147,7 @@ std::string fingerprint(x509_st* certificate) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(der, static_cast<std::size_t>(size), digest.data());
   OPENSSL_free(der);
-  return "sha256:" + hex(digest.data(), digest.size());
+  return "sha256:" + os::to_hex(std::span(digest.data(), digest.size()));
 }
 
 Result<std::string> fingerprint_of_file(const std::string& path) {

@@ -1,5 +1,6 @@
 #include "common/os/file_system.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -7,6 +8,8 @@
 
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
+
+#include "common/os/hex.h"
 
 namespace maildirsync::os {
 
@@ -56,15 +59,8 @@ bool has_lasting_id(std::uint32_t magic) {
 
 /// "" for one that is all zeros: none was given.
 std::string name_of(const char* kind, std::span<const std::uint8_t> bytes) {
-  constexpr char k_digits[] = "0123456789abcdef";
-  std::string text = kind;
-  bool is_set = false;
-  for (const std::uint8_t byte : bytes) {
-    text += k_digits[byte >> 4];
-    text += k_digits[byte & 15];
-    is_set |= byte != 0;
-  }
-  return is_set ? text : "";
+  const bool is_set = std::any_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte != 0; });
+  return is_set ? kind + to_hex(bytes) : "";
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "daemon/decisions/key_holders.h"
 
 #include <algorithm>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
 #include "common/decisions/decision.h"
 #include "common/os/directory.h"
+#include "common/os/hex.h"
 #include "common/os/replace_file.h"
 #include "common/service/log.h"
 
@@ -24,13 +26,7 @@ std::string path_of(const std::string& state_dir, const std::string& fingerprint
 }
 
 std::string hex(const std::string& bytes) {
-  static constexpr char k_digits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += {k_digits[byte >> 4U], k_digits[byte & 15U]};
-  }
-  return out;
+  return os::to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
 }
 
 std::string bytes_of(const std::string& digits) {
